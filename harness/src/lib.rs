@@ -1,0 +1,1 @@
+//! The lab and the scenario runner of cdclab.
