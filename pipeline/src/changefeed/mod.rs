@@ -1,0 +1,1 @@
+//! Changefeeds: their state in etcd and the task that drives one.

@@ -1,0 +1,1 @@
+//! Configuration of changefeeds and of the server, sink URIs.

@@ -1,0 +1,1 @@
+//! How far a span is complete: the minimum of its regions' resolved-ts.

@@ -1,0 +1,1 @@
+//! The tables of the cluster over time, from meta keys and DDL jobs.

@@ -1,0 +1,1 @@
+//! Puts committed rows of many table spans into commit order.
