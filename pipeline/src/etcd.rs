@@ -1,1 +1,496 @@
-//! A client of PD's etcd.
+//! A client of PD's etcd: keys, transactions, watches, leases.
+//!
+//! PD serves the etcd v3 API on its client URLs; a changefeed's state and the election of an owner live there. A call
+//! that cannot reach one endpoint goes to the next.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::{
+    etcdserverpb::{
+        Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest,
+        LeaseTimeToLiveRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, TxnResponse,
+        WatchCreateRequest, WatchRequest, WatchResponse,
+        compare::{CompareResult, CompareTarget, TargetUnion},
+        kv_client::KvClient,
+        lease_client::LeaseClient,
+        range_request,
+        request_op::Request as Op,
+        watch_client::WatchClient,
+        watch_request::RequestUnion,
+    },
+    mvccpb::{Event, KeyValue},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    Code, Status, Streaming,
+    transport::{Channel, Endpoint},
+};
+
+/// How long one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why etcd did not answer as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The endpoint is no URL.
+    #[error("{endpoint:?} is not an address of etcd, expected http://host:port: {reason}")]
+    Endpoint {
+        /// As given.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No endpoint was given.
+    #[error("no address of etcd was given, expected the client URLs of PD")]
+    NoEndpoint,
+    /// A call failed on every endpoint.
+    #[error("etcd call {call} failed on {endpoints}: {status}")]
+    Call {
+        /// Which one.
+        call: &'static str,
+        /// Where it was tried.
+        endpoints: String,
+        /// The last answer.
+        status: Box<Status>,
+    },
+    /// The stream of a watch or a lease ended.
+    #[error("the {0} stream of etcd ended")]
+    StreamEnded(&'static str),
+    /// A watch was cancelled by the server.
+    #[error("etcd cancelled the watch: {0}")]
+    WatchCancelled(String),
+    /// A lease has expired or was revoked.
+    #[error("lease {0:x} of etcd has expired")]
+    LeaseExpired(i64),
+}
+
+impl Error {
+    /// Whether etcd could not be reached (rather than refused).
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Error::Call { status, .. } if retriable(status))
+    }
+}
+
+fn retriable(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+    )
+}
+
+/// A client; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channels: Vec<(String, Channel)>,
+}
+
+impl Client {
+    /// A client of the etcd behind these URLs (`http://host:port`). Connections open with the first call.
+    pub fn new(endpoints: &[String]) -> Result<Self, Error> {
+        if endpoints.is_empty() {
+            return Err(Error::NoEndpoint);
+        }
+        let channels = endpoints
+            .iter()
+            .map(|endpoint| {
+                let address = Endpoint::from_shared(endpoint.clone())
+                    .map_err(|error| Error::Endpoint {
+                        endpoint: endpoint.clone(),
+                        reason: error.to_string(),
+                    })?
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .http2_keep_alive_interval(Duration::from_secs(10));
+                Ok((endpoint.clone(), address.connect_lazy()))
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self { channels })
+    }
+
+    /// Runs `call` on one endpoint after the other until one answers.
+    async fn call<T, F>(
+        &self,
+        name: &'static str,
+        mut call: impl FnMut(Channel) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let mut last = Status::unavailable("no endpoint");
+        for (_, channel) in &self.channels {
+            match tokio::time::timeout(CALL_TIMEOUT, call(channel.clone())).await {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) if retriable(&status) => last = status,
+                Ok(Err(status)) => {
+                    last = status;
+                    break;
+                }
+                Err(_) => {
+                    last = Status::deadline_exceeded(format!("no answer within {CALL_TIMEOUT:?}"))
+                }
+            }
+        }
+        let endpoints = self
+            .channels
+            .iter()
+            .map(|(endpoint, _)| endpoint.as_str())
+            .collect::<Vec<_>>()
+            .join(",");
+        Err(Error::Call {
+            call: name,
+            endpoints,
+            status: Box::new(last),
+        })
+    }
+
+    /// The key, if it is there.
+    pub async fn get(&self, key: &str) -> Result<Option<KeyValue>, Error> {
+        let request = RangeRequest {
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            ..Default::default()
+        };
+        Ok(self.range(request).await?.0.into_iter().next())
+    }
+
+    /// The keys that begin with `prefix`, in order, and the revision at which they were read.
+    pub async fn list(&self, prefix: &str) -> Result<(Vec<KeyValue>, i64), Error> {
+        self.range(prefix_range(prefix)).await
+    }
+
+    /// As [`Client::list`], the oldest key first: the order of an election.
+    pub async fn list_by_age(&self, prefix: &str) -> Result<(Vec<KeyValue>, i64), Error> {
+        let mut request = prefix_range(prefix);
+        request.sort_target = range_request::SortTarget::Create.into();
+        request.sort_order = range_request::SortOrder::Ascend.into();
+        self.range(request).await
+    }
+
+    async fn range(&self, request: RangeRequest) -> Result<(Vec<KeyValue>, i64), Error> {
+        let response = self
+            .call("Range", |channel| {
+                let request = request.clone();
+                async move { unlimited(KvClient::new(channel)).range(request).await }
+            })
+            .await?;
+        let revision = response.header.map_or(0, |header| header.revision);
+        Ok((response.kvs, revision))
+    }
+
+    /// Writes a key, bound to a lease unless that is 0.
+    pub async fn put(&self, key: &str, value: impl Into<Bytes>, lease: i64) -> Result<(), Error> {
+        self.txn(vec![], vec![put(key, value, lease)], vec![])
+            .await
+            .map(drop)
+    }
+
+    /// Removes a key; whether it was there.
+    pub async fn delete(&self, key: &str) -> Result<bool, Error> {
+        let request = DeleteRangeRequest {
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            ..Default::default()
+        };
+        let response = self
+            .call("DeleteRange", |channel| {
+                let request = request.clone();
+                async move { KvClient::new(channel).delete_range(request).await }
+            })
+            .await?;
+        Ok(response.deleted > 0)
+    }
+
+    /// Removes all keys that begin with `prefix`; how many there were.
+    pub async fn delete_prefix(&self, prefix: &str) -> Result<i64, Error> {
+        let request = DeleteRangeRequest {
+            key: Bytes::copy_from_slice(prefix.as_bytes()),
+            range_end: prefix_end(prefix.as_bytes()),
+            ..Default::default()
+        };
+        let response = self
+            .call("DeleteRange", |channel| {
+                let request = request.clone();
+                async move { KvClient::new(channel).delete_range(request).await }
+            })
+            .await?;
+        Ok(response.deleted)
+    }
+
+    /// One atomic step: `success` if every comparison holds, else `failure`.
+    pub async fn txn(
+        &self,
+        compare: Vec<Compare>,
+        success: Vec<RequestOp>,
+        failure: Vec<RequestOp>,
+    ) -> Result<TxnResponse, Error> {
+        let request = TxnRequest {
+            compare,
+            success,
+            failure,
+        };
+        self.call("Txn", |channel| {
+            let request = request.clone();
+            async move { unlimited(KvClient::new(channel)).txn(request).await }
+        })
+        .await
+    }
+
+    /// Follows the keys that begin with `prefix`, from `revision` on.
+    pub async fn watch(&self, prefix: &str, revision: i64) -> Result<Watch, Error> {
+        let create = WatchCreateRequest {
+            key: Bytes::copy_from_slice(prefix.as_bytes()),
+            range_end: prefix_end(prefix.as_bytes()),
+            start_revision: revision,
+            ..Default::default()
+        };
+        let mut last = None;
+        for (endpoint, channel) in &self.channels {
+            let (requests, receiver) = mpsc::channel(1);
+            let request = WatchRequest {
+                request_union: Some(RequestUnion::CreateRequest(create.clone())),
+            };
+            if requests.send(request).await.is_err() {
+                continue;
+            }
+            let open = WatchClient::new(channel.clone())
+                .watch(ReceiverStream::new(receiver))
+                .await;
+            match open {
+                Ok(response) => {
+                    return Ok(Watch {
+                        _requests: requests,
+                        responses: response.into_inner(),
+                    });
+                }
+                Err(status) => last = Some((endpoint.clone(), status)),
+            }
+        }
+        match last {
+            Some((endpoints, status)) => Err(Error::Call {
+                call: "Watch",
+                endpoints,
+                status: Box::new(status),
+            }),
+            None => Err(Error::NoEndpoint),
+        }
+    }
+
+    /// A new lease of `ttl` seconds.
+    pub async fn grant(&self, ttl_seconds: i64) -> Result<i64, Error> {
+        let request = LeaseGrantRequest {
+            ttl: ttl_seconds,
+            id: 0,
+        };
+        let response = self
+            .call("LeaseGrant", |channel| async move {
+                LeaseClient::new(channel).lease_grant(request).await
+            })
+            .await?;
+        Ok(response.id)
+    }
+
+    /// Ends a lease and removes its keys.
+    pub async fn revoke(&self, lease: i64) -> Result<(), Error> {
+        let request = LeaseRevokeRequest { id: lease };
+        self.call("LeaseRevoke", |channel| async move {
+            LeaseClient::new(channel).lease_revoke(request).await
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Seconds a lease still has, none if it has expired.
+    pub async fn time_to_live(&self, lease: i64) -> Result<Option<i64>, Error> {
+        let request = LeaseTimeToLiveRequest {
+            id: lease,
+            keys: false,
+        };
+        let response = self
+            .call("LeaseTimeToLive", |channel| async move {
+                LeaseClient::new(channel).lease_time_to_live(request).await
+            })
+            .await?;
+        Ok((response.ttl > 0).then_some(response.ttl))
+    }
+
+    /// Renews a lease once; its new time to live in seconds.
+    pub async fn keep_alive(&self, lease: i64) -> Result<i64, Error> {
+        let mut stream = self
+            .call("LeaseKeepAlive", |channel| async move {
+                let request = tokio_stream::once(LeaseKeepAliveRequest { id: lease });
+                LeaseClient::new(channel).lease_keep_alive(request).await
+            })
+            .await?;
+        let answer = tokio::time::timeout(CALL_TIMEOUT, stream.message())
+            .await
+            .map_err(|_| Error::StreamEnded("lease"))?
+            .map_err(|status| Error::Call {
+                call: "LeaseKeepAlive",
+                endpoints: String::new(),
+                status: Box::new(status),
+            })?
+            .ok_or(Error::StreamEnded("lease"))?;
+        if answer.ttl <= 0 {
+            Err(Error::LeaseExpired(lease))
+        } else {
+            Ok(answer.ttl)
+        }
+    }
+}
+
+/// All keys of a changefeed's state in one answer: more than tonic's default of 4 MiB is possible.
+fn unlimited(client: KvClient<Channel>) -> KvClient<Channel> {
+    client.max_decoding_message_size(usize::MAX)
+}
+
+/// Changes of keys, in order.
+#[derive(Debug)]
+pub struct Watch {
+    // etcd ends the watch when the request side closes
+    _requests: mpsc::Sender<WatchRequest>,
+    responses: Streaming<WatchResponse>,
+}
+
+impl Watch {
+    /// The next changes; waits for at least one.
+    pub async fn next(&mut self) -> Result<Vec<Event>, Error> {
+        loop {
+            let response = self
+                .responses
+                .message()
+                .await
+                .map_err(|status| Error::Call {
+                    call: "Watch",
+                    endpoints: String::new(),
+                    status: Box::new(status),
+                })?
+                .ok_or(Error::StreamEnded("watch"))?;
+            if response.canceled {
+                return Err(Error::WatchCancelled(response.cancel_reason));
+            }
+            if !response.events.is_empty() {
+                return Ok(response.events);
+            }
+        }
+    }
+}
+
+/// The first key behind all that begin with `prefix`; a zero byte (everything) if there is none.
+fn prefix_end(prefix: &[u8]) -> Bytes {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            return end.into();
+        }
+    }
+    Bytes::from_static(b"\0")
+}
+
+fn prefix_range(prefix: &str) -> RangeRequest {
+    RangeRequest {
+        key: Bytes::copy_from_slice(prefix.as_bytes()),
+        range_end: prefix_end(prefix.as_bytes()),
+        ..Default::default()
+    }
+}
+
+/// Within a transaction: write a key.
+pub fn put(key: &str, value: impl Into<Bytes>, lease: i64) -> RequestOp {
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    RequestOp {
+        request: Some(Op::RequestPut(PutRequest {
+            key,
+            value: value.into(),
+            lease,
+            ..Default::default()
+        })),
+    }
+}
+
+/// Within a transaction: remove a key.
+#[must_use]
+pub fn delete(key: &str) -> RequestOp {
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    RequestOp {
+        request: Some(Op::RequestDeleteRange(DeleteRangeRequest {
+            key,
+            ..Default::default()
+        })),
+    }
+}
+
+/// The key is not there.
+#[must_use]
+pub fn absent(key: &str) -> Compare {
+    compare(
+        key,
+        CompareResult::Equal,
+        CompareTarget::Create,
+        TargetUnion::CreateRevision(0),
+    )
+}
+
+/// The key is there.
+#[must_use]
+pub fn present(key: &str) -> Compare {
+    compare(
+        key,
+        CompareResult::Greater,
+        CompareTarget::Create,
+        TargetUnion::CreateRevision(0),
+    )
+}
+
+/// The key was last written at `revision`; 0 for a key that is not there.
+#[must_use]
+pub fn unchanged(key: &str, revision: i64) -> Compare {
+    compare(
+        key,
+        CompareResult::Equal,
+        CompareTarget::Mod,
+        TargetUnion::ModRevision(revision),
+    )
+}
+
+/// The key was made at `revision` and has not been removed since.
+#[must_use]
+pub fn created_at(key: &str, revision: i64) -> Compare {
+    compare(
+        key,
+        CompareResult::Equal,
+        CompareTarget::Create,
+        TargetUnion::CreateRevision(revision),
+    )
+}
+
+fn compare(key: &str, result: CompareResult, target: CompareTarget, union: TargetUnion) -> Compare {
+    Compare {
+        result: result.into(),
+        target: target.into(),
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        target_union: Some(union),
+        range_end: Bytes::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix() {
+        assert_eq!(&prefix_end(b"/tidb/cdc/")[..], b"/tidb/cdc0");
+        assert_eq!(&prefix_end(b"a\xff\xff")[..], b"b");
+        assert_eq!(&prefix_end(b"\xff")[..], b"\0");
+    }
+
+    #[test]
+    fn a_wrong_address_is_named() {
+        let error = Client::new(&["not an address".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("\"not an address\""), "{error}");
+        assert!(matches!(Client::new(&[]), Err(Error::NoEndpoint)));
+    }
+}

@@ -21,6 +21,7 @@ pub mod sink;
 pub mod api;
 pub mod changefeed;
 pub mod cli;
+pub mod coded;
 pub mod compat;
 pub mod config;
 pub mod etcd;
