@@ -25,3 +25,6 @@ pub mod coded;
 pub mod compat;
 pub mod config;
 pub mod etcd;
+
+#[cfg(test)]
+mod testing;

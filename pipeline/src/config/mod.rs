@@ -1,1 +1,9 @@
-//! Configuration of changefeeds and of the server, sink URIs.
+//! Configuration of a changefeed: its sink URI, its file, its filter, and what they settle on.
+//!
+//! Everything here follows the TiCDC of the chosen [`Compat`](crate::compat::Compat), text of errors included
+//! (`spec/sink-uri.md`).
+
+pub mod filter;
+pub mod golang;
+pub mod topic;
+pub mod uri;
