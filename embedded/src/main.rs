@@ -1,3 +1,51 @@
-//! Entry point.
+//! The processes of the embedded TiDB cluster: `embedded pd`, `embedded tikv`, `embedded tidb`.
+//!
+//! Each runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT, and exits with 1 and one message when
+//! it cannot start or has to stop.
 
-fn main() {}
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use embedded::{pd, shutdown, telemetry, tidb, tikv};
+
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    component: Component,
+}
+
+#[derive(Subcommand)]
+enum Component {
+    /// The placement driver: timestamps, ids, regions, GC safepoints, etcd.
+    Pd(pd::Args),
+    /// The store: transactions and their change feed.
+    Tikv(tikv::Args),
+    /// The SQL front: MySQL's protocol over a MariaDB of its own.
+    Tidb(tidb::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::init();
+    let outcome = run(cli.component).await;
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("failed to {}", telemetry::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(component: Component) -> Result<(), Box<dyn Error>> {
+    let stop = shutdown::on_signals()?;
+    match component {
+        Component::Pd(args) => pd::run(args, stop).await?,
+        Component::Tikv(args) => tikv::run(args, stop).await?,
+        Component::Tidb(args) => tidb::run(args, stop).await?,
+    }
+    Ok(())
+}

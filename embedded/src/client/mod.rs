@@ -1,0 +1,1 @@
+//! A small client of PD and TiKV, as the SQL front needs it.
