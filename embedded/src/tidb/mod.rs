@@ -1,5 +1,8 @@
 //! The embedded TiDB: MySQL's protocol, TiDB's encodings and schema around a MariaDB that executes the SQL.
 
+pub mod catalog;
+pub mod codec;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

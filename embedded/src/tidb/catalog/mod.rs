@@ -1,0 +1,18 @@
+//! TiDB's schema: what it stores about databases and tables, and what each DDL statement writes.
+
+mod error;
+pub mod gojson;
+pub mod jobs;
+mod meta;
+pub mod model;
+mod plan;
+mod session;
+mod state;
+mod version;
+
+pub use error::{CatalogError, DdlError};
+pub use model::TableInfo;
+pub use plan::{Mutation, Plan, Warning};
+pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, sql_mode_bits};
+pub use state::{Catalog, Database};
+pub use version::{TidbVersion, UnknownVersion};

@@ -1,0 +1,221 @@
+//! What a DDL statement does: statements for MariaDB, and transactions in TiKV.
+//!
+//! A plan is a pure function of catalog, session and statement, so it can be made again after a crash from a snapshot
+//! of the schema at the statement's intent. Timestamps inside it are known only while it is carried out:
+//! [`Plan::transaction`] is given the start TSOs so far and builds the next transaction.
+
+use super::model::{DbInfo, Job, JobState, SchemaDiff, SchemaState, TableInfo};
+use super::{CatalogError, TidbVersion, gojson, jobs, meta};
+use crate::tidb::codec::keys::MetaKey;
+
+/// A key and what happens to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mutation {
+    /// The key gets a value.
+    Put {
+        /// Raw key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// The key goes.
+    Delete {
+        /// Raw key.
+        key: Vec<u8>,
+    },
+}
+
+impl Mutation {
+    /// The raw key.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
+    }
+}
+
+/// A warning or note for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// `Note` or `Warning`.
+    pub level: &'static str,
+    /// MySQL's number.
+    pub code: u16,
+    /// Its text.
+    pub message: String,
+}
+
+/// What a DDL statement does. Without transactions it changes nothing and has no job.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Statements for MariaDB 10.11, in order.
+    pub mariadb: Vec<String>,
+    /// Warnings and notes of the statement.
+    pub warnings: Vec<Warning>,
+    pub(super) version: Option<TidbVersion>,
+    pub(super) steps: Vec<Vec<Write>>,
+}
+
+/// One write of a step, before its timestamps are known.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    GlobalId(i64),
+    Diff(Box<SchemaDiff>),
+    PutDb(Box<DbInfo>),
+    DeleteDb(i64),
+    PutTable(i64, Box<TableInfo>),
+    DeleteTable(i64, i64),
+    PutMember(i64, String, String),
+    DeleteMember(i64, String),
+    /// A job as queued or moved on, with the rest of its row.
+    Job(Box<QueuedJob>),
+    /// A job that leaves the queue for the history.
+    Finished(Box<QueuedJob>),
+}
+
+/// A job with what its row holds beside it.
+#[derive(Debug, Clone)]
+pub(super) struct QueuedJob {
+    pub(super) job: Job,
+    pub(super) schema_ids: String,
+    pub(super) table_ids: String,
+    /// Whether it may fill an index: newer releases then run it among reorganisations, 4.0 in its second queue.
+    pub(super) reorg: bool,
+}
+
+/// Stands for the start TSO of a plan's transaction until it is known.
+pub(super) const fn start_of(step: usize) -> u64 {
+    u64::MAX - step as u64
+}
+
+/// Highest number of transactions in a plan: timestamps never come near the placeholders.
+const MAX_STEPS: u64 = 1 << 20;
+
+fn resolve(ts: &mut u64, starts: &[u64]) {
+    let step = u64::MAX - *ts;
+    if step < MAX_STEPS {
+        // A job may name the transaction that it is finished in while that is still to come: then it is not known yet.
+        *ts = starts.get(step as usize).copied().unwrap_or(0);
+    }
+}
+
+impl Plan {
+    /// Whether the statement changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How many transactions it has.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The writes of the next transaction. `starts` holds the start TSOs of all transactions before it and, last, its
+    /// own; so the n-th transaction is asked for with n of them.
+    pub fn transaction(&self, starts: &[u64]) -> Result<Vec<Mutation>, CatalogError> {
+        let asked = starts.len();
+        let missing = || CatalogError::NoSuchTransaction {
+            asked,
+            len: self.steps.len(),
+        };
+        let step = asked
+            .checked_sub(1)
+            .and_then(|i| self.steps.get(i))
+            .ok_or_else(missing)?;
+        let version = self.version.ok_or_else(missing)?;
+        let mut out = Vec::new();
+        for write in step {
+            put_write(&mut out, version, write.clone(), starts)?;
+        }
+        Ok(out)
+    }
+}
+
+fn put_write(
+    out: &mut Vec<Mutation>,
+    version: TidbVersion,
+    write: Write,
+    starts: &[u64],
+) -> Result<(), CatalogError> {
+    let mut put = |key: MetaKey, value: Vec<u8>| {
+        out.push(Mutation::Put {
+            key: key.encode(),
+            value,
+        });
+    };
+    match write {
+        Write::GlobalId(id) => put(meta::next_global_id(), id.to_string().into_bytes()),
+        Write::Diff(diff) => {
+            put(
+                meta::schema_version(),
+                diff.version.to_string().into_bytes(),
+            );
+            put(meta::diff(diff.version), gojson::to_vec(&diff)?);
+        }
+        Write::PutDb(db) => put(meta::db(db.id), gojson::to_vec(&db)?),
+        Write::PutTable(db_id, mut table) => {
+            resolve(&mut table.update_timestamp, starts);
+            put(meta::table(db_id, table.id), gojson::to_vec(&table)?);
+        }
+        Write::PutMember(db_id, field, value) => {
+            put(meta::db_member(db_id, &field), value.into_bytes())
+        }
+        Write::DeleteDb(id) => delete(out, meta::db(id)),
+        Write::DeleteTable(db_id, id) => delete(out, meta::table(db_id, id)),
+        Write::DeleteMember(db_id, field) => delete(out, meta::db_member(db_id, &field)),
+        Write::Job(mut queued) => {
+            resolve_job(&mut queued.job, starts);
+            jobs::put(out, version, &queued)?;
+        }
+        Write::Finished(mut queued) => {
+            resolve_job(&mut queued.job, starts);
+            jobs::finish(out, version, &queued)?;
+        }
+    }
+    Ok(())
+}
+
+fn delete(out: &mut Vec<Mutation>, key: MetaKey) {
+    out.push(Mutation::Delete { key: key.encode() });
+}
+
+fn resolve_job(job: &mut Job, starts: &[u64]) {
+    resolve(&mut job.start_ts, starts);
+    if let Some(ts) = &mut job.real_start_ts {
+        resolve(ts, starts);
+    }
+    resolve(&mut job.binlog.finished_ts, starts);
+    let mut table = |t: &mut TableInfo| resolve(&mut t.update_timestamp, starts);
+    job.binlog.table_info.as_deref_mut().map(&mut table);
+    job.binlog
+        .multiple_table_infos
+        .iter_mut()
+        .flatten()
+        .flatten()
+        .for_each(&mut table);
+    job.raw_args.tables_mut(&mut table);
+    for sub in job
+        .multi_schema_info
+        .iter_mut()
+        .flatten()
+        .flat_map(|m| &mut m.sub_jobs)
+    {
+        resolve(&mut sub.real_start_ts, starts);
+    }
+}
+
+/// The job as the history keeps it.
+pub(super) fn into_history(mut queued: QueuedJob, seq: u64, finished: usize) -> QueuedJob {
+    let job = &mut queued.job;
+    job.state = JobState::Synced;
+    job.binlog.finished_ts = start_of(finished);
+    if job.seq_num.is_some() {
+        job.seq_num = Some(seq);
+    }
+    queued
+}
+
+/// Whether an object in this state is in use.
+pub(super) fn is_public(state: SchemaState) -> bool {
+    state == SchemaState::Public
+}
