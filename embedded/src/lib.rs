@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod pd;
+pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tidb;
