@@ -1,1 +1,101 @@
 //! The TiDB cluster as a source: PD, reads at a timestamp, TiKV's change feed.
+
+mod channel;
+mod error;
+mod feed;
+mod keys;
+mod kv;
+mod pd;
+mod retry;
+mod stores;
+
+pub use self::{
+    error::Error,
+    feed::{FeedEvent, Subscription},
+    kv::{Pairs, Scan, Snapshot},
+};
+use self::{feed::Hub, kv::Kv, pd::Pd, stores::Stores};
+use crate::model::{Span, Ts};
+
+/// A TiDB cluster. Clones share connections, streams and what is known of regions; many changefeeds use one.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pd: Pd,
+    kv: Kv,
+    hub: Hub,
+}
+
+/// A store of the cluster as PD lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// PD's id of it.
+    pub id: u64,
+    /// `host:port` of its gRPC service.
+    pub address: String,
+    /// The version it runs, without `v`: `8.5.3`.
+    pub version: String,
+}
+
+impl Upstream {
+    /// Finds the cluster by asking one of `pd_endpoints` (`host:port` or `http://host:port`) for all members of PD.
+    pub async fn connect(pd_endpoints: &[String]) -> Result<Self, Error> {
+        let pd = Pd::connect(pd_endpoints).await?;
+        let stores = Stores::new(pd.clone());
+        let kv = Kv::new(pd.clone(), stores.clone());
+        let hub = Hub::new(pd.cluster_id(), stores);
+        Ok(Self { pd, kv, hub })
+    }
+
+    /// The id that PD gave the cluster.
+    #[must_use]
+    pub fn cluster_id(&self) -> u64 {
+        self.pd.cluster_id()
+    }
+
+    /// The client addresses of all members of PD known by now, as `http://host:port`; PD's etcd answers there too.
+    #[must_use]
+    pub fn pd_endpoints(&self) -> Vec<String> {
+        self.pd.endpoints()
+    }
+
+    /// A timestamp newer than that of every transaction committed before this call.
+    pub async fn tso(&self) -> Result<Ts, Error> {
+        self.pd.tso().await
+    }
+
+    /// The stores of the cluster, tombstones left out.
+    pub async fn stores(&self) -> Result<Vec<Store>, Error> {
+        let stores = self.pd.stores().await?;
+        Ok(stores
+            .into_iter()
+            .map(|s| Store {
+                id: s.id,
+                address: s.address,
+                version: s.version,
+            })
+            .collect())
+    }
+
+    /// Reads as of `ts`.
+    #[must_use]
+    pub fn snapshot(&self, ts: Ts) -> Snapshot {
+        self.kv.snapshot(ts)
+    }
+
+    /// Keeps versions newer than `ts` from garbage collection for `ttl_secs` on behalf of the service `id`; 0 removes it.
+    /// Answers the minimum over all services: `ts` was refused if that is above it (`spec/tikv-cdc-protocol.md §8`).
+    pub async fn update_service_safepoint(
+        &self,
+        id: &str,
+        ttl_secs: i64,
+        ts: Ts,
+    ) -> Result<Ts, Error> {
+        self.pd.update_service_safepoint(id, ttl_secs, ts).await
+    }
+
+    /// Follows what is committed in `span` after `start_ts`. Dropping the subscription ends it.
+    #[must_use]
+    pub fn subscribe(&self, span: Span, start_ts: Ts) -> Subscription {
+        feed::subscribe(&self.pd, &self.kv, &self.hub, span, start_ts)
+    }
+}

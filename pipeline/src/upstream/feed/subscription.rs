@@ -1,0 +1,95 @@
+//! What a reader of the feed holds.
+
+use std::vec;
+
+use tokio::sync::mpsc;
+
+use super::{hub::Hub, worker};
+use crate::{
+    model::{RawKv, Span, Ts},
+    upstream::{Error, kv::Kv, pd::Pd},
+};
+
+/// Batches that may wait to be read; one holds what one message of a store gave, 6 MiB at most.
+const BATCHES: usize = 4;
+
+/// What is told of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedEvent {
+    /// A committed change. A change may come more than once, and those of different keys in any order.
+    Kv(RawKv),
+    /// Every change of the span up to here has come; what follows has a commit-ts above it. It only grows.
+    Resolved(Ts),
+}
+
+/// The changes of one span.
+#[derive(Debug)]
+pub struct Subscription {
+    span: Span,
+    batches: mpsc::Receiver<Result<Vec<FeedEvent>, Error>>,
+    current: vec::IntoIter<FeedEvent>,
+}
+
+impl Subscription {
+    /// The span followed, raw keys.
+    #[must_use]
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The next event. An error ends the subscription: it can be made again from the last resolved-ts.
+    ///
+    /// Nothing is lost if the future is dropped before it is done.
+    pub async fn recv(&mut self) -> Result<FeedEvent, Error> {
+        loop {
+            if let Some(event) = self.current.next() {
+                return Ok(event);
+            }
+            self.current = self.next_batch().await?.into_iter();
+        }
+    }
+
+    /// The next events, as many as came together and at least one; otherwise like [`recv`](Self::recv).
+    pub async fn recv_batch(&mut self) -> Result<Vec<FeedEvent>, Error> {
+        match self.current.len() {
+            0 => self.next_batch().await,
+            _ => Ok(std::mem::take(&mut self.current).collect()),
+        }
+    }
+
+    async fn next_batch(&mut self) -> Result<Vec<FeedEvent>, Error> {
+        let ended = || {
+            Err(Error::Ended {
+                span: self.span.to_string(),
+            })
+        };
+        self.batches.recv().await.unwrap_or_else(ended)
+    }
+}
+
+/// Starts following `span` (raw keys) from `start_ts` on.
+pub(in crate::upstream) fn subscribe(
+    pd: &Pd,
+    kv: &Kv,
+    hub: &Hub,
+    span: Span,
+    start_ts: Ts,
+) -> Subscription {
+    let (out, batches) = mpsc::channel(BATCHES);
+    tokio::spawn(
+        worker::Worker::new(
+            pd.clone(),
+            kv.clone(),
+            hub.clone(),
+            span.clone(),
+            start_ts,
+            out,
+        )
+        .run(),
+    );
+    Subscription {
+        span,
+        batches,
+        current: Vec::new().into_iter(),
+    }
+}
