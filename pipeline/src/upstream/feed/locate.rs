@@ -226,8 +226,7 @@ mod tests {
             let key = |b: Option<&u8>| b.map_or_else(Vec::new, |b| vec![*b]);
             let bounds: Vec<u8> = bounds.into_iter().collect();
             let mut regions = Vec::new();
-            for i in 0..=bounds.len() {
-                let (present, led, twice) = kept[i];
+            for (i, (present, led, twice)) in kept.into_iter().enumerate().take(bounds.len() + 1) {
                 let start = key(i.checked_sub(1).and_then(|i| bounds.get(i)));
                 let end = key(bounds.get(i));
                 if present {
