@@ -1,0 +1,64 @@
+//! Updates that change a key go out as a delete and an insert (spec/canal-json.md §9).
+
+use crate::compat::Compat;
+
+use super::{MountError, RowEvent, TextRules};
+
+/// What is done with an update that changes a key column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitRule {
+    /// It stays one update.
+    Keep,
+    /// It becomes a delete and an insert, and its transaction is re-sorted delete, update, insert.
+    Split,
+}
+
+impl SplitRule {
+    /// The rule of `compat`; `output_raw_change_event` is the changefeed's option.
+    pub fn new(compat: Compat, output_raw_change_event: bool) -> Self {
+        match compat >= Compat::V8_5 && !output_raw_change_event {
+            true => SplitRule::Split,
+            false => SplitRule::Keep,
+        }
+    }
+
+    /// Applies the rule to the events of one transaction in one table.
+    pub(super) fn apply<'a>(
+        self,
+        text: &TextRules,
+        events: Vec<RowEvent<'a>>,
+    ) -> Result<Vec<RowEvent<'a>>, MountError> {
+        if self == SplitRule::Keep {
+            return Ok(events);
+        }
+        let mut out = Vec::with_capacity(events.len());
+        let mut split = false;
+        for mut event in events {
+            if changes_key(text, &event)? {
+                split = true;
+                let mut delete = event.clone();
+                delete.new = None;
+                event.old = None;
+                out.push(delete);
+            }
+            out.push(event);
+        }
+        if split {
+            out.sort_by_key(RowEvent::kind);
+        }
+        Ok(out)
+    }
+}
+
+/// Whether an update gives another text to a column of a unique index or of the handle key.
+fn changes_key(text: &TextRules, event: &RowEvent<'_>) -> Result<bool, MountError> {
+    let (Some(new), Some(old)) = (&event.new, &event.old) else {
+        return Ok(false);
+    };
+    for (at, column) in event.table.columns.iter().enumerate() {
+        if (column.is_unique || column.is_handle) && !text.same(&new[at], &old[at], column)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,138 @@
+//! What a row has in a column that its value does not carry: added later, or NULL by default
+//! (spec/canal-json.md §8).
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use crate::{
+    compat::Compat,
+    mount::{Value, decimal, time},
+};
+
+use super::{
+    field::{self, FLAG_NOT_NULL, FLAG_UNSIGNED},
+    model::{ColumnModel, default_text},
+};
+
+/// The value of an absent column under the rules of `compat`.
+pub(super) fn value(column: &ColumnModel, compat: Compat) -> Value<'static> {
+    if compat == Compat::V4_0_9 {
+        by_default(column)
+    } else {
+        by_origin_default(column)
+    }
+}
+
+/// Since v4.0.10 or so: the default that the column was added with, NULL, or the type's zero.
+fn by_origin_default(column: &ColumnModel) -> Value<'static> {
+    let bits = column
+        .origin_default_bit
+        .as_deref()
+        .and_then(|bits| BASE64.decode(bits).ok());
+    if let (field::BIT, Some(bits)) = (column.field_type.tp, &bits) {
+        return Value::Uint(big_endian(bits));
+    }
+    match default_text(&column.origin_default) {
+        Some(text) => converted(column, text),
+        None if column.field_type.flag & FLAG_NOT_NULL == 0 => Value::Null,
+        None if column.field_type.tp == field::ENUM => Value::Uint(1),
+        None => zero(column),
+    }
+}
+
+/// v4.0.9: NULL if allowed, else the *current* default's text, else the type's zero; the first member of an ENUM
+/// goes out by name.
+fn by_default(column: &ColumnModel) -> Value<'static> {
+    if column.field_type.flag & FLAG_NOT_NULL == 0 {
+        return Value::Null;
+    }
+    let bits = column
+        .default_bit
+        .as_deref()
+        .and_then(|bits| BASE64.decode(bits).ok());
+    let bits = bits.filter(|_| column.field_type.tp == field::BIT);
+    let text = bits
+        .map(|bits| String::from_utf8_lossy(&bits).into_owned())
+        .or_else(|| default_text(&column.default));
+    match (text, column.field_type.elems.first()) {
+        (Some(text), _) => Value::Text(Cow::Owned(text)),
+        (None, Some(first)) if column.field_type.tp == field::ENUM => {
+            Value::Text(Cow::Owned(first.clone()))
+        }
+        (None, _) => zero(column),
+    }
+}
+
+/// The type's zero.
+fn zero(column: &ColumnModel) -> Value<'static> {
+    match column.field_type.tp {
+        field::FLOAT | field::DOUBLE => Value::Float(0.0),
+        field::NEWDECIMAL => Value::Text("0".into()),
+        field::DATE | field::NEWDATE => Value::Text("0000-00-00".into()),
+        field::DATETIME | field::TIMESTAMP => Value::Text("0000-00-00 00:00:00".into()),
+        field::DURATION => Value::Text("00:00:00".into()),
+        field::ENUM | field::SET | field::BIT => Value::Uint(0),
+        field::JSON => Value::Text("null".into()),
+        field::VECTOR => Value::Text("[]".into()),
+        tp if field::is_string(tp) => Value::Bytes(Cow::Borrowed(b"")),
+        _ if column.field_type.flag & FLAG_UNSIGNED != 0 => Value::Uint(0),
+        _ => Value::Int(0),
+    }
+}
+
+/// A default's text as the type takes it; a text that does not fit stays text.
+fn converted(column: &ColumnModel, text: String) -> Value<'static> {
+    let field = &column.field_type;
+    let parsed = match field.tp {
+        field::FLOAT | field::DOUBLE => text.parse().ok().map(Value::Float),
+        field::NEWDECIMAL => {
+            decimal::rescale(&text, field.decimal).map(|text| Value::Text(Cow::Owned(text)))
+        }
+        field::DATE | field::NEWDATE | field::DATETIME | field::TIMESTAMP => {
+            time::parse_packed(&text).map(Value::Time)
+        }
+        field::DURATION => time::parse_duration(&text).map(Value::Duration),
+        field::ENUM => position(&field.elems, &text).map(|at| Value::Uint(at as u64 + 1)),
+        field::SET => set_mask(&field.elems, &text).map(Value::Uint),
+        field::BIT => Some(Value::Uint(big_endian(text.as_bytes()))),
+        field::YEAR => text.parse().ok().map(Value::Int),
+        tp if field::is_integer(tp) && field.flag & FLAG_UNSIGNED != 0 => {
+            text.parse().ok().map(Value::Uint)
+        }
+        tp if field::is_integer(tp) => text.parse().ok().map(Value::Int),
+        tp if field::is_string(tp) => {
+            let mut bytes = text.clone().into_bytes();
+            if tp == field::STRING && field.charset == "binary" && field.flen > bytes.len() as i64 {
+                bytes.resize(field.flen as usize, 0);
+            }
+            Some(Value::Bytes(Cow::Owned(bytes)))
+        }
+        _ => None,
+    };
+    parsed.unwrap_or(Value::Text(Cow::Owned(text)))
+}
+
+fn position(elems: &[String], name: &str) -> Option<usize> {
+    elems.iter().position(|elem| elem == name).or_else(|| {
+        elems
+            .iter()
+            .position(|elem| elem.eq_ignore_ascii_case(name))
+    })
+}
+
+fn set_mask(elems: &[String], text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    text.split(',').try_fold(0u64, |mask, name| {
+        Some(mask | 1u64.checked_shl(position(elems, name)? as u32)?)
+    })
+}
+
+/// The number in up to 8 big-endian bytes (a longer text keeps its low bytes).
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |number, &byte| (number << 8) | u64::from(byte))
+}
