@@ -1,0 +1,46 @@
+//! What a changefeed can choose about its messages.
+
+use std::{fmt, sync::Arc};
+
+use crate::{compat::Compat, schema::TableInfo};
+
+/// Which columns of a table go out; made from `sink.column-selectors`.
+pub trait ColumnSelector: fmt::Debug + Send + Sync {
+    /// Whether the column at this place of [`TableInfo::columns`] goes out.
+    fn selects(&self, table: &TableInfo, column: usize) -> bool;
+}
+
+/// The options of canal-json (spec/sink-uri.md §2).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which TiCDC's messages.
+    pub compat: Compat,
+    /// `enable-tidb-extension`: a `_tidb` member, and watermarks.
+    pub enable_tidb_extension: bool,
+    /// `content-compatible`: `mysqlType` with widths; implies [`Config::only_output_updated_columns`].
+    pub content_compatible: bool,
+    /// `only-output-updated-columns`: `old` holds only what changed.
+    pub only_output_updated_columns: bool,
+    /// `delete-only-output-handle-key-columns`: a DELETE holds only the key.
+    pub delete_only_output_handle_key_columns: bool,
+    /// `sink.column-selectors`, if any.
+    pub columns: Option<Arc<dyn ColumnSelector>>,
+}
+
+impl Config {
+    /// Every option at its default.
+    pub fn new(compat: Compat) -> Self {
+        Config {
+            compat,
+            enable_tidb_extension: false,
+            content_compatible: false,
+            only_output_updated_columns: false,
+            delete_only_output_handle_key_columns: false,
+            columns: None,
+        }
+    }
+
+    pub(super) fn only_updated(&self) -> bool {
+        self.only_output_updated_columns || self.content_compatible
+    }
+}

@@ -1,0 +1,276 @@
+//! Rows to messages.
+
+use std::collections::HashMap;
+
+use crate::{
+    compat::Compat,
+    model::{ChangeKind, physical_ms},
+    mount::{MountError, RowEvent, TextRules, Value},
+    schema::{Column, SchemaError, field},
+};
+
+use super::{
+    config::Config,
+    escape::{push_latin1, push_string},
+    table::{ColumnPlan, Shape, TablePlan},
+};
+
+/// A message that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A value has no text.
+    #[error("encode `{schema}`.`{table}`.`{column}` of the row committed at {commit_ts}: {source}")]
+    Value {
+        /// The database.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The row's commit TSO.
+        commit_ts: u64,
+        /// What is wrong with the value.
+        source: Box<MountError>,
+    },
+    /// A DDL statement has no text.
+    #[error("encode a DDL event: {0}")]
+    Ddl(#[from] SchemaError),
+}
+
+/// Encodes a changefeed's messages.
+#[derive(Debug)]
+pub struct Encoder {
+    pub(super) config: Config,
+    text: TextRules,
+    tables: HashMap<i64, TablePlan>,
+    /// For the text of a value that must be escaped as a whole.
+    scratch: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder of these options; `text` says how values are spelled.
+    pub fn new(config: Config, text: TextRules) -> Self {
+        Encoder {
+            config,
+            text,
+            tables: HashMap::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The options.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Appends the message of a row change. `now_ms` is the wall clock, for `ts`: milliseconds since 1970 UTC.
+    pub fn encode_row(
+        &mut self,
+        event: &RowEvent<'_>,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let plan = self.tables.entry(event.table.id).and_modify(|plan| {
+            if plan.version != event.table.version {
+                *plan = TablePlan::new(event.table, &self.config);
+            }
+        });
+        let plan = plan.or_insert_with(|| TablePlan::new(event.table, &self.config));
+        let mut writer = Writer {
+            config: &self.config,
+            text: &self.text,
+            scratch: &mut self.scratch,
+            event,
+            out,
+        };
+        writer.row(plan, now_ms)
+    }
+
+    /// The `ts` of a message encoded at `now_ms`: v4.0.9 leaves it 0.
+    pub(super) fn build_time(&self, now_ms: u64) -> u64 {
+        if self.config.compat == Compat::V4_0_9 {
+            0
+        } else {
+            now_ms
+        }
+    }
+}
+
+struct Writer<'a, 'e> {
+    config: &'a Config,
+    text: &'a TextRules,
+    scratch: &'a mut Vec<u8>,
+    event: &'a RowEvent<'e>,
+    out: &'a mut Vec<u8>,
+}
+
+impl Writer<'_, '_> {
+    fn row(&mut self, plan: &TablePlan, now_ms: u64) -> Result<(), EncodeError> {
+        let old_dialect = self.config.compat == Compat::V4_0_9;
+        let kind = self.event.kind();
+        let shape = match kind {
+            ChangeKind::Delete if self.config.delete_only_output_handle_key_columns => {
+                &plan.handle_only
+            }
+            _ => &plan.all,
+        };
+        self.out.extend_from_slice(&plan.head);
+        let nothing = self.event.new.is_none() && self.event.old.is_none();
+        if !nothing {
+            self.out.extend_from_slice(&plan.pk_names);
+        }
+        self.out.extend_from_slice(b"],\"isDdl\":false,\"type\":\"");
+        self.out.extend_from_slice(match kind {
+            ChangeKind::Insert => b"INSERT",
+            ChangeKind::Update => b"UPDATE",
+            ChangeKind::Delete => b"DELETE",
+        });
+        self.out.extend_from_slice(b"\",\"es\":");
+        self.number(physical_ms(self.event.commit_ts));
+        self.out.extend_from_slice(b",\"ts\":");
+        self.number(if old_dialect { 0 } else { now_ms });
+        self.out.extend_from_slice(b",\"sql\":\"\",\"sqlType\":");
+        if nothing {
+            self.out
+                .extend_from_slice(b"{},\"mysqlType\":{},\"data\":[null],\"old\":[null]}");
+            return Ok(());
+        }
+        self.sql_types(shape);
+        self.out.extend_from_slice(b",\"mysqlType\":");
+        self.out.extend_from_slice(&shape.mysql_type);
+        let (data, old) = (self.event.row(), self.event.old.as_deref());
+        if old_dialect {
+            self.out.extend_from_slice(b",\"data\":");
+            self.rows(shape, data)?;
+            self.out.extend_from_slice(b",\"old\":");
+            match old {
+                Some(old) => self.rows(shape, old)?,
+                None => self.out.extend_from_slice(b"[null]"),
+            }
+        } else {
+            self.out.extend_from_slice(b",\"old\":");
+            match (kind, old) {
+                (ChangeKind::Update, Some(old)) if self.config.only_updated() => {
+                    self.changed(shape, data, old)?
+                }
+                (ChangeKind::Update, Some(old)) => self.rows(shape, old)?,
+                _ => self.out.extend_from_slice(b"null"),
+            }
+            self.out.extend_from_slice(b",\"data\":");
+            self.rows(shape, data)?;
+        }
+        if self.config.enable_tidb_extension {
+            self.out.extend_from_slice(b",\"_tidb\":{\"commitTs\":");
+            self.number(self.event.commit_ts);
+            self.out.push(b'}');
+        }
+        self.out.push(b'}');
+        if self.config.compat == Compat::V6_5 {
+            // v6.5.3 ends rows with the terminator that was meant for storage sinks.
+            self.out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, number: u64) {
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn sql_types(&mut self, shape: &Shape) {
+        if shape.columns.is_empty() {
+            self.out.extend_from_slice(b"null");
+            return;
+        }
+        let row = self.event.row();
+        self.out.push(b'{');
+        for (place, column) in shape.columns.iter().enumerate() {
+            self.key(place == 0, column);
+            let number = column.sql_type.of(&row[column.at]);
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        }
+        self.out.push(b'}');
+    }
+
+    fn key(&mut self, first: bool, column: &ColumnPlan) {
+        if !first {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(&column.key);
+    }
+
+    /// `[{…}]` with all columns of the shape.
+    fn rows(&mut self, shape: &Shape, row: &[Value<'_>]) -> Result<(), EncodeError> {
+        if shape.columns.is_empty() {
+            self.out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        self.out.extend_from_slice(b"[{");
+        for (place, column) in shape.columns.iter().enumerate() {
+            self.key(place == 0, column);
+            self.value(column, &row[column.at])?;
+        }
+        self.out.extend_from_slice(b"}]");
+        Ok(())
+    }
+
+    /// `[{…}]` with what `old` had otherwise.
+    fn changed(
+        &mut self,
+        shape: &Shape,
+        new: &[Value<'_>],
+        old: &[Value<'_>],
+    ) -> Result<(), EncodeError> {
+        self.out.extend_from_slice(b"[{");
+        let mut first = true;
+        for column in &shape.columns {
+            let info = &self.event.table.columns[column.at];
+            let same = self.text.same(&new[column.at], &old[column.at], info);
+            if !same.map_err(|source| self.failed(info, source))? {
+                self.key(first, column);
+                self.value(column, &old[column.at])?;
+                first = false;
+            }
+        }
+        self.out.extend_from_slice(b"}]");
+        Ok(())
+    }
+
+    fn value(&mut self, column: &ColumnPlan, value: &Value<'_>) -> Result<(), EncodeError> {
+        let info = &self.event.table.columns[column.at];
+        match value {
+            Value::Null => self.out.extend_from_slice(b"null"),
+            Value::Bytes(bytes) if column.latin1 => push_latin1(bytes, self.out),
+            Value::Bytes(bytes) => push_string(bytes, self.out),
+            Value::Text(text) if column.latin1 => push_latin1(text.as_bytes(), self.out),
+            Value::Json(_) | Value::Text(_) => {
+                self.scratch.clear();
+                self.text
+                    .write(value, info, self.scratch)
+                    .map_err(|source| self.failed(info, source))?;
+                push_string(self.scratch, self.out);
+            }
+            // Numbers, times, vectors: nothing to escape.
+            _ => {
+                debug_assert!(!field::is_string(info.tp()) || matches!(value, Value::Uint(_)));
+                self.out.push(b'"');
+                self.text
+                    .write(value, info, self.out)
+                    .map_err(|source| self.failed(info, source))?;
+                self.out.push(b'"');
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, column: &Column, source: MountError) -> EncodeError {
+        EncodeError::Value {
+            schema: self.event.table.schema.clone(),
+            table: self.event.table.name.clone(),
+            column: column.name.clone(),
+            commit_ts: self.event.commit_ts,
+            source: Box::new(source),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! canal-json: one message a row change, DDL statement or watermark (spec/canal-json.md).
+//!
+//! [`Encoder`] appends a message's value to a buffer that the caller reuses; keys are always null and there are no
+//! headers. Two dialects: v4.0.9, whose maps are sorted by name, and the later one.
+
+mod config;
+mod ddl;
+mod encoder;
+mod escape;
+mod table;
+mod types;
+
+pub use config::{ColumnSelector, Config};
+pub use encoder::{EncodeError, Encoder};
