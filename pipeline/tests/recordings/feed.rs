@@ -1,0 +1,66 @@
+//! A recorded changefeed's configuration, as the pipeline's own stages take it.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use pipeline::{
+    codec::canal_json::{ColumnSelector, Config, Encoder},
+    compat::Compat,
+    mount::{Mounter, SplitRule, TextRules},
+    schema::TableInfo,
+};
+
+use crate::load::PipelineSpec;
+
+/// A changefeed of the recording, replayed.
+pub(crate) struct Feed {
+    pub(crate) name: String,
+    pub(crate) force_replicate: bool,
+    pub(crate) mounter: Mounter,
+    pub(crate) encoder: Encoder,
+    /// The recorded one has failed: nothing comes from here on.
+    pub(crate) ended: bool,
+}
+
+/// `columns=['*','!b*']`.
+#[derive(Debug)]
+struct NotWithB;
+
+impl ColumnSelector for NotWithB {
+    fn selects(&self, table: &TableInfo, column: usize) -> bool {
+        !table.columns[column].name.starts_with('b')
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(name: &str, spec: &PipelineSpec, compat: Compat) -> Self {
+        let in_uri = |option: &str| spec.sink_uri.contains(&format!("{option}=true"));
+        let in_file = |option: &str| spec.config.contains(&format!("{option}=true"));
+        let time_zone = match spec.server_tz.as_str() {
+            "" => TimeZone::UTC,
+            zone => TimeZone::get(zone).expect("a time zone"),
+        };
+        let text = TextRules { time_zone, compat };
+        let config = Config {
+            enable_tidb_extension: in_uri("enable-tidb-extension"),
+            content_compatible: in_uri("content-compatible"),
+            only_output_updated_columns: in_uri("only-output-updated-columns"),
+            delete_only_output_handle_key_columns: in_file("delete-only-output-handle-key-columns"),
+            columns: spec
+                .config
+                .contains("column-selectors")
+                .then(|| Arc::new(NotWithB) as _),
+            ..Config::new(compat)
+        };
+        Feed {
+            name: name.to_owned(),
+            force_replicate: in_file("force-replicate"),
+            mounter: Mounter {
+                text: text.clone(),
+                split: SplitRule::new(compat, in_file("output-raw-change-event")),
+            },
+            encoder: Encoder::new(config, text),
+            ended: false,
+        }
+    }
+}

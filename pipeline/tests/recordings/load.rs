@@ -1,0 +1,181 @@
+//! A recording as it lies in `fixtures/golden/ticdc/`.
+
+use std::{collections::BTreeMap, fs::File, io::Read, path::PathBuf};
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use pipeline::model::{Op, RawKv};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The first line.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) pipelines: BTreeMap<String, PipelineSpec>,
+}
+
+/// A changefeed's configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct PipelineSpec {
+    #[serde(default)]
+    pub(crate) config: String,
+    #[serde(default)]
+    pub(crate) server_tz: String,
+    #[serde(default)]
+    pub(crate) sink_uri: String,
+}
+
+/// One statement and what came of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) step: u32,
+    pub(crate) sql: String,
+    #[serde(default)]
+    pub(crate) ddl_jobs: Vec<JobRow>,
+    #[serde(default)]
+    pub(crate) kv: Vec<KeyValue>,
+    #[serde(default)]
+    pub(crate) cdc: BTreeMap<String, Vec<Message>>,
+    #[serde(default)]
+    pub(crate) dispatch: Vec<Dispatch>,
+}
+
+/// A version of a row of `mysql.tidb_ddl_job` or its history.
+#[derive(Debug, Deserialize)]
+pub(crate) struct JobRow {
+    pub(crate) table: String,
+    pub(crate) key: String,
+    pub(crate) op: String,
+    pub(crate) start_ts: u64,
+    pub(crate) commit_ts: u64,
+    pub(crate) value: Option<String>,
+}
+
+/// A version of a key.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeyValue {
+    pub(crate) key: String,
+    pub(crate) op: String,
+    pub(crate) start_ts: u64,
+    pub(crate) commit_ts: u64,
+    #[serde(default)]
+    pub(crate) value: String,
+    #[serde(default)]
+    pub(crate) old: String,
+    #[serde(default)]
+    pub(crate) written_by_ddl: Value,
+}
+
+/// A message, or the error that ended the changefeed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Message {
+    /// `row` or `ddl`; missing where messages were read from a topic.
+    #[serde(default)]
+    pub(crate) kind: String,
+    pub(crate) partition: Option<u32>,
+    pub(crate) value: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+/// A row's partitions by `rule/number of partitions`, behind which there may be ` error: …`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dispatch {
+    pub(crate) table: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) partition: BTreeMap<String, i64>,
+}
+
+fn bytes(hex_text: &str) -> Bytes {
+    hex::decode(hex_text).expect("hexadecimal").into()
+}
+
+impl KeyValue {
+    pub(crate) fn raw(&self) -> RawKv {
+        raw(
+            &self.op,
+            &self.key,
+            &self.value,
+            &self.old,
+            self.start_ts,
+            self.commit_ts,
+        )
+    }
+}
+
+impl JobRow {
+    /// The row's version with its value; versions before the last one are recorded without.
+    pub(crate) fn raw(&self) -> Option<RawKv> {
+        let value = self.value.as_deref()?;
+        Some(raw(
+            &self.op,
+            &self.key,
+            value,
+            "",
+            self.start_ts,
+            self.commit_ts,
+        ))
+    }
+}
+
+fn raw(op: &str, key: &str, value: &str, old: &str, start_ts: u64, commit_ts: u64) -> RawKv {
+    let op = match op.to_ascii_lowercase().as_str() {
+        "put" => Op::Put,
+        "del" | "delete" => Op::Delete,
+        other => panic!("operation {other}"),
+    };
+    RawKv {
+        op,
+        key: bytes(key),
+        value: bytes(value),
+        old_value: bytes(old),
+        start_ts,
+        commit_ts,
+    }
+}
+
+/// The recordings of a version, by name.
+pub(crate) fn names(version: &str) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder().join("ticdc").join(version))
+        .expect("the recordings")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
+        .filter_map(|name| name.strip_suffix(".jsonl.gz").map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Reads a recording.
+pub(crate) fn recording(version: &str, name: &str) -> (Header, Vec<Step>) {
+    let path = folder()
+        .join("ticdc")
+        .join(version)
+        .join(format!("{name}.jsonl.gz"));
+    let mut text = String::new();
+    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut lines = text.lines();
+    let header = serde_json::from_str(lines.next().expect("a header")).expect("a header");
+    let steps = lines
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}")))
+        .collect();
+    (header, steps)
+}
+
+/// A JSON file of golden vectors.
+pub(crate) fn golden(name: &str) -> Value {
+    let text = std::fs::read_to_string(folder().join(name)).expect("golden vectors");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden")
+}

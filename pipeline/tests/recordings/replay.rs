@@ -1,0 +1,250 @@
+//! One recording through the stages.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use pipeline::{
+    codec::dispatch::{DispatchRule, Dispatcher},
+    compat::Compat,
+    model::RawKv,
+    mount::key,
+    schema::{DdlEvent, SchemaError, SchemaStorage, TableInfo, Verdict},
+};
+
+use crate::{
+    canonical::canonical,
+    compare::{self, Sent, table_of},
+    expected,
+    feed::Feed,
+    load::{self, Message, Step},
+    meta::Meta,
+    partitions,
+    report::Report,
+};
+
+/// The recorded topics have this many partitions, and the default rule.
+const PARTITIONS: u32 = 3;
+
+/// The changes of one transaction in one table's rows of one physical id.
+pub(crate) type Txn<'a> = (Arc<TableInfo>, Vec<&'a RawKv>);
+
+pub(crate) fn replay(version: &str, name: &str, compat: Compat) -> Report {
+    let (header, steps) = load::recording(version, name);
+    let mut report = Report {
+        name: name.to_owned(),
+        ..Report::default()
+    };
+    let mut feeds = Vec::new();
+    for (pipeline, spec) in &header.pipelines {
+        if let Some(reason) = expected::out_of_scope(pipeline) {
+            let messages: usize = steps
+                .iter()
+                .filter_map(|step| step.cdc.get(pipeline))
+                .map(Vec::len)
+                .sum();
+            *report.out_of_scope.entry(reason).or_default() += messages;
+            continue;
+        }
+        feeds.push(Feed::new(pipeline, spec, compat));
+    }
+    let mut replay = Replay {
+        storage: initial(&steps, compat),
+        compat,
+        plain: Feed::new("default", &load::PipelineSpec::default(), compat),
+        report,
+    };
+    for step in &steps {
+        replay.step(step, &mut feeds);
+    }
+    replay.report
+}
+
+/// The schema before the recording: the databases that its jobs name and do not make.
+fn initial(steps: &[Step], compat: Compat) -> SchemaStorage {
+    let mut meta = Meta::default();
+    if compat == Compat::V4_0_9 {
+        let mut databases = BTreeMap::new();
+        for json in steps.iter().flat_map(|step| &step.kv).filter_map(list_job) {
+            let made = json["type"] == 1;
+            let id = json["schema_id"].as_i64().unwrap_or_default();
+            let name = json["schema_name"].as_str().unwrap_or_default().to_owned();
+            databases.entry(id).or_insert((made, name));
+        }
+        for (id, (_, name)) in databases.into_iter().filter(|(_, (made, _))| !made) {
+            meta.database(id, &name);
+        }
+    } else {
+        meta = meta.with_job_table();
+        meta.database(2, "test");
+    }
+    meta.load(compat)
+}
+
+/// The JSON of a job on one of v4.0.9's lists.
+fn list_job(kv: &load::KeyValue) -> Option<serde_json::Value> {
+    // "m" and the memcomparable "DDLJob…" in hexadecimal.
+    let is_job = kv.key.starts_with("6d44444c4a6f62") && !kv.value.is_empty();
+    is_job
+        .then(|| serde_json::from_slice(&hex::decode(&kv.value).ok()?).ok())
+        .flatten()
+}
+
+struct Replay {
+    storage: SchemaStorage,
+    compat: Compat,
+    /// A changefeed with default options, for partitions.
+    plain: Feed,
+    report: Report,
+}
+
+impl Replay {
+    fn step(&mut self, step: &Step, feeds: &mut [Feed]) {
+        let ddls = self.ddls(step);
+        let rows = step.kv.iter().filter(|kv| kv.written_by_ddl.is_null());
+        let kvs: Vec<RawKv> = rows.map(load::KeyValue::raw).collect();
+        let txns = self.txns(&kvs);
+        for feed in feeds {
+            let recorded = step
+                .cdc
+                .get(&feed.name)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            if feed.ended {
+                assert!(recorded.is_empty(), "{} goes on after its end", feed.name);
+                continue;
+            }
+            let (ddl_messages, row_messages): (Vec<&Message>, Vec<&Message>) =
+                recorded.iter().partition(|message| message.is_ddl());
+            feed.ended = recorded.iter().any(|message| message.error.is_some());
+            let sent = send_ddls(feed, &ddls);
+            compare::messages(&mut self.report, step, &feed.name, &sent, &ddl_messages);
+            self.compare_rows(step, feed, &txns, &row_messages);
+        }
+        partitions::compare(&mut self.report, step, &txns, &self.plain);
+    }
+
+    /// The statement's jobs through the schema.
+    fn ddls(&mut self, step: &Step) -> Result<Vec<DdlEvent>, SchemaError> {
+        let jobs = step
+            .ddl_jobs
+            .iter()
+            .filter(|job| job.table == "tidb_ddl_job")
+            .filter_map(load::JobRow::raw);
+        let listed = step
+            .kv
+            .iter()
+            .filter(|kv| kv.key.starts_with("6d"))
+            .map(load::KeyValue::raw);
+        let mut last = 0;
+        for kv in jobs.chain(listed) {
+            last = last.max(kv.commit_ts);
+            self.storage.on_kv(&kv)?;
+        }
+        self.storage.on_resolved(last)
+    }
+
+    /// The statement's rows by transaction and physical table, in the order in which the sorter gives them.
+    fn txns<'a>(&self, kvs: &'a [RawKv]) -> Vec<Txn<'a>> {
+        let mut groups: BTreeMap<(u64, u64, i64), Vec<&RawKv>> = BTreeMap::new();
+        for kv in kvs {
+            if let Ok(Some((id, _))) = key::decode_row_key(&kv.key) {
+                groups
+                    .entry((kv.commit_ts, kv.start_ts, id))
+                    .or_default()
+                    .push(kv);
+            }
+        }
+        let sorted = groups.into_values().map(|mut rows| {
+            rows.sort_by(|a, b| (a.kind(), &a.key).cmp(&(b.kind(), &b.key)));
+            rows
+        });
+        sorted
+            .filter_map(|rows| Some((self.storage.table_of_row(rows[0])?, rows)))
+            .collect()
+    }
+
+    fn compare_rows(
+        &mut self,
+        step: &Step,
+        feed: &mut Feed,
+        txns: &[Txn<'_>],
+        recorded: &[&Message],
+    ) {
+        let mut theirs: BTreeMap<String, Vec<&Message>> = BTreeMap::new();
+        for message in recorded {
+            theirs.entry(message.table()).or_default().push(message);
+        }
+        // Partitions of a table are sent side by side, and v4.0.9's sorter does not keep order within a transaction.
+        let mut unordered = self.compat == Compat::V4_0_9;
+        let mut ours: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
+        let force_replicate = feed.force_replicate;
+        for (table, rows) in txns
+            .iter()
+            .filter(|(table, _)| table.is_eligible(force_replicate))
+        {
+            unordered |= table.partitioned;
+            for sent in send_rows(feed, table, rows) {
+                let name = sent
+                    .as_ref()
+                    .map(|(text, _)| table_of(text))
+                    .unwrap_or_default();
+                ours.entry(name).or_default().push(sent);
+            }
+        }
+        for table in theirs.keys() {
+            ours.entry(table.clone()).or_default();
+        }
+        for (table, mut ours) in ours {
+            let mut theirs = theirs.remove(&table).unwrap_or_default();
+            if unordered {
+                ours.sort();
+                theirs.sort_by_key(|message| message.value.as_deref().map(canonical));
+            }
+            compare::messages(&mut self.report, step, &feed.name, &ours, &theirs);
+        }
+    }
+}
+
+fn send_ddls(feed: &Feed, ddls: &Result<Vec<DdlEvent>, SchemaError>) -> Vec<Sent> {
+    let events = match ddls {
+        Ok(events) => events,
+        Err(error) => return vec![Err(error.to_string())],
+    };
+    let mut sent = Vec::new();
+    for event in events {
+        match event.verdict(feed.force_replicate) {
+            Verdict::Skip => {}
+            Verdict::BecomesIneligible => {
+                sent.push(Err(format!(
+                    "An eligible table become ineligible after DDL: [{}]",
+                    event.query
+                )));
+            }
+            Verdict::Emit => {
+                let mut out = Vec::new();
+                let encoded = feed.encoder.encode_ddl(event, 0, &mut out);
+                let message = encoded.map(|()| (String::from_utf8(out).expect("UTF-8"), None));
+                sent.push(message.map_err(|error| error.to_string()));
+            }
+        }
+    }
+    sent
+}
+
+fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
+    let events = match feed.mounter.mount_txn(rows.iter().copied(), table) {
+        Ok(events) => events,
+        Err(error) => return vec![Err(error.to_string())],
+    };
+    let dispatcher = Dispatcher::new(&DispatchRule::Table, table).expect("a rule without names");
+    let mut sent = Vec::new();
+    for event in &events {
+        let partition = dispatcher
+            .partition(event, &feed.mounter.text, PARTITIONS)
+            .expect("a partition");
+        let mut out = Vec::new();
+        let encoded = feed.encoder.encode_row(event, 0, &mut out);
+        let message = encoded.map(|()| (String::from_utf8(out).expect("UTF-8"), Some(partition)));
+        sent.push(message.map_err(|error| error.to_string()));
+    }
+    sent
+}
