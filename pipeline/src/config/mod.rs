@@ -3,7 +3,11 @@
 //! Everything here follows the TiCDC of the chosen [`Compat`](crate::compat::Compat), text of errors included
 //! (`spec/sink-uri.md`).
 
+pub mod file;
 pub mod filter;
 pub mod golang;
+pub mod kafka;
+pub mod replica;
 pub mod topic;
 pub mod uri;
+pub mod validate;
