@@ -64,32 +64,35 @@ pub struct Identity<'a> {
     pub changefeed: &'a str,
 }
 
-/// A parameter by name: the URI's first value, else the file's. Errors are texts for the code that wraps them.
-pub(super) struct Params<'a>(pub(super) &'a SinkUri);
+/// A parameter by name: the URI's first value, else the file's. A zero in the URI (`false`, nothing) does not win over
+/// the file, which the original's merge takes for missing. Errors are texts for the code that wraps them.
+struct Params<'a>(&'a SinkUri);
 
 impl Params<'_> {
     fn text(&self, key: &str, file: Option<&String>) -> Option<String> {
-        self.0
-            .param(key)
-            .map(str::to_owned)
-            .or_else(|| file.cloned())
+        match (self.0.param(key), file) {
+            (None | Some(""), Some(file)) => Some(file.clone()),
+            (given, _) => given.map(str::to_owned),
+        }
     }
 
     /// An empty value is zero, as the original's binding has it.
     fn int(&self, key: &str, bits: u32, file: Option<i64>) -> Result<Option<i64>, String> {
-        match self.0.param(key) {
-            Some("") => Ok(Some(0)),
-            Some(value) => golang::parse_int(value, bits).map(Some).map_err(unbound),
-            None => Ok(file),
-        }
+        let given = match self.0.param(key) {
+            Some("") => Some(0),
+            Some(value) => Some(golang::parse_int(value, bits).map_err(unbound)?),
+            None => None,
+        };
+        Ok(given.filter(|given| *given != 0 || file.is_none()).or(file))
     }
 
     fn bool(&self, key: &str, file: Option<bool>) -> Result<Option<bool>, String> {
-        match self.0.param(key) {
-            Some("") => Ok(Some(false)),
-            Some(value) => golang::parse_bool(value).map(Some).map_err(unbound),
-            None => Ok(file),
-        }
+        let given = match self.0.param(key) {
+            Some("") => Some(false),
+            Some(value) => Some(golang::parse_bool(value).map_err(unbound)?),
+            None => None,
+        };
+        Ok(given.filter(|given| *given || file.is_none()).or(file))
     }
 
     fn nanos(&self, key: &str, file: Option<&String>) -> Result<i64, String> {
@@ -407,7 +410,8 @@ impl EncoderOptions {
         let params = Params(uri);
         let kafka = config.sink.kafka_config.as_ref();
         let codec = kafka.and_then(|kafka| kafka.codec_config.as_ref());
-        let refuse = |reason: String| Coded::wrap(Code::ErrCodecInvalidConfig, reason).to_string();
+        let refuse = |reason: String| Coded::new(Code::ErrCodecInvalidConfig, reason).to_string();
+        let invalid = |reason: String| Coded::wrap(Code::ErrCodecInvalidConfig, reason).to_string();
         let extension = params.bool(
             "enable-tidb-extension",
             codec.and_then(|codec| codec.enable_tidb_extension),
@@ -439,7 +443,7 @@ impl EncoderOptions {
             ));
         }
         if let Some(size) = batch.filter(|size| *size <= 0) {
-            return Err(refuse(format!("invalid max-batch-size {size}")));
+            return Err(invalid(format!("invalid max-batch-size {size}")));
         }
         if config.force_replicate && delete_only {
             return Err(refuse(
@@ -464,7 +468,7 @@ impl EncoderOptions {
                 .and_then(|kafka| kafka.output_raw_change_event)
                 .unwrap_or(false),
             max_message_bytes: usize::try_from(max_message_bytes)
-                .map_err(|_| refuse(format!("invalid max-message-bytes {max_message_bytes}")))?,
+                .map_err(|_| invalid(format!("invalid max-message-bytes {max_message_bytes}")))?,
         })
     }
 }

@@ -3,10 +3,12 @@
 //! Everything here follows the TiCDC of the chosen [`Compat`](crate::compat::Compat), text of errors included
 //! (`spec/sink-uri.md`).
 
+pub mod dispatch;
 pub mod file;
 pub mod filter;
 pub mod golang;
 pub mod kafka;
+pub mod legacy;
 pub mod replica;
 pub mod topic;
 pub mod uri;

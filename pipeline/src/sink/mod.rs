@@ -1,1 +1,4 @@
 //! Where messages go.
+
+pub mod kafka;
+pub mod prepare;

@@ -1,0 +1,366 @@
+//! Delivery of messages: one idempotent producer, every message acknowledged by all replicas.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientConfig, ClientContext, Message,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+};
+use tokio::sync::Notify;
+
+use super::settle::Settled;
+use crate::{
+    coded::{Code, Coded},
+    compat::Compat,
+    config::kafka::unsupported,
+};
+
+/// Sends messages, in order per partition.
+///
+/// The producer keeps retrying on its own, without changing the order, until a message has timed out. The first message
+/// that fails for good fails every later call: whoever drives the sink makes a new one and goes on from its checkpoint.
+pub struct Producer {
+    producer: ThreadedProducer<Deliveries>,
+    deliveries: Arc<State>,
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("pending", &self.deliveries.pending.load(Ordering::Relaxed))
+            .finish()
+    }
+}
+
+/// What is known of the messages handed over.
+#[derive(Debug, Default)]
+struct State {
+    pending: AtomicUsize,
+    acknowledged: AtomicU64,
+    failed: Mutex<Option<Coded>>,
+    /// What the client last said about its connections: the reason behind a bare "timed out".
+    trouble: Mutex<Option<String>>,
+    changed: Notify,
+}
+
+impl State {
+    fn failure(&self) -> Option<Coded> {
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn fail(&self, error: Coded) {
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
+    }
+}
+
+struct Deliveries(Arc<State>);
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka client");
+        *self
+            .0
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
+        match result {
+            Ok(_) => {
+                self.0.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            Err((error, message)) => {
+                let trouble = self
+                    .0
+                    .trouble
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                let code = error.rdkafka_error_code();
+                let reason = match (code, trouble) {
+                    (Some(RDKafkaErrorCode::MessageTimedOut), Some(trouble)) => trouble,
+                    _ => error.to_string(),
+                };
+                self.0.fail(Coded::wrap(
+                    Code::ErrKafkaAsyncSendMessage,
+                    format_args!(
+                        "kafka: Failed to produce message to topic {}: {reason}",
+                        message.topic()
+                    ),
+                ));
+            }
+        }
+        self.0.pending.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_waiters();
+    }
+}
+
+/// How long a message may be on its way before it has failed. TiCDC gives up at the first failed attempt since v5 and
+/// tried for five minutes before.
+fn message_timeout(compat: Compat) -> Duration {
+    match compat {
+        Compat::V4_0_9 => Duration::from_secs(300),
+        Compat::V6_5 | Compat::V8_5 => Duration::from_secs(10),
+    }
+}
+
+/// The name of a compression in the client's configuration; unknown ones mean none, with a warning.
+fn compression(name: &str) -> Result<&'static str, Coded> {
+    match name.to_lowercase().trim() {
+        "" | "none" => Ok("none"),
+        "gzip" => Ok("gzip"),
+        "snappy" => Ok("snappy"),
+        "lz4" => Ok("lz4"),
+        "zstd" => Err(unsupported("compression 'zstd' (gzip, snappy, lz4 are)")),
+        other => {
+            tracing::warn!(compression = other, "Unsupported compression algorithm");
+            Ok("none")
+        }
+    }
+}
+
+impl Producer {
+    /// A producer of these parameters. It connects when it is first used.
+    ///
+    /// # Errors
+    /// `ErrKafkaNewProducer`, `ErrUnsupportedByPipeline`.
+    pub fn new(settled: &Settled, compat: Compat) -> Result<Self, Coded> {
+        let deliveries = Arc::new(State::default());
+        // the client's own limits; the message's size was compared with the topic's limit before
+        let largest = settled.max_message_bytes.clamp(1_000, 1_000_000_000);
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", settled.brokers.join(","))
+            .set("client.id", &settled.client_id)
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "2")
+            .set("message.max.bytes", largest.to_string())
+            .set(
+                "message.timeout.ms",
+                message_timeout(compat).as_millis().to_string(),
+            )
+            .set("compression.type", compression(&settled.compression)?)
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set_log_level(rdkafka::config::RDKafkaLogLevel::Warning)
+            .create_with_context(Deliveries(Arc::clone(&deliveries)))
+            .map_err(|error| Coded::wrap(Code::ErrKafkaNewProducer, error))?;
+        Ok(Self {
+            producer,
+            deliveries,
+        })
+    }
+
+    /// Hands a message over; waits while the producer's queue is full.
+    ///
+    /// # Errors
+    /// `ErrKafkaAsyncSendMessage` if this or an earlier message failed.
+    pub async fn send(
+        &self,
+        topic: &str,
+        partition: u32,
+        key: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<(), Coded> {
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+        loop {
+            let changed = self.deliveries.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(error) = self.deliveries.failure() {
+                return Err(error);
+            }
+            let mut record = BaseRecord::<[u8], [u8]>::to(topic)
+                .partition(partition)
+                .payload(value);
+            record.key = key;
+            self.deliveries.pending.fetch_add(1, Ordering::AcqRel);
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    self.deliveries.pending.fetch_sub(1, Ordering::AcqRel);
+                    changed.await;
+                }
+                Err((error, _)) => {
+                    let reason =
+                        format!("kafka: Failed to produce message to topic {topic}: {error}");
+                    let error = Coded::wrap(Code::ErrKafkaAsyncSendMessage, reason);
+                    self.deliveries.fail(error.clone());
+                    self.deliveries.pending.fetch_sub(1, Ordering::AcqRel);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Waits until every message handed over so far is acknowledged.
+    ///
+    /// # Errors
+    /// `ErrKafkaAsyncSendMessage` if one failed.
+    pub async fn flush(&self) -> Result<(), Coded> {
+        loop {
+            let changed = self.deliveries.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(error) = self.deliveries.failure() {
+                return Err(error);
+            }
+            if self.deliveries.pending.load(Ordering::Acquire) == 0 {
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+
+    /// Messages acknowledged since the producer was made.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.deliveries.acknowledged.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // what is still queued will be sent again from the checkpoint
+        self.producer
+            .purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::{
+        consumer::{BaseConsumer, Consumer},
+        mocking::MockCluster,
+        topic_partition_list::{Offset, TopicPartitionList},
+    };
+
+    use super::*;
+    use crate::config::kafka::EncoderOptions;
+
+    fn settled(brokers: &str) -> Settled {
+        Settled {
+            brokers: vec![brokers.to_owned()],
+            topic: "t".to_owned(),
+            partitions: 2,
+            new_partitions: 3,
+            replication_factor: 1,
+            auto_create: true,
+            max_message_bytes: 1_000_000,
+            compression: "gzip".to_owned(),
+            client_id: "test".to_owned(),
+            encoder: EncoderOptions {
+                enable_tidb_extension: false,
+                content_compatible: false,
+                only_output_updated_columns: false,
+                delete_only_handle_key_columns: false,
+                output_raw_change_event: false,
+                max_message_bytes: 1_000_000,
+            },
+        }
+    }
+
+    fn read_all(brokers: &str, partition: i32, count: usize) -> Vec<(Option<Vec<u8>>, Vec<u8>)> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", "g")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("t", partition, Offset::Beginning)
+            .unwrap();
+        consumer.assign(&list).unwrap();
+        (0..count)
+            .map(|at| {
+                let message = consumer
+                    .poll(Duration::from_secs(20))
+                    .unwrap_or_else(|| panic!("no message {at}"))
+                    .unwrap();
+                (
+                    message.key().map(<[u8]>::to_vec),
+                    message.payload().unwrap_or_default().to_vec(),
+                )
+            })
+            .collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_flush_means_that_all_is_there_in_order() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 2, 1).unwrap();
+        let producer = Producer::new(&settled(&cluster.bootstrap_servers()), Compat::V8_5).unwrap();
+        for number in 0..500_u32 {
+            let key: Option<&[u8]> = if number % 2 == 0 { Some(b"") } else { None };
+            producer
+                .send("t", number % 2, key, number.to_string().as_bytes())
+                .await
+                .unwrap();
+        }
+        producer.flush().await.unwrap();
+        assert_eq!(producer.acknowledged(), 500);
+        let expected: Vec<_> = (0..500_u32)
+            .filter(|n| n % 2 == 1)
+            .map(|n| (None, n.to_string().into_bytes()))
+            .collect();
+        assert_eq!(read_all(&cluster.bootstrap_servers(), 1, 250), expected);
+        // an empty key is not the same as none
+        assert_eq!(
+            read_all(&cluster.bootstrap_servers(), 0, 1),
+            [(Some(Vec::new()), b"0".to_vec())]
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_failure_is_told_and_stays() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 2, 1).unwrap();
+        let producer = Producer::new(&settled(&cluster.bootstrap_servers()), Compat::V8_5).unwrap();
+        producer.send("t", 0, None, b"fine").await.unwrap();
+        producer.flush().await.unwrap();
+        producer
+            .send("t", 7, None, b"there is no such partition")
+            .await
+            .ok();
+        let error = producer.flush().await.unwrap_err();
+        assert_eq!(error.code(), Code::ErrKafkaAsyncSendMessage);
+        assert!(
+            error
+                .message()
+                .contains("Failed to produce message to topic t: "),
+            "{error}"
+        );
+        assert_eq!(
+            producer.send("t", 0, None, b"later").await.unwrap_err(),
+            error
+        );
+    }
+
+    #[test]
+    fn compressions() {
+        assert_eq!(compression("LZ4").unwrap(), "lz4");
+        assert_eq!(compression("brotli").unwrap(), "none");
+        assert_eq!(
+            compression("zstd").unwrap_err().code(),
+            Code::ErrUnsupportedByPipeline
+        );
+    }
+}
