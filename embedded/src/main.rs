@@ -24,6 +24,9 @@ enum Component {
     Tikv(tikv::Args),
     /// The SQL front: MySQL's protocol over a MariaDB of its own.
     Tidb(tidb::Args),
+    /// Becomes another program that ends with its parent. For internal use.
+    #[command(hide = true)]
+    Tether(tidb::mariadb::tether::Args),
 }
 
 #[tokio::main]
@@ -46,6 +49,7 @@ async fn run(component: Component) -> Result<(), Box<dyn Error>> {
         Component::Pd(args) => pd::run(args, stop).await?,
         Component::Tikv(args) => tikv::run(args, stop).await?,
         Component::Tidb(args) => tidb::run(args, stop).await?,
+        Component::Tether(args) => return Err(tidb::mariadb::tether::run(args).into()),
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 pub mod catalog;
 pub mod codec;
+pub mod mariadb;
+pub mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

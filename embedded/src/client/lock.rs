@@ -1,0 +1,170 @@
+//! Locks in the way of a read or a write.
+
+use bytes::Bytes;
+use proto::kvrpcpb as kv;
+
+use super::retry::Backoff;
+use super::{Client, ClientError, Ts};
+
+/// How a transaction that left a lock ended.
+enum Fate {
+    Committed(Ts),
+    RolledBack,
+    /// Its owner may still be at work.
+    Open(String),
+}
+
+impl Client {
+    /// Deals with what a store said about a key: a lock is resolved, or waited for while its owner is alive; anything
+    /// else is an error.
+    pub(super) async fn clear_way(
+        &self,
+        error: kv::KeyError,
+        caller_start_ts: Ts,
+        backoff: &mut Backoff,
+    ) -> Result<(), ClientError> {
+        let Some(lock) = error.locked else {
+            return Err(ClientError::Refused {
+                what: backoff.what(),
+                why: describe(&error),
+            });
+        };
+        let now = self.inner.pd.tso(self.backoff("get a timestamp")).await?;
+        match self.resolve(&lock, caller_start_ts, now, backoff).await? {
+            Some(alive) => backoff.pause(alive).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the transaction behind whatever lock is on `key`, be its owner alive or not, and waits until the key is
+    /// free. Only for keys that nobody but the caller writes.
+    pub async fn break_lock(&self, key: &[u8]) -> Result<(), ClientError> {
+        let mut backoff = self.backoff("break a lock");
+        let request = kv::GetRequest {
+            key: Bytes::copy_from_slice(key),
+            version: self.tso().await?,
+            ..Default::default()
+        };
+        loop {
+            let (_, reply) = self.send_to_key(key, &request, &mut backoff).await?;
+            match reply.error {
+                None => return Ok(()),
+                Some(kv::KeyError {
+                    locked: Some(lock), ..
+                }) => {
+                    // A current time beyond all others makes every lock an expired one.
+                    if let Some(alive) = self.resolve(&lock, 0, Ts::MAX, &mut backoff).await? {
+                        backoff.pause(alive).await?;
+                    }
+                }
+                Some(other) => {
+                    return Err(ClientError::Refused {
+                        what: backoff.what(),
+                        why: describe(&other),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Resolves a lock whose transaction has ended or expired by `now`; else says who holds it.
+    async fn resolve(
+        &self,
+        lock: &kv::LockInfo,
+        caller_start_ts: Ts,
+        now: Ts,
+        backoff: &mut Backoff,
+    ) -> Result<Option<String>, ClientError> {
+        if lock.use_async_commit {
+            return Err(ClientError::Refused {
+                what: backoff.what(),
+                why: format!(
+                    "key {} is locked by the async-commit transaction {}, which only its own client can finish here",
+                    hex::encode(&lock.key),
+                    lock.lock_version
+                ),
+            });
+        }
+        let commit_version = match self.fate(lock, caller_start_ts, now, backoff).await? {
+            Fate::Open(who) => return Ok(Some(who)),
+            Fate::Committed(ts) => ts,
+            Fate::RolledBack => 0,
+        };
+        let request = kv::ResolveLockRequest {
+            start_version: lock.lock_version,
+            commit_version,
+            keys: vec![lock.key.clone()],
+            ..Default::default()
+        };
+        let (_, reply) = self.send_to_key(&lock.key, &request, backoff).await?;
+        match reply.error {
+            None => Ok(None),
+            Some(error) => Err(ClientError::Refused {
+                what: "resolve a lock",
+                why: describe(&error),
+            }),
+        }
+    }
+
+    async fn fate(
+        &self,
+        lock: &kv::LockInfo,
+        caller_start_ts: Ts,
+        now: Ts,
+        backoff: &mut Backoff,
+    ) -> Result<Fate, ClientError> {
+        let request = kv::CheckTxnStatusRequest {
+            primary_key: lock.primary_lock.clone(),
+            lock_ts: lock.lock_version,
+            caller_start_ts,
+            current_ts: now,
+            rollback_if_not_exist: true,
+            ..Default::default()
+        };
+        let (_, reply) = self
+            .send_to_key(&lock.primary_lock, &request, backoff)
+            .await?;
+        if let Some(error) = reply.error {
+            return Err(ClientError::Refused {
+                what: "check the status of a transaction",
+                why: describe(&error),
+            });
+        }
+        Ok(if reply.lock_ttl > 0 {
+            Fate::Open(format!(
+                "key {} is locked by transaction {}, which may live {} ms",
+                hex::encode(&lock.key),
+                lock.lock_version,
+                reply.lock_ttl
+            ))
+        } else if reply.commit_version > 0 {
+            Fate::Committed(reply.commit_version)
+        } else {
+            Fate::RolledBack
+        })
+    }
+}
+
+/// What a store holds against a key, in words.
+pub(super) fn describe(error: &kv::KeyError) -> String {
+    if !error.abort.is_empty() {
+        error.abort.clone()
+    } else if !error.retryable.is_empty() {
+        error.retryable.clone()
+    } else if let Some(lock) = &error.locked {
+        format!(
+            "key {} is locked by {}",
+            hex::encode(&lock.key),
+            lock.lock_version
+        )
+    } else if let Some(conflict) = &error.conflict {
+        format!(
+            "key {} was written at {}, after {}",
+            hex::encode(&conflict.key),
+            conflict.conflict_commit_ts,
+            conflict.start_ts
+        )
+    } else {
+        format!("{error:?}")
+    }
+}

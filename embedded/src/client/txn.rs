@@ -1,0 +1,307 @@
+//! Transactions in two phases over any number of regions.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, try_join_all};
+use proto::kvrpcpb as kv;
+
+use super::region::Region;
+use super::request::Attempt;
+use super::retry::Backoff;
+use super::{Client, ClientError, Ts, keys, lock};
+
+/// Bytes of keys and values sent to a region at once.
+const BATCH_BYTES: usize = 1 << 20;
+/// How long the locks of a transaction stand when its owner is gone. A transaction that takes longer may be rolled back
+/// by whoever meets its locks, which its owner then learns and begins again.
+const LOCK_TTL_MS: u64 = 20_000;
+
+/// What happens to a key in a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It gets a value.
+    Put(Bytes),
+    /// It goes.
+    Delete,
+}
+
+/// When a transaction took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Its start TSO.
+    pub start_ts: Ts,
+    /// Its commit TSO.
+    pub commit_ts: Ts,
+}
+
+/// Keys in order; what happens to them is known while they are prewritten.
+type Batch = Vec<(Bytes, Option<Change>)>;
+/// Keys whose region is not what it was, and why.
+type Moved = Option<(Batch, String)>;
+
+impl Client {
+    /// Commits `changes` as one transaction that began at `start_ts`. `primary` is one of their keys: whether it is
+    /// committed decides about all.
+    ///
+    /// # Errors
+    /// [`ClientError::RolledBack`]: nothing of it was written, begin again. [`ClientError::Undetermined`]: read the
+    /// primary (after [`Client::break_lock`]) to know. Other errors: nothing was committed, though locks may stand.
+    pub async fn commit(
+        &self,
+        start_ts: Ts,
+        primary: &[u8],
+        changes: BTreeMap<Bytes, Change>,
+    ) -> Result<Committed, ClientError> {
+        let primary = Bytes::copy_from_slice(primary);
+        if !changes.contains_key(&primary) {
+            return Err(ClientError::Refused {
+                what: "commit a transaction",
+                why: "its primary is none of its keys".to_owned(),
+            });
+        }
+        let size = changes.len() as u64;
+        let all: Batch = changes.keys().map(|k| (k.clone(), None)).collect();
+        let mutations: Batch = changes.into_iter().map(|(k, c)| (k, Some(c))).collect();
+
+        let mut backoff = self.backoff("prewrite a transaction");
+        let prewritten = self
+            .over_regions(
+                mutations,
+                &mut backoff,
+                &|client, region, batch, mut backoff| {
+                    let primary = primary.clone();
+                    Box::pin(async move {
+                        client
+                            .prewrite(start_ts, &primary, &region, batch, size, &mut backoff)
+                            .await
+                    })
+                },
+            )
+            .await;
+        if let Err(error) = prewritten {
+            self.roll_back(start_ts, all).await;
+            return Err(error);
+        }
+
+        let commit_ts = self.tso().await?;
+        let rest = self
+            .commit_primary(start_ts, commit_ts, &primary, all)
+            .await?;
+        // From here on the transaction is committed: what remains can only be late, and readers finish it themselves.
+        let mut backoff = self.backoff("commit secondary keys");
+        let secondaries = self
+            .over_regions(rest, &mut backoff, &|client, region, batch, mut backoff| {
+                Box::pin(async move {
+                    client
+                        .commit_batch(start_ts, commit_ts, &region, batch, &mut backoff)
+                        .await
+                })
+            })
+            .await;
+        if let Err(error) = secondaries {
+            tracing::warn!(start_ts, commit_ts, %error, "locks of a committed transaction are left to readers");
+        }
+        Ok(Committed {
+            start_ts,
+            commit_ts,
+        })
+    }
+
+    /// Commits the primary together with the other keys of its region, in one request; gives the keys that remain.
+    async fn commit_primary(
+        &self,
+        start_ts: Ts,
+        commit_ts: Ts,
+        primary: &Bytes,
+        all: Batch,
+    ) -> Result<Batch, ClientError> {
+        let mut backoff = self.backoff("commit the primary key");
+        let undetermined = |why: String| ClientError::Undetermined { start_ts, why };
+        loop {
+            let region = self
+                .region_of(primary, &mut backoff)
+                .await
+                .map_err(|e| undetermined(e.to_string()))?;
+            let (here, rest): (Batch, Batch) = all
+                .iter()
+                .cloned()
+                .partition(|(k, _)| region.contains(&keys::encode(k)));
+            let outcome = self
+                .commit_batch(start_ts, commit_ts, &region, here, &mut backoff)
+                .await;
+            let cause = match outcome {
+                Ok(None) => return Ok(rest),
+                Ok(Some((_, cause))) => cause,
+                // A store that answered said no.
+                Err(ClientError::Refused { why, .. }) => {
+                    return Err(ClientError::RolledBack { start_ts, why });
+                }
+                Err(other) => return Err(undetermined(other.to_string())),
+            };
+            backoff
+                .pause(cause)
+                .await
+                .map_err(|e| undetermined(e.to_string()))?;
+        }
+    }
+
+    async fn prewrite(
+        &self,
+        start_ts: Ts,
+        primary: &Bytes,
+        region: &Region,
+        batch: Batch,
+        txn_size: u64,
+        backoff: &mut Backoff,
+    ) -> Result<Moved, ClientError> {
+        let request = kv::PrewriteRequest {
+            mutations: batch
+                .iter()
+                .filter_map(|(key, change)| {
+                    let (op, value) = match change.as_ref()? {
+                        Change::Put(value) => (kv::Op::Put, value.clone()),
+                        Change::Delete => (kv::Op::Del, Bytes::new()),
+                    };
+                    Some(kv::Mutation {
+                        op: op.into(),
+                        key: key.clone(),
+                        value,
+                        ..Default::default()
+                    })
+                })
+                .collect(),
+            primary_lock: primary.clone(),
+            start_version: start_ts,
+            lock_ttl: LOCK_TTL_MS,
+            txn_size,
+            ..Default::default()
+        };
+        loop {
+            let reply = match self.attempt(region, &request, backoff).await? {
+                Attempt::Done(reply) => reply,
+                Attempt::Moved(cause) => return Ok(Some((batch, cause))),
+            };
+            let Some(error) = reply.errors.into_iter().next() else {
+                return Ok(None);
+            };
+            if error.locked.is_none() {
+                return Err(ClientError::RolledBack {
+                    start_ts,
+                    why: lock::describe(&error),
+                });
+            }
+            self.clear_way(error, start_ts, backoff).await?;
+        }
+    }
+
+    async fn commit_batch(
+        &self,
+        start_ts: Ts,
+        commit_ts: Ts,
+        region: &Region,
+        batch: Batch,
+        backoff: &mut Backoff,
+    ) -> Result<Moved, ClientError> {
+        let request = kv::CommitRequest {
+            start_version: start_ts,
+            commit_version: commit_ts,
+            keys: batch.iter().map(|(k, _)| k.clone()).collect(),
+            ..Default::default()
+        };
+        match self.attempt(region, &request, backoff).await? {
+            Attempt::Moved(cause) => Ok(Some((batch, cause))),
+            Attempt::Done(reply) => match reply.error {
+                None => Ok(None),
+                Some(error) => Err(ClientError::Refused {
+                    what: "commit keys",
+                    why: lock::describe(&error),
+                }),
+            },
+        }
+    }
+
+    /// Takes back what was prewritten; whoever meets a lock that this leaves resolves it.
+    async fn roll_back(&self, start_ts: Ts, all: Batch) {
+        let mut backoff = self.backoff("roll back a transaction");
+        let outcome = self
+            .over_regions(all, &mut backoff, &|client, region, batch, mut backoff| {
+                Box::pin(async move {
+                    let request = kv::BatchRollbackRequest {
+                        start_version: start_ts,
+                        keys: batch.iter().map(|(k, _)| k.clone()).collect(),
+                        ..Default::default()
+                    };
+                    match client.attempt(&region, &request, &mut backoff).await? {
+                        Attempt::Moved(cause) => Ok(Some((batch, cause))),
+                        Attempt::Done(reply) => match reply.error {
+                            None => Ok(None),
+                            Some(error) => Err(ClientError::Refused {
+                                what: "roll back keys",
+                                why: lock::describe(&error),
+                            }),
+                        },
+                    }
+                })
+            })
+            .await;
+        if let Err(error) = outcome {
+            tracing::warn!(start_ts, %error, "locks of a failed transaction are left to expire");
+        }
+    }
+
+    /// Does `step` with every batch of keys, a batch within one region, all at once; what comes back because its region
+    /// moved is cut anew and done again.
+    async fn over_regions<'a>(
+        &'a self,
+        mut todo: Batch,
+        backoff: &mut Backoff,
+        step: &(
+             dyn Fn(&'a Self, Region, Batch, Backoff) -> BoxFuture<'a, Result<Moved, ClientError>>
+                 + Sync
+         ),
+    ) -> Result<(), ClientError> {
+        loop {
+            let mut batches: Vec<(Region, Batch, usize)> = Vec::new();
+            for (key, change) in todo.drain(..) {
+                let weight = key.len() + change.as_ref().map_or(0, Change::len);
+                let wrapped = keys::encode(&key);
+                match batches.last_mut() {
+                    Some((region, batch, bytes))
+                        if region.contains(&wrapped) && *bytes + weight <= BATCH_BYTES =>
+                    {
+                        *bytes += weight;
+                        batch.push((key, change));
+                    }
+                    _ => {
+                        let region = self.region_of(&key, backoff).await?;
+                        batches.push((region, vec![(key, change)], weight));
+                    }
+                }
+            }
+            let moved = try_join_all(batches.into_iter().map(|(region, batch, _)| {
+                let budget = Backoff::new(backoff.what(), backoff.left());
+                step(self, region, batch, budget)
+            }))
+            .await?;
+            let mut cause = None;
+            for (batch, why) in moved.into_iter().flatten() {
+                todo.extend(batch);
+                cause = Some(why);
+            }
+            match cause {
+                None => return Ok(()),
+                Some(cause) => backoff.pause(cause).await?,
+            }
+        }
+    }
+}
+
+impl Change {
+    fn len(&self) -> usize {
+        match self {
+            Self::Put(value) => value.len(),
+            Self::Delete => 0,
+        }
+    }
+}
