@@ -17,51 +17,56 @@ use super::{
 
 /// The value of an absent column under the rules of `compat`.
 pub(super) fn value(column: &ColumnModel, compat: Compat) -> Value<'static> {
-    if compat == Compat::V4_0_9 {
-        by_default(column)
-    } else {
-        by_origin_default(column)
-    }
-}
-
-/// Since v4.0.10 or so: the default that the column was added with, NULL, or the type's zero.
-fn by_origin_default(column: &ColumnModel) -> Value<'static> {
-    let bits = column
-        .origin_default_bit
-        .as_deref()
-        .and_then(|bits| BASE64.decode(bits).ok());
-    if let (field::BIT, Some(bits)) = (column.field_type.tp, &bits) {
-        return Value::Uint(big_endian(bits));
-    }
-    match default_text(&column.origin_default) {
-        Some(text) => converted(column, text),
-        None if column.field_type.flag & FLAG_NOT_NULL == 0 => Value::Null,
-        None if column.field_type.tp == field::ENUM => Value::Uint(1),
-        None => zero(column),
-    }
-}
-
-/// v4.0.9: NULL if allowed, else the *current* default's text, else the type's zero; the first member of an ENUM
-/// goes out by name.
-fn by_default(column: &ColumnModel) -> Value<'static> {
-    if column.field_type.flag & FLAG_NOT_NULL == 0 {
-        return Value::Null;
-    }
-    let bits = column
-        .default_bit
-        .as_deref()
-        .and_then(|bits| BASE64.decode(bits).ok());
-    let bits = bits.filter(|_| column.field_type.tp == field::BIT);
-    let text = bits
-        .map(|bits| String::from_utf8_lossy(&bits).into_owned())
-        .or_else(|| default_text(&column.default));
-    match (text, column.field_type.elems.first()) {
-        (Some(text), _) => Value::Text(Cow::Owned(text)),
-        (None, Some(first)) if column.field_type.tp == field::ENUM => {
-            Value::Text(Cow::Owned(first.clone()))
+    let nullable = column.field_type.flag & FLAG_NOT_NULL == 0;
+    let is_enum = column.field_type.tp == field::ENUM;
+    match compat {
+        // NULL if allowed, else the *current* default's text; the first member of an ENUM goes out by name.
+        Compat::V4_0_9 if nullable => Value::Null,
+        Compat::V4_0_9 => match (
+            own_text(column, &column.default, &column.default_bit),
+            column.field_type.elems.first(),
+        ) {
+            (Some(text), _) => Value::Text(Cow::Owned(text)),
+            (None, Some(first)) if is_enum => Value::Text(Cow::Owned(first.clone())),
+            (None, _) => zero(column),
+        },
+        // The text of the default that the column was added with, whatever the type.
+        Compat::V6_5 => {
+            match own_text(column, &column.origin_default, &column.origin_default_bit) {
+                Some(text) => Value::Text(Cow::Owned(text)),
+                None if nullable => Value::Null,
+                None => zero(column),
+            }
         }
-        (None, _) => zero(column),
+        Compat::V8_5 => match (
+            bits(column, &column.origin_default_bit),
+            default_text(&column.origin_default),
+        ) {
+            (Some(bits), _) => Value::Uint(big_endian(&bits)),
+            (None, Some(text)) => converted(column, text),
+            (None, None) if nullable => Value::Null,
+            (None, None) if is_enum => Value::Uint(1),
+            (None, None) => zero(column),
+        },
     }
+}
+
+/// The bytes of a BIT column's default.
+fn bits(column: &ColumnModel, encoded: &Option<String>) -> Option<Vec<u8>> {
+    let encoded = encoded
+        .as_deref()
+        .filter(|_| column.field_type.tp == field::BIT)?;
+    BASE64.decode(encoded).ok()
+}
+
+/// A default in its own spelling.
+fn own_text(
+    column: &ColumnModel,
+    text: &Option<serde_json::Value>,
+    encoded: &Option<String>,
+) -> Option<String> {
+    let bits = bits(column, encoded).map(|bits| String::from_utf8_lossy(&bits).into_owned());
+    bits.or_else(|| default_text(text))
 }
 
 /// The type's zero.

@@ -49,6 +49,8 @@ pub(super) fn text(event: &DdlEvent) -> Result<String, SchemaError> {
             quoted(old_schema),
             quoted(old_table)
         )),
+        // v6.5 leaves the names as they are.
+        Rewrite::Exchange { .. } if event.compat < Compat::V8_5 => restored(event, &event.query),
         Rewrite::Exchange {
             schema,
             table: other,

@@ -330,3 +330,6 @@ async fn read<R: MetaReader, T: serde::de::DeserializeOwned>(
     };
     pairs.into_iter().map(decode).collect()
 }
+
+#[cfg(test)]
+mod tests;

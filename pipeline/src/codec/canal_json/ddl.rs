@@ -32,9 +32,9 @@ fn event_type(action: Action, compat: Compat) -> &'static str {
         | Action::MODIFY_TABLE_CHARSET
         | Action::TRUNCATE_TABLE_PARTITION
         | Action::ADD_COLUMNS
-        | Action::DROP_COLUMNS => "ALTER",
+        | Action::DROP_COLUMNS
+        | Action::MULTI_SCHEMA_CHANGE => "ALTER",
         Action::ALTER_INDEX_VISIBILITY
-        | Action::MULTI_SCHEMA_CHANGE
         | Action::REORGANIZE_PARTITION
         | Action::ALTER_TABLE_PARTITIONING
         | Action::REMOVE_PARTITIONING
