@@ -34,7 +34,8 @@ impl ColumnSelector for NotWithB {
 
 impl Feed {
     pub(crate) fn new(name: &str, spec: &PipelineSpec, compat: Compat) -> Self {
-        let in_uri = |option: &str| spec.sink_uri.contains(&format!("{option}=true"));
+        let uri = [spec.sink_uri.as_str(), &spec.parameters].concat();
+        let in_uri = |option: &str| uri.contains(&format!("{option}=true"));
         let in_file = |option: &str| spec.config.contains(&format!("{option}=true"));
         let time_zone = match spec.server_tz.as_str() {
             "" => TimeZone::UTC,

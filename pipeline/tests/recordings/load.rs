@@ -23,6 +23,9 @@ pub(crate) struct PipelineSpec {
     pub(crate) server_tz: String,
     #[serde(default)]
     pub(crate) sink_uri: String,
+    /// What the sink URI has beyond the protocol, where that is all that was recorded.
+    #[serde(default)]
+    pub(crate) parameters: String,
 }
 
 /// One statement and what came of it.

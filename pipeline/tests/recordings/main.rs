@@ -34,3 +34,8 @@ fn v8_4() {
 fn v4_0() {
     replay_all("v4.0", Compat::V4_0_9);
 }
+
+#[test]
+fn v6_5() {
+    replay_all("v6.5", Compat::V6_5);
+}

@@ -1,16 +1,16 @@
 //! The metadata that a cluster had before a recording began.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::LazyLock};
 
 use bytes::Bytes;
 use pipeline::{
     compat::Compat,
     model::Span,
-    mount::memcomparable,
-    schema::{MetaReader, SchemaStorage},
+    mount::{Value, key, memcomparable, row::RowValue},
+    schema::{Column, DDL_JOB_TABLE_ID, MetaReader, SchemaStorage, TableInfo, job::Job},
 };
 
-use crate::load;
+use crate::load::{self, KeyValue};
 
 /// Meta keys in memory.
 #[derive(Debug, Default)]
@@ -50,18 +50,7 @@ impl Meta {
     /// The database `mysql` with its table of DDL jobs.
     pub(crate) fn with_job_table(mut self) -> Self {
         self.database(1, "mysql");
-        let text = load::golden("schema-json.json");
-        let job_table = text["vectors"]
-            .as_array()
-            .expect("vectors")
-            .iter()
-            .find_map(|vector| {
-                let json = vector["text"].as_str()?;
-                json.starts_with(r#"{"id":281474976710654"#)
-                    .then(|| json.to_owned())
-            })
-            .expect("the table of DDL jobs");
-        self.table(1, 281_474_976_710_654, job_table);
+        self.table(1, DDL_JOB_TABLE_ID, job_table());
         self
     }
 
@@ -72,5 +61,51 @@ impl Meta {
         runtime
             .block_on(SchemaStorage::load(self, 1, compat))
             .expect("a schema")
+    }
+}
+
+/// TiDB's document of `mysql.tidb_ddl_job`.
+fn job_table() -> String {
+    let file = load::golden("schema-json.json");
+    let mut texts = file["vectors"]
+        .as_array()
+        .expect("vectors")
+        .iter()
+        .filter_map(|vector| vector["text"].as_str());
+    let lead = format!("{{\"id\":{DDL_JOB_TABLE_ID}");
+    texts
+        .find(|text| text.starts_with(&lead))
+        .expect("the table of DDL jobs")
+        .to_owned()
+}
+
+/// Whether the key is of v4.0.9's job lists or of the table of DDL jobs.
+pub(crate) fn is_job(kv: &KeyValue) -> bool {
+    kv.key.starts_with(&hex::encode(b"mDDLJob"))
+        || key::physical_id(&kv.raw().key) == Some(DDL_JOB_TABLE_ID)
+}
+
+/// The job that the key holds, finished or not.
+pub(crate) fn job(kv: &KeyValue) -> Option<Job> {
+    if !is_job(kv) || kv.value.is_empty() {
+        return None;
+    }
+    let value = kv.raw().value;
+    if kv.key.starts_with("6d") {
+        return serde_json::from_slice(&value).ok();
+    }
+    static JOB_META: LazyLock<Column> = LazyLock::new(|| {
+        let model = serde_json::from_str(&job_table()).expect("a table");
+        let mut table = TableInfo::new(1, "mysql", 1, &model, Compat::V8_5);
+        let at = table.column_by_name("job_meta").expect("a column");
+        table.columns.swap_remove(at)
+    });
+    match RowValue::parse(&value)
+        .expect("a row")
+        .column(&JOB_META)
+        .expect("a value")
+    {
+        Some(Value::Bytes(json)) => serde_json::from_slice(&json).ok(),
+        other => panic!("{other:?} where a job must be"),
     }
 }
