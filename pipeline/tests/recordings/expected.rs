@@ -6,9 +6,7 @@ use crate::canonical::canonical;
 pub(crate) fn out_of_scope(pipeline: &str) -> Option<&'static str> {
     match pipeline {
         "filter" => Some("table and event filters are another stage"),
-        "claim-check" | "claim-check-raw-lz4" | "handle-key-only" | "too-large" => {
-            Some("large messages")
-        }
+        "claim-check" | "claim-check-raw-lz4" => Some("claim checks are not supported"),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use pipeline::{
-    codec::canal_json::{ColumnSelector, Config, Encoder},
+    codec::canal_json::{ColumnSelector, Config, Encoder, LargeRows},
     compat::Compat,
     mount::{Mounter, SplitRule, TextRules},
     schema::TableInfo,
@@ -47,6 +47,14 @@ impl Feed {
             content_compatible: in_uri("content-compatible"),
             only_output_updated_columns: in_uri("only-output-updated-columns"),
             delete_only_output_handle_key_columns: in_file("delete-only-output-handle-key-columns"),
+            max_message_bytes: match uri.contains("max-message-bytes=1000") {
+                true => 1000,
+                false => usize::MAX,
+            },
+            large_rows: match spec.config.contains("\"handle-key-only\"") {
+                true => LargeRows::HandleKeyOnly,
+                false => LargeRows::Refuse,
+            },
             columns: spec
                 .config
                 .contains("column-selectors")

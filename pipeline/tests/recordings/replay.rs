@@ -111,7 +111,7 @@ impl Replay {
             }
             let (mut ddl_messages, row_messages): (Vec<&Message>, Vec<&Message>) =
                 recorded.iter().partition(|message| message.is_ddl());
-            feed.ended = recorded.iter().any(|message| message.error.is_some());
+            feed.ended = ddl_messages.iter().any(|message| message.error.is_some());
             let mut sent = send_ddls(feed, &ddls);
             if self.compat == Compat::V6_5 {
                 // The tables of one RENAME come in any order.

@@ -25,6 +25,20 @@ pub struct Config {
     pub delete_only_output_handle_key_columns: bool,
     /// `sink.column-selectors`, if any.
     pub columns: Option<Arc<dyn ColumnSelector>>,
+    /// `max-message-bytes` as settled with the topic: the record's overhead of 36 bytes included. v4.0.9 and v6.5 leave
+    /// the check to the broker.
+    pub max_message_bytes: usize,
+    /// `large-message-handle-option`: what becomes of a row beyond that.
+    pub large_rows: LargeRows,
+}
+
+/// What becomes of a row whose message is too large (spec/canal-json.md §12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LargeRows {
+    /// `none`: the changefeed stops.
+    Refuse,
+    /// `handle-key-only`: only the columns of the handle key go out.
+    HandleKeyOnly,
 }
 
 impl Config {
@@ -37,6 +51,8 @@ impl Config {
             only_output_updated_columns: false,
             delete_only_output_handle_key_columns: false,
             columns: None,
+            max_message_bytes: usize::MAX,
+            large_rows: LargeRows::Refuse,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    config::Config,
+    config::{Config, LargeRows},
     escape::{push_latin1, push_string},
     table::{ColumnPlan, Shape, TablePlan},
 };
@@ -32,10 +32,30 @@ pub enum EncodeError {
         /// What is wrong with the value.
         source: Box<MountError>,
     },
+    /// The message is larger than the topic takes.
+    #[error(
+        "[CDC:ErrMessageTooLarge]message is too large: {len} bytes for a row of `{schema}`.`{table}` committed at \
+         {commit_ts}, max-message-bytes is {limit}"
+    )]
+    TooLarge {
+        /// The message's length, the record's overhead included.
+        len: usize,
+        /// `max-message-bytes`.
+        limit: usize,
+        /// The database.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The row's commit TSO.
+        commit_ts: u64,
+    },
     /// A DDL statement has no text.
     #[error("encode a DDL event: {0}")]
     Ddl(#[from] SchemaError),
 }
+
+/// What a record takes beside its key and value, at most.
+const RECORD_OVERHEAD: usize = 36;
 
 /// Encodes a changefeed's messages.
 #[derive(Debug)]
@@ -76,6 +96,7 @@ impl Encoder {
             }
         });
         let plan = plan.or_insert_with(|| TablePlan::new(event.table, &self.config));
+        let start = out.len();
         let mut writer = Writer {
             config: &self.config,
             text: &self.text,
@@ -83,7 +104,31 @@ impl Encoder {
             event,
             out,
         };
-        writer.row(plan, now_ms)
+        let delete_key =
+            self.config.delete_only_output_handle_key_columns && event.kind() == ChangeKind::Delete;
+        let shape = if delete_key {
+            &plan.handle_only
+        } else {
+            &plan.all
+        };
+        writer.row(plan, shape, now_ms, false)?;
+        let len = |writer: &Writer<'_, '_>| writer.out.len() - start + RECORD_OVERHEAD;
+        if len(&writer) > self.config.max_message_bytes
+            && self.config.large_rows == LargeRows::HandleKeyOnly
+        {
+            writer.out.truncate(start);
+            writer.row(plan, &plan.handle_only, now_ms, true)?;
+        }
+        match len(&writer) {
+            len if len > self.config.max_message_bytes => Err(EncodeError::TooLarge {
+                len,
+                limit: self.config.max_message_bytes,
+                schema: event.table.schema.clone(),
+                table: event.table.name.clone(),
+                commit_ts: event.commit_ts,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The `ts` of a message encoded at `now_ms`: v4.0.9 leaves it 0.
@@ -105,15 +150,16 @@ struct Writer<'a, 'e> {
 }
 
 impl Writer<'_, '_> {
-    fn row(&mut self, plan: &TablePlan, now_ms: u64) -> Result<(), EncodeError> {
+    /// The message with the columns of `shape`; `only_key` if they are fewer because the row is too large.
+    fn row(
+        &mut self,
+        plan: &TablePlan,
+        shape: &Shape,
+        now_ms: u64,
+        only_key: bool,
+    ) -> Result<(), EncodeError> {
         let old_dialect = self.config.compat == Compat::V4_0_9;
         let kind = self.event.kind();
-        let shape = match kind {
-            ChangeKind::Delete if self.config.delete_only_output_handle_key_columns => {
-                &plan.handle_only
-            }
-            _ => &plan.all,
-        };
         self.out.extend_from_slice(&plan.head);
         let nothing = self.event.new.is_none() && self.event.old.is_none();
         if !nothing {
@@ -162,6 +208,9 @@ impl Writer<'_, '_> {
         if self.config.enable_tidb_extension {
             self.out.extend_from_slice(b",\"_tidb\":{\"commitTs\":");
             self.number(self.event.commit_ts);
+            if only_key {
+                self.out.extend_from_slice(b",\"onlyHandleKey\":true");
+            }
             self.out.push(b'}');
         }
         self.out.push(b'}');

@@ -10,5 +10,5 @@ mod escape;
 mod table;
 mod types;
 
-pub use config::{ColumnSelector, Config};
+pub use config::{ColumnSelector, Config, LargeRows};
 pub use encoder::{EncodeError, Encoder};

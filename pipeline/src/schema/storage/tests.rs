@@ -182,6 +182,22 @@ fn old_versions_never_take_back_a_table_without_a_key() {
 }
 
 #[test]
+fn old_versions_tell_of_the_drop_of_a_table_without_a_key() {
+    let mut storage = storage();
+    storage
+        .on_kv(&table_job(101, CREATE, 30, 7, "nopk"))
+        .unwrap();
+    storage.on_kv(&table_job(102, DROP, 40, 7, "nopk")).unwrap();
+    let verdicts: Vec<_> = storage
+        .on_resolved(50)
+        .unwrap()
+        .iter()
+        .map(|event| event.verdict(false))
+        .collect();
+    assert_eq!(verdicts, [Verdict::Skip, Verdict::Emit]);
+}
+
+#[test]
 fn a_job_about_an_unknown_table_is_an_error() {
     let mut storage = storage();
     storage.on_kv(&table_job(101, DROP, 30, 7, "a")).unwrap();
