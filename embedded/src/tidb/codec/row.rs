@@ -72,7 +72,7 @@ pub fn encode_row(table: &TableInfo, values: &[Datum]) -> Result<Vec<u8>, CodecE
         }
         if !value.is_null() {
             columns.push((column.id, Some(encode_value(column, value)?)));
-        } else if table.stores_null(column) {
+        } else if !column.defaults_to_null() {
             columns.push((column.id, None));
         }
     }

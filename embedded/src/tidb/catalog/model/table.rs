@@ -221,12 +221,6 @@ impl TableInfo {
         self.written_by().new_collations()
     }
 
-    /// Whether a row value names the column though it is NULL. Newer releases leave it out where a reader would take
-    /// NULL anyway (`docs/spec/row-and-key-codecs.md §3`).
-    pub fn stores_null(&self, column: &ColumnInfo) -> bool {
-        self.written_by() == TidbVersion::V4_0 || !column.defaults_to_null()
-    }
-
     /// The column whose value is the int handle.
     pub fn handle_column(&self) -> Option<&ColumnInfo> {
         self.columns

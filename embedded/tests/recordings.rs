@@ -1,0 +1,35 @@
+//! Holds the catalog and the row encoding to what a real TiDB wrote for the same SQL.
+
+mod recorded;
+
+use embedded::tidb::catalog::TidbVersion;
+use recorded::report::Report;
+use recorded::{recordings, rows, schema};
+
+/// The recordings of a release line, which stand for the releases of the same line.
+const LINES: [(&str, TidbVersion); 2] = [("v8.4", TidbVersion::V8_5), ("v4.0", TidbVersion::V4_0)];
+
+#[test]
+fn rows_encode_as_recorded() {
+    let mut report = Report::default();
+    for (folder, version) in LINES {
+        for recording in recordings(folder) {
+            let mut catalog = schema::before(version, &recording.statements);
+            let mut tables = rows::Tables::default();
+            for statement in &recording.statements {
+                catalog
+                    .apply(&schema::recorded(version, statement))
+                    .unwrap();
+                tables.learn(&catalog);
+                for (row, verdict) in tables.compare(statement) {
+                    report.add(
+                        &recording.name,
+                        &format!("{} row {row}", statement.step()),
+                        verdict,
+                    );
+                }
+            }
+        }
+    }
+    report.finish("rows decoded and encoded again", 880);
+}
