@@ -4,7 +4,7 @@ mod recorded;
 
 use embedded::tidb::catalog::TidbVersion;
 use recorded::report::Report;
-use recorded::{recordings, rows, schema};
+use recorded::{recordings, rows, schema, show};
 
 /// The recordings of a release line, which stand for the releases of the same line.
 const LINES: [(&str, TidbVersion); 2] = [("v8.4", TidbVersion::V8_5), ("v4.0", TidbVersion::V4_0)];
@@ -32,4 +32,28 @@ fn rows_encode_as_recorded() {
         }
     }
     report.finish("rows decoded and encoded again", 880);
+}
+
+#[test]
+fn tables_show_as_recorded() {
+    let mut report = Report::default();
+    for (folder, version) in LINES {
+        for recording in recordings(folder) {
+            let mut catalog = schema::before(version, &recording.statements);
+            let mut database = "test".to_owned();
+            for statement in &recording.statements {
+                if let Some(name) = statement.sql().strip_prefix("use ") {
+                    database = name.to_owned();
+                }
+                if let Some(verdict) = show::compare(&catalog, &database, statement) {
+                    let subject = format!("{} {}", statement.step(), statement.sql());
+                    report.add(&recording.name, &subject, verdict);
+                }
+                catalog
+                    .apply(&schema::recorded(version, statement))
+                    .unwrap();
+            }
+        }
+    }
+    report.finish("SHOW CREATE", 50);
 }

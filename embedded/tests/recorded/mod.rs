@@ -3,6 +3,7 @@
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod show;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! TiDB's schema: what it stores about databases and tables, and what each DDL statement writes.
 
+mod charset;
+mod ddl;
 mod error;
 pub mod gojson;
 pub mod jobs;
@@ -7,7 +9,9 @@ mod meta;
 pub mod model;
 mod plan;
 mod session;
+pub mod show;
 mod state;
+mod time_zone;
 mod version;
 
 pub use error::{CatalogError, DdlError};

@@ -4,9 +4,10 @@
 //! of the schema at the statement's intent. Timestamps inside it are known only while it is carried out:
 //! [`Plan::transaction`] is given the start TSOs so far and builds the next transaction.
 
-use super::model::{DbInfo, Job, JobState, SchemaDiff, SchemaState, TableInfo};
+use super::model::{DbInfo, Job, SchemaDiff, TableInfo};
 use super::{CatalogError, TidbVersion, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
+use std::collections::HashSet;
 
 /// A key and what happens to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,11 @@ impl Plan {
         for write in step {
             put_write(&mut out, version, write.clone(), starts)?;
         }
+        // One key, one mutation: a step may write a table more than once, and its last version counts.
+        let mut seen = HashSet::new();
+        out.reverse();
+        out.retain(|m: &Mutation| seen.insert(m.key().to_vec()));
+        out.reverse();
         Ok(out)
     }
 }
@@ -184,6 +190,7 @@ fn resolve_job(job: &mut Job, starts: &[u64]) {
     if let Some(ts) = &mut job.real_start_ts {
         resolve(ts, starts);
     }
+    resolve(&mut job.snapshot_ver, starts);
     resolve(&mut job.binlog.finished_ts, starts);
     let mut table = |t: &mut TableInfo| resolve(&mut t.update_timestamp, starts);
     job.binlog.table_info.as_deref_mut().map(&mut table);
@@ -202,20 +209,4 @@ fn resolve_job(job: &mut Job, starts: &[u64]) {
     {
         resolve(&mut sub.real_start_ts, starts);
     }
-}
-
-/// The job as the history keeps it.
-pub(super) fn into_history(mut queued: QueuedJob, seq: u64, finished: usize) -> QueuedJob {
-    let job = &mut queued.job;
-    job.state = JobState::Synced;
-    job.binlog.finished_ts = start_of(finished);
-    if job.seq_num.is_some() {
-        job.seq_num = Some(seq);
-    }
-    queued
-}
-
-/// Whether an object in this state is in use.
-pub(super) fn is_public(state: SchemaState) -> bool {
-    state == SchemaState::Public
 }

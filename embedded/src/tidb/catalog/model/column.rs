@@ -1,9 +1,13 @@
-use super::{CiStr, FieldType, Opaque, SchemaState};
+use super::{CiStr, FieldType, Opaque, SchemaState, Tp};
+use crate::tidb::catalog::TidbVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The columns that a generated column reads.
 pub type GeneratedDependences = Option<BTreeMap<String, BTreeMap<String, ()>>>;
+
+/// Version of the structure: TIMESTAMP defaults are in UTC.
+const CURRENT_VERSION: u64 = 2;
 
 /// A column (`docs/spec/tidb-schema.md §3.1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +60,39 @@ pub struct ColumnInfo {
 }
 
 impl ColumnInfo {
+    /// A column of a type, nullable and without a default, in no state and place yet.
+    pub fn new(version: TidbVersion, name: CiStr, field_type: FieldType) -> Self {
+        Self {
+            field_type,
+            version: CURRENT_VERSION,
+            ..Self::only_named(version, name)
+        }
+    }
+
+    /// Nothing but a name: how a job names a column that it drops.
+    pub(crate) fn only_named(version: TidbVersion, name: CiStr) -> Self {
+        let modern = version >= TidbVersion::V8_5;
+        Self {
+            id: 0,
+            name,
+            offset: 0,
+            origin_default: None,
+            origin_default_bit: modern.then_some(None),
+            default: None,
+            default_bit: None,
+            default_is_expr: false,
+            generated_expr_string: String::new(),
+            generated_stored: false,
+            dependences: None,
+            field_type: FieldType::new(version, Tp::Unspecified),
+            state: SchemaState::None,
+            comment: String::new(),
+            hidden: false,
+            change_state_info: modern.then_some(None),
+            version: 0,
+        }
+    }
+
     /// Whether the column is computed from others.
     pub fn is_generated(&self) -> bool {
         !self.generated_expr_string.is_empty()

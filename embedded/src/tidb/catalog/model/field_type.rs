@@ -1,3 +1,4 @@
+use crate::tidb::catalog::TidbVersion;
 use serde::{Deserialize, Serialize};
 
 /// A column's storage type, by MySQL's protocol number.
@@ -211,6 +212,22 @@ pub struct FieldType {
 }
 
 impl FieldType {
+    /// A type without length, flags and character set.
+    pub fn new(version: TidbVersion, tp: Tp) -> Self {
+        let modern = version >= TidbVersion::V8_5;
+        Self {
+            tp,
+            flag: 0,
+            flen: 0,
+            decimal: 0,
+            charset: String::new(),
+            collate: String::new(),
+            elems: None,
+            elems_is_binary_lit: modern.then_some(None),
+            array: modern.then_some(false),
+        }
+    }
+
     /// Whether all bits of `mask` are set.
     pub fn has(&self, mask: u64) -> bool {
         self.flag & mask == mask

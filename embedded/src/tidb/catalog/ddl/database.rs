@@ -1,0 +1,151 @@
+//! CREATE, ALTER and DROP DATABASE.
+
+use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, Tree};
+use super::super::plan::{QueuedJob, Write};
+use super::super::{Database, DdlError};
+use super::planner::{Planner, on_db};
+use super::sql_error;
+
+/// `CREATE DATABASE`.
+pub(crate) fn create(
+    p: &mut Planner<'_>,
+    name: &str,
+    if_not_exists: bool,
+    charset: String,
+    collate: String,
+) -> Result<(), DdlError> {
+    if let Some(db) = p.catalog.database(name) {
+        let error = sql_error::database_exists(&db.info.name.o);
+        return if if_not_exists {
+            p.note(error)
+        } else {
+            Err(error)
+        };
+    }
+    let id = p.new_id();
+    let mut db = DbInfo::new(p.version(), id, CiStr::new(name), charset, collate);
+    let args = |p: &Planner<'_>, db: &DbInfo| {
+        let db = Tree::Db(Box::new(db.clone()));
+        if p.modern() {
+            Tree::Object(vec![("db_info", db)])
+        } else {
+            Tree::List(vec![db])
+        }
+    };
+    let queued_args = args(p, &db);
+    let mut queued = p.enqueue(Action::CreateSchema, &on_db(&db), queued_args);
+    involve(p, &mut queued, &db);
+    db.state = SchemaState::Public;
+    queued.job.binlog.db_info = None;
+    let finished_args = args(p, &db);
+    let diff = p.diff(Action::CreateSchema, id, 0);
+    p.submit(&mut queued);
+    queued.job.raw_args = finished_args;
+    queued.job.binlog.db_info = Some(Box::new(db.clone()));
+    p.done(
+        queued,
+        SchemaState::Public,
+        vec![Write::PutDb(Box::new(db)), Write::Diff(Box::new(diff))],
+    );
+    Ok(())
+}
+
+/// `ALTER DATABASE` with another character set or collation.
+pub(crate) fn alter(
+    p: &mut Planner<'_>,
+    db: &Database,
+    charset: String,
+    collate: String,
+) -> Result<(), DdlError> {
+    if db.info.charset == charset && db.info.collate == collate {
+        return Ok(());
+    }
+    let args = if p.modern() {
+        Tree::Object(vec![
+            ("to_charset", charset.as_str().into()),
+            ("to_collate", collate.as_str().into()),
+        ])
+    } else {
+        Tree::List(vec![charset.as_str().into(), collate.as_str().into()])
+    };
+    let info = DbInfo {
+        charset,
+        collate,
+        ..db.info.clone()
+    };
+    let mut queued = p.enqueue(Action::ModifySchemaCharset, &on_db(&info), args);
+    involve(p, &mut queued, &info);
+    let diff = p.diff(Action::ModifySchemaCharset, info.id, 0);
+    p.submit(&mut queued);
+    queued.job.binlog.db_info = Some(Box::new(info.clone()));
+    p.done(
+        queued,
+        SchemaState::Public,
+        vec![Write::PutDb(Box::new(info)), Write::Diff(Box::new(diff))],
+    );
+    Ok(())
+}
+
+/// `DROP DATABASE`.
+pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(), DdlError> {
+    let Some(db) = p.catalog.database(name) else {
+        let error = sql_error::no_such_database_to_drop(name);
+        return if if_exists { p.note(error) } else { Err(error) };
+    };
+    let mut info = db.info.clone();
+    let tables: Vec<i64> = db.tables().map(|t| t.id).collect();
+    let args = if p.modern() {
+        Tree::Object(vec![("fk_check", p.session.foreign_key_checks.into())])
+    } else {
+        Tree::Null
+    };
+    let mut queued = p.enqueue(Action::DropSchema, &on_db(&info), args);
+    involve(p, &mut queued, &info);
+    if p.modern() {
+        queued.job.schema_state = SchemaState::Public;
+    }
+    p.submit(&mut queued);
+    for state in [SchemaState::WriteOnly, SchemaState::DeleteOnly] {
+        info.state = state;
+        let diff = p.diff(Action::DropSchema, info.id, 0);
+        p.running(
+            &mut queued,
+            state,
+            vec![
+                Write::PutDb(Box::new(info.clone())),
+                Write::Diff(Box::new(diff)),
+            ],
+        );
+    }
+    info.state = SchemaState::None;
+    let diff = p.diff(Action::DropSchema, info.id, 0);
+    let ids = Tree::List(tables.iter().map(|id| (*id).into()).collect());
+    queued.job.raw_args = match (p.modern(), tables.is_empty()) {
+        (true, true) => Tree::Object(vec![]),
+        (true, false) => Tree::Object(vec![("all_dropped_table_ids", ids)]),
+        (false, true) => Tree::Null,
+        (false, false) => Tree::List(vec![ids]),
+    };
+    queued.job.binlog.db_info = Some(Box::new(info.clone()));
+    let mut writes = vec![Write::DeleteDb(info.id)];
+    writes.extend(tables.iter().map(|id| Write::DeleteTable(info.id, *id)));
+    writes.extend(
+        db.members()
+            .keys()
+            .map(|field| Write::DeleteMember(info.id, field.clone())),
+    );
+    writes.push(Write::Diff(Box::new(diff)));
+    p.done(queued, SchemaState::None, writes);
+    Ok(())
+}
+
+/// Newer jobs on a database name it as involved.
+fn involve(p: &Planner<'_>, queued: &mut QueuedJob, db: &DbInfo) {
+    if p.modern() {
+        queued.job.involving_schema_info = vec![InvolvingSchema {
+            database: db.name.l.clone(),
+            table: "*".to_owned(),
+            mode: 0,
+        }];
+    }
+}

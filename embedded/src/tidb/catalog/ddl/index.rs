@@ -1,0 +1,235 @@
+//! Index jobs. Index entries are not written, so an index is public as fast as one on an empty table.
+
+use super::super::model::{
+    Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, flag,
+};
+use super::column::{at_once, change};
+use super::planner::{Planner, on_table};
+
+/// How 8.5 fills an index: by ingestion.
+const REORG_INGEST: i64 = 3;
+/// `backfill_state` of an index being filled.
+const BACKFILL_RUNNING: u8 = 1;
+
+/// Adds an index whose id is given here. `args` are its arguments for 4.0.
+pub(crate) fn add(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    mut index: IndexInfo,
+    args_v4: Tree,
+) -> TableInfo {
+    let action = if index.is_primary {
+        Action::AddPrimaryKey
+    } else {
+        Action::AddIndex
+    };
+    let mut info = table.clone();
+    info.max_idx_id += 1;
+    index.id = info.max_idx_id;
+    index.state = SchemaState::None;
+    let args = if p.modern() {
+        Tree::Object(vec![(
+            "index_args",
+            Tree::List(vec![index_arg(&CiStr::default(), Some(index.id))]),
+        )])
+    } else {
+        args_v4
+    };
+    let mut queued = p.enqueue(action, &on_table(db, table), args);
+    queued.reorg = true;
+    queued.job.priority = 1;
+    queued.job.reorg_meta = reorg_meta(p, true);
+    if p.modern() && action == Action::AddIndex {
+        queued.job.charset = Some(p.session.charset.clone());
+        queued.job.collate = Some(p.session.collation.clone());
+    }
+    p.submit(&mut queued);
+
+    let at = info.indexes.len();
+    info.indexes.push(index);
+    for state in [
+        SchemaState::DeleteOnly,
+        SchemaState::WriteOnly,
+        SchemaState::WriteReorganization,
+    ] {
+        info.indexes[at].state = state;
+        if p.modern() {
+            info.indexes[at].backfill_state = Some(BACKFILL_RUNNING);
+        }
+        let writes = change(p, action, db, &mut info);
+        p.running(&mut queued, state, writes);
+    }
+    let mut writes = vec![];
+    if p.modern() {
+        // Nothing is to be filled or merged: the versions of these two stages are made in the last step.
+        for _ in 0..2 {
+            writes.extend(change(p, action, db, &mut info));
+        }
+        info.indexes[at].backfill_state = Some(0);
+    } else {
+        queued.job.snapshot_ver = super::super::plan::start_of(p.next_step());
+        p.running(&mut queued, SchemaState::WriteReorganization, vec![]);
+    }
+    info.indexes[at].state = SchemaState::Public;
+    let index = info.indexes[at].clone();
+    add_flags(&mut info.columns, &index);
+    writes.extend(change(p, action, db, &mut info));
+    queued.job.binlog.table_info = Some(Box::new(info.clone()));
+    p.done(queued, SchemaState::Public, writes);
+    info
+}
+
+/// Drops an index.
+pub(crate) fn drop(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    index: &IndexInfo,
+) -> TableInfo {
+    let action = if index.is_primary {
+        Action::DropPrimaryKey
+    } else {
+        Action::DropIndex
+    };
+    let mut info = table.clone();
+    let args = |p: &Planner<'_>, id: Option<i64>| {
+        if p.modern() {
+            Tree::Object(vec![(
+                "index_args",
+                Tree::List(vec![index_arg(&index.name, id)]),
+            )])
+        } else {
+            let mut args = vec![Tree::name(&index.name)];
+            if let Some(id) = id {
+                args.extend([id.into(), Tree::List(vec![])]);
+            }
+            Tree::List(args)
+        }
+    };
+    let queued_args = args(p, None);
+    let mut queued = p.enqueue(action, &on_table(db, table), queued_args);
+    if p.modern() {
+        queued.job.schema_state = SchemaState::Public;
+    }
+    p.submit(&mut queued);
+    for state in [
+        SchemaState::WriteOnly,
+        SchemaState::DeleteOnly,
+        SchemaState::DeleteReorganization,
+    ] {
+        for i in info.indexes.iter_mut().filter(|i| i.id == index.id) {
+            i.state = state;
+        }
+        let writes = change(p, action, db, &mut info);
+        p.running(&mut queued, state, writes);
+    }
+    info.indexes.retain(|i| i.id != index.id);
+    drop_flags(&mut info, index);
+    queued.job.raw_args = args(p, Some(index.id));
+    let writes = change(p, action, db, &mut info);
+    queued.job.binlog.table_info = Some(Box::new(info.clone()));
+    p.done(queued, SchemaState::None, writes);
+    info
+}
+
+/// Renames an index.
+pub(crate) fn rename(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    from: &IndexInfo,
+    to: &CiStr,
+) -> TableInfo {
+    let mut info = table.clone();
+    for index in info.indexes.iter_mut().filter(|i| i.id == from.id) {
+        index.name = to.clone();
+    }
+    let args = if p.modern() {
+        let names = [&from.name, to].map(|name| index_arg(name, None));
+        Tree::Object(vec![("index_args", Tree::List(names.into()))])
+    } else {
+        Tree::List(vec![Tree::name(&from.name), Tree::name(to)])
+    };
+    at_once(p, Action::RenameIndex, db, info, args.clone(), args)
+}
+
+fn index_arg(name: &CiStr, id: Option<i64>) -> Tree {
+    let mut members = vec![
+        ("index_name", Tree::name(name)),
+        ("index_part_specifications", Tree::Null),
+    ];
+    members.extend(id.map(|id| ("index_id", id.into())));
+    Tree::Object(members)
+}
+
+/// How a reorganisation would work; null in 4.0.
+pub(crate) fn reorg_meta(p: &Planner<'_>, is_index: bool) -> Tree {
+    if !p.modern() {
+        return Tree::Null;
+    }
+    let number = |n: i64| Tree::Int(if is_index { n } else { 0 });
+    Tree::Object(vec![
+        ("sql_mode", Tree::Int(p.session.sql_mode as i64)),
+        ("warnings", Tree::Object(vec![])),
+        ("warnings_count", Tree::Object(vec![])),
+        (
+            "location",
+            Tree::Object(vec![
+                ("name", "".into()),
+                ("offset", i64::from(p.session.utc_offset).into()),
+            ]),
+        ),
+        ("reorg_tp", number(REORG_INGEST)),
+        ("is_fast_reorg", is_index.into()),
+        ("is_dist_reorg", is_index.into()),
+        ("use_cloud_storage", false.into()),
+        ("resource_group_name", "default".into()),
+        ("version", Tree::Int(1)),
+        ("target_scope", "".into()),
+        ("concurrency", number(4)),
+        ("batch_size", number(256)),
+    ])
+}
+
+/// The flags that an index gives its first column.
+pub(crate) fn add_flags(columns: &mut [ColumnInfo], index: &IndexInfo) {
+    if index.is_primary {
+        for part in &index.columns {
+            columns[part.offset].field_type.flag |= flag::PRI_KEY;
+        }
+    } else if let Some(first) = index.columns.first() {
+        columns[first.offset].field_type.flag |= first_column_flag(index);
+    }
+}
+
+fn first_column_flag(index: &IndexInfo) -> u64 {
+    if index.is_unique && index.columns.len() == 1 {
+        flag::UNIQUE_KEY
+    } else {
+        flag::MULTIPLE_KEY
+    }
+}
+
+fn drop_flags(info: &mut TableInfo, index: &IndexInfo) {
+    if index.is_primary {
+        for part in &index.columns {
+            info.columns[part.offset].field_type.flag &= !flag::PRI_KEY;
+        }
+        return;
+    }
+    let Some(first) = index.columns.first() else {
+        return;
+    };
+    info.columns[first.offset].field_type.flag &= !first_column_flag(index);
+    // Another index may begin with the same column.
+    let others: Vec<IndexInfo> = info
+        .indexes
+        .iter()
+        .filter(|i| i.columns.first().is_some_and(|c| c.offset == first.offset))
+        .cloned()
+        .collect();
+    for other in &others {
+        add_flags(&mut info.columns, other);
+    }
+}

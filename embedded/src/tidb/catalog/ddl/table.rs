@@ -1,0 +1,176 @@
+//! CREATE, DROP and TRUNCATE TABLE, once the table's description is known.
+
+use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
+use super::super::plan::{Write, start_of};
+use super::super::{Database, meta};
+use super::planner::{Planner, id_list, on_table};
+use crate::tidb::codec::keys;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+/// Makes a table. `source` is the table that LIKE names.
+pub(crate) fn create(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    mut table: TableInfo,
+    source: Option<(&DbInfo, &TableInfo)>,
+) {
+    table.id = p.new_id();
+    let fk_check = p.session.foreign_key_checks;
+    let args = move |p: &Planner<'_>, table: &TableInfo| {
+        let table = Tree::Table(Box::new(table.clone()));
+        if p.modern() {
+            Tree::Object(
+                [
+                    Some(("table_info", table)),
+                    fk_check.then_some(("fk_check", true.into())),
+                ]
+                .into_iter()
+                .flatten()
+                .collect(),
+            )
+        } else {
+            Tree::List(vec![table])
+        }
+    };
+    let queued_args = args(p, &table);
+    let mut queued = p.enqueue(Action::CreateTable, &on_table(db, &table), queued_args);
+    if let (true, Some((source_db, source))) = (p.modern(), source) {
+        queued.job.involving_schema_info = vec![
+            InvolvingSchema {
+                database: db.name.l.clone(),
+                table: table.name.l.clone(),
+                mode: 0,
+            },
+            InvolvingSchema {
+                database: source_db.name.l.clone(),
+                table: source.name.l.clone(),
+                mode: 1,
+            },
+        ];
+    }
+    p.submit(&mut queued);
+    table.state = SchemaState::Public;
+    table.update_timestamp = start_of(p.next_step());
+    queued.job.raw_args = args(p, &table);
+    queued.job.binlog.table_info = Some(Box::new(table.clone()));
+    let diff = p.diff(Action::CreateTable, db.id, table.id);
+    let mut writes = vec![Write::PutTable(db.id, Box::new(table.clone()))];
+    if table.auto_inc_id > 1 {
+        writes.push(Write::PutMember(
+            db.id,
+            meta::row_id_field(table.id),
+            (table.auto_inc_id - 1).to_string(),
+        ));
+    }
+    writes.push(Write::Diff(Box::new(diff)));
+    p.done(queued, SchemaState::Public, writes);
+}
+
+/// Drops a table.
+pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
+    let mut info = table.clone();
+    let args = if p.modern() {
+        Tree::Object(vec![
+            (
+                "identifiers",
+                Tree::List(vec![Tree::Object(vec![
+                    ("Schema", Tree::name(&db.info.name)),
+                    ("Name", Tree::name(&table.name)),
+                ])]),
+            ),
+            ("fk_check", p.session.foreign_key_checks.into()),
+        ])
+    } else {
+        Tree::Null
+    };
+    let mut queued = p.enqueue(Action::DropTable, &on_table(&db.info, table), args);
+    if p.modern() {
+        queued.job.schema_state = SchemaState::Public;
+    }
+    p.submit(&mut queued);
+    for state in [SchemaState::WriteOnly, SchemaState::DeleteOnly] {
+        info.state = state;
+        p.touch(&mut info);
+        let diff = p.diff(Action::DropTable, db.info.id, info.id);
+        p.running(
+            &mut queued,
+            state,
+            vec![
+                Write::PutTable(db.info.id, Box::new(info.clone())),
+                Write::Diff(Box::new(diff)),
+            ],
+        );
+    }
+    info.state = SchemaState::None;
+    p.touch(&mut info);
+    let start_key = Tree::Text(BASE64_STANDARD.encode(keys::table_prefix(info.id)));
+    queued.job.raw_args = if p.modern() {
+        let rule = format!("schema/{}/{}", db.info.name.l, info.name.l);
+        Tree::Object(vec![
+            ("start_key", start_key),
+            ("old_rule_ids", Tree::List(vec![Tree::Text(rule)])),
+        ])
+    } else {
+        Tree::List(vec![start_key, Tree::List(vec![])])
+    };
+    queued.job.binlog.table_info = Some(Box::new(info.clone()));
+    let diff = p.diff(Action::DropTable, db.info.id, info.id);
+    let mut writes = vec![Write::DeleteTable(db.info.id, info.id)];
+    writes.extend(delete_allocators(db, info.id));
+    writes.push(Write::Diff(Box::new(diff)));
+    p.done(queued, SchemaState::None, writes);
+}
+
+/// Gives a table a new id without rows.
+pub(crate) fn truncate(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
+    let new_id = p.new_id();
+    let args = if p.modern() {
+        Tree::Object(
+            [
+                p.session
+                    .foreign_key_checks
+                    .then_some(("fk_check", true.into())),
+                Some(("new_table_id", new_id.into())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        )
+    } else {
+        Tree::List(vec![new_id.into()])
+    };
+    let mut queued = p.enqueue(
+        Action::TruncateTable,
+        &on_table(&db.info, table),
+        args.clone(),
+    );
+    queued.table_ids = id_list([table.id, new_id]);
+    let info = TableInfo {
+        id: new_id,
+        ..table.clone()
+    };
+    let finished_args = if p.modern() {
+        args
+    } else {
+        let start_key = BASE64_STANDARD.encode(keys::table_prefix(table.id));
+        Tree::List(vec![Tree::Text(start_key), Tree::Null])
+    };
+    let mut diff = p.diff(Action::TruncateTable, db.info.id, new_id);
+    diff.old_table_id = table.id;
+    p.submit(&mut queued);
+    queued.job.raw_args = finished_args;
+    queued.job.binlog.table_info = Some(Box::new(info.clone()));
+    let mut writes = vec![Write::DeleteTable(db.info.id, table.id)];
+    writes.extend(delete_allocators(db, table.id));
+    writes.push(Write::PutTable(db.info.id, Box::new(info)));
+    writes.push(Write::Diff(Box::new(diff)));
+    p.done(queued, SchemaState::Public, writes);
+}
+
+/// The table's id allocators go with it.
+fn delete_allocators(db: &Database, table_id: i64) -> impl Iterator<Item = Write> {
+    let fields = meta::auto_id_fields(table_id).into_iter();
+    fields
+        .filter(|field| db.members().contains_key(field))
+        .map(|field| Write::DeleteMember(db.info.id, field))
+}
