@@ -1,10 +1,13 @@
 //! TiDB's schema: what it stores about databases and tables, and what each DDL statement writes.
 
+pub mod bootstrap;
+mod build;
 mod charset;
 mod ddl;
 mod error;
 pub mod gojson;
 pub mod jobs;
+pub mod mariadb;
 mod meta;
 pub mod model;
 mod plan;
@@ -16,7 +19,7 @@ mod version;
 
 pub use error::{CatalogError, DdlError};
 pub use model::TableInfo;
-pub use plan::{Mutation, Plan, Warning};
+pub use plan::{Failure, Mutation, Plan, Warning};
 pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, sql_mode_bits};
 pub use state::{Catalog, Database};
 pub use version::{TidbVersion, UnknownVersion};

@@ -5,7 +5,7 @@
 //! [`Plan::transaction`] is given the start TSOs so far and builds the next transaction.
 
 use super::model::{DbInfo, Job, SchemaDiff, TableInfo};
-use super::{CatalogError, TidbVersion, gojson, jobs, meta};
+use super::{CatalogError, DdlError, TidbVersion, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
 use std::collections::HashSet;
 
@@ -46,6 +46,24 @@ pub struct Warning {
     pub message: String,
 }
 
+/// How a statement fails after all that it could do is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// MySQL's number.
+    pub code: u16,
+    /// Its text.
+    pub message: String,
+}
+
+impl Failure {
+    pub(super) fn of(error: &DdlError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
 /// What a DDL statement does. Without transactions it changes nothing and has no job.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -53,6 +71,8 @@ pub struct Plan {
     pub mariadb: Vec<String>,
     /// Warnings and notes of the statement.
     pub warnings: Vec<Warning>,
+    /// The error to answer with once the plan is carried out: `DROP TABLE` of tables of which some do not exist.
+    pub failure: Option<Failure>,
     pub(super) version: Option<TidbVersion>,
     pub(super) steps: Vec<Vec<Write>>,
 }

@@ -27,6 +27,8 @@ pub struct Session {
     pub collation: String,
     /// The session's offset from UTC in seconds, for TIMESTAMP defaults.
     pub utc_offset: i32,
+    /// The time of the statement, as a TSO.
+    pub now: u64,
     /// `foreign_key_checks`.
     pub foreign_key_checks: bool,
     /// `tidb_enable_clustered_index`.
@@ -43,6 +45,7 @@ impl Default for Session {
             charset: "utf8mb4".to_owned(),
             collation: "utf8mb4_bin".to_owned(),
             utc_offset: 0,
+            now: 0,
             foreign_key_checks: true,
             clustered_index: ClusteredIndex::On,
         }

@@ -183,14 +183,15 @@ pub(crate) fn drop(
     info
 }
 
-/// Changes a column's description without touching rows. `column` has the old id and offset.
+/// Changes a column's description without touching rows. `column` has the old id and offset. RENAME COLUMN has no
+/// position at all.
 pub(crate) fn modify(
     p: &mut Planner<'_>,
     db: &DbInfo,
     table: &TableInfo,
     old: &ColumnInfo,
     mut column: ColumnInfo,
-    position: &Position,
+    position: Option<&Position>,
 ) -> TableInfo {
     /// `mysql.TypeNull`: what 4.0 calls a change from NULL to NOT NULL.
     const NULL_TO_NOT_NULL: i64 = 6;
@@ -202,27 +203,28 @@ pub(crate) fn modify(
         0
     };
     let modern = p.modern();
+    let is_rename = position.is_none();
     let args = |column: &ColumnInfo, queued: bool| {
         let tree = Box::new(column.clone());
+        let place = match position {
+            None if queued => Tree::Null,
+            place => place.unwrap_or(&Position::Unspecified).tree(),
+        };
         if modern {
             Tree::Object(vec![
                 ("column", Tree::Column(tree)),
                 ("old_column_name", Tree::name(&old.name)),
-                ("position", position.tree()),
+                ("position", place),
             ])
         } else {
-            let tree = if queued {
+            let column = if queued && !is_rename {
                 Tree::NewColumn(tree)
             } else {
                 Tree::Column(tree)
             };
-            Tree::List(vec![
-                tree,
-                Tree::name(&old.name),
-                position.tree(),
-                kind.into(),
-                Tree::Int(0),
-            ])
+            let mut args = vec![column, Tree::name(&old.name), place, kind.into()];
+            args.extend((!is_rename).then_some(Tree::Int(0)));
+            Tree::List(args)
         }
     };
     let mut queued = p.enqueue(
@@ -239,7 +241,7 @@ pub(crate) fn modify(
         p.running(&mut queued, SchemaState::None, writes);
         info.columns[old.offset].field_type.flag &= !flag::PREVENT_NULL_INSERT;
     }
-    let target = position.target(&info, old.offset);
+    let target = position.map_or(old.offset, |position| position.target(&info, old.offset));
     let renamed = column.name.clone();
     column.offset = old.offset;
     for part in info.indexes.iter_mut().flat_map(|i| &mut i.columns) {
@@ -268,15 +270,17 @@ pub(crate) fn set_default(
     column: ColumnInfo,
 ) -> TableInfo {
     let mut info = table.clone();
-    let tree = Tree::Column(Box::new(column.clone()));
-    let args = if p.modern() {
-        Tree::Object(vec![("column_info", tree)])
+    let (queued, tree) = (Box::new(column.clone()), Box::new(column.clone()));
+    let (args, finished_args) = if p.modern() {
+        let args = Tree::Object(vec![("column_info", Tree::Column(tree))]);
+        (args.clone(), args)
     } else {
-        Tree::List(vec![tree])
+        let args = Tree::List(vec![Tree::NewColumn(queued)]);
+        (args, Tree::List(vec![Tree::Column(tree)]))
     };
     let offset = column.offset;
     info.columns[offset] = column;
-    at_once(p, Action::SetDefaultValue, db, info, args.clone(), args)
+    at_once(p, Action::SetDefaultValue, db, info, args, finished_args)
 }
 
 /// A job on a table that is one step: `info` is the table after it.

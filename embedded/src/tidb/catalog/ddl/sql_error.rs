@@ -52,6 +52,11 @@ pub(crate) fn duplicate_key_name(name: &str) -> DdlError {
     sql(1061, format!("Duplicate key name '{name}'"))
 }
 
+/// The same in 4.0.
+pub(crate) fn index_exists(name: &str) -> DdlError {
+    sql(1061, format!("index already exist {name}"))
+}
+
 pub(crate) fn invalid_default(column: &str) -> DdlError {
     sql(1067, format!("Invalid default value for '{column}'"))
 }
@@ -149,13 +154,6 @@ pub(crate) fn blob_key_without_length(column: &str) -> DdlError {
     )
 }
 
-pub(crate) fn nullable_primary_key() -> DdlError {
-    sql(
-        1171,
-        "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead",
-    )
-}
-
 pub(crate) fn wrong_sub_key() -> DdlError {
     sql(
         1089,
@@ -224,10 +222,14 @@ pub(crate) fn key_does_not_exist(name: &str, table: &str) -> DdlError {
     )
 }
 
-pub(crate) fn multi_schema_change(message: &str, code: u16) -> DdlError {
+/// Any other error, by its code and text.
+pub(crate) fn refused(code: u16, message: impl Into<String>) -> DdlError {
     sql(code, message)
 }
 
-pub(crate) fn refused(code: u16, message: impl Into<String>) -> DdlError {
-    sql(code, message)
+pub(crate) fn key_too_long_by(bytes: i64, max: i64) -> DdlError {
+    sql(
+        1071,
+        format!("Specified key was too long ({bytes} bytes); max key length is {max} bytes"),
+    )
 }

@@ -1,0 +1,8 @@
+//! From definitions to the schema's structures.
+
+pub(crate) mod column;
+pub(crate) mod default;
+pub(crate) mod index;
+pub(crate) mod statement;
+pub(crate) mod table;
+pub(crate) mod types;

@@ -1,0 +1,180 @@
+//! DDL statements reduced to what is served. Reading one from the parser's tree refuses everything else by name.
+
+use super::default::DefaultValue;
+use super::types::TypeSpec;
+use crate::tidb::catalog::ddl::Position;
+
+/// A table's name, with its database if that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableName {
+    pub(crate) database: Option<String>,
+    pub(crate) table: String,
+}
+
+/// CHARACTER SET and COLLATE clauses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CharsetClause {
+    pub(crate) charset: Option<String>,
+    pub(crate) collate: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Statement {
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+        charset: CharsetClause,
+    },
+    AlterDatabase {
+        name: Option<String>,
+        charset: CharsetClause,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+    },
+    CreateTable(Box<CreateTable>),
+    CreateTableLike {
+        name: TableName,
+        source: TableName,
+        if_not_exists: bool,
+    },
+    DropTable {
+        names: Vec<TableName>,
+        if_exists: bool,
+    },
+    TruncateTable(TableName),
+    RenameTable(Vec<(TableName, TableName)>),
+    AlterTable {
+        name: TableName,
+        changes: Vec<Change>,
+    },
+    CreateIndex {
+        table: TableName,
+        index: IndexDef,
+        if_not_exists: bool,
+    },
+    DropIndex {
+        table: TableName,
+        index: String,
+        if_exists: bool,
+    },
+}
+
+/// `CREATE TABLE` with its own columns.
+#[derive(Debug, Clone)]
+pub(crate) struct CreateTable {
+    pub(crate) name: TableName,
+    pub(crate) if_not_exists: bool,
+    pub(crate) columns: Vec<ColumnDef>,
+    pub(crate) indexes: Vec<IndexDef>,
+    pub(crate) options: TableOptions,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TableOptions {
+    pub(crate) charset: CharsetClause,
+    pub(crate) comment: Option<String>,
+    pub(crate) auto_increment: Option<u64>,
+    pub(crate) auto_id_cache: Option<u64>,
+    pub(crate) shard_row_id_bits: Option<u64>,
+    pub(crate) pre_split_regions: Option<u64>,
+}
+
+/// What a PRIMARY KEY says about being clustered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Clustering {
+    #[default]
+    Unspecified,
+    Clustered,
+    NonClustered,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnDef {
+    pub(crate) name: String,
+    pub(crate) spec: TypeSpec,
+    /// NULL or NOT NULL, if said.
+    pub(crate) not_null: Option<bool>,
+    pub(crate) default: Option<DefaultValue>,
+    pub(crate) auto_increment: bool,
+    pub(crate) primary: Option<Clustering>,
+    pub(crate) unique: bool,
+    pub(crate) on_update_now: bool,
+    pub(crate) comment: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IndexKind {
+    Primary(Clustering),
+    Unique,
+    Plain,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct IndexDef {
+    pub(crate) kind: IndexKind,
+    /// None for a name of TiDB's choice.
+    pub(crate) name: Option<String>,
+    /// Columns with their prefix length.
+    pub(crate) columns: Vec<(String, Option<u64>)>,
+    pub(crate) comment: Option<String>,
+    pub(crate) invisible: bool,
+    /// `USING`: 1 BTREE, 2 HASH, 3 RTREE.
+    pub(crate) index_type: Option<u8>,
+    /// Whether any index option was given: 4.0's jobs tell none from the default ones.
+    pub(crate) has_options: bool,
+}
+
+/// One change of ALTER TABLE.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    AddColumn {
+        column: ColumnDef,
+        position: Position,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        if_exists: bool,
+    },
+    /// MODIFY and CHANGE.
+    ModifyColumn {
+        old: String,
+        column: ColumnDef,
+        position: Position,
+        if_exists: bool,
+    },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    SetDefault {
+        column: String,
+        /// None for DROP DEFAULT.
+        value: Option<DefaultValue>,
+    },
+    AddIndex {
+        index: IndexDef,
+        if_not_exists: bool,
+    },
+    DropIndex {
+        name: String,
+        if_exists: bool,
+    },
+    DropPrimaryKey,
+    RenameIndex {
+        from: String,
+        to: String,
+    },
+    Rename(TableName),
+    Comment(String),
+    /// The table's default, and with CONVERT TO its columns too.
+    Charset {
+        clause: CharsetClause,
+        convert: bool,
+    },
+    AutoIncrement(u64),
+    /// What TiDB accepts and ignores: ENGINE, ALGORITHM, LOCK, ORDER BY and the like.
+    Nothing,
+}

@@ -1,0 +1,250 @@
+//! From CREATE TABLE to a table's description.
+
+use super::super::ddl::{index_flags, sql_error};
+use super::super::model::{CiStr, ColumnInfo, SchemaState, TableInfo, flag};
+use super::super::{ClusteredIndex, DdlError, Session, TidbVersion, charset};
+use super::column::{self, check_name};
+use super::index::{self, PRIMARY};
+use super::statement::{Clustering, CreateTable, IndexDef, IndexKind};
+use crate::tidb::codec::collate;
+
+/// Layout of common handles in newer releases.
+const COMMON_HANDLE_VERSION: u16 = 1;
+
+/// Makes the table, without id and not yet public. `inherited` are the database's character set and collation.
+pub(crate) fn table(
+    version: TidbVersion,
+    session: &Session,
+    def: &CreateTable,
+    inherited: (&str, &str),
+) -> Result<TableInfo, DdlError> {
+    check_name("table", &def.name.table)?;
+    let clause = &def.options.charset;
+    let (cs, co) = charset::resolve(
+        version,
+        clause.charset.as_deref(),
+        clause.collate.as_deref(),
+        inherited,
+    )?;
+    let mut table = TableInfo::new(version, 0, CiStr::new(&def.name.table), cs, co);
+
+    let (columns, has_default) = columns(version, session, def, &table)?;
+    table.max_col_id = columns.len() as i64;
+    table.columns = columns;
+
+    let keys = keys(def);
+    primary_flags(&mut table, &keys)?;
+    for (column, has_default) in table.columns.iter_mut().zip(has_default) {
+        column::finish(version, column, has_default);
+    }
+    indexes(version, session, &mut table, keys)?;
+    check_auto_increment(version, &table)?;
+    options(&mut table, def)?;
+    Ok(table)
+}
+
+fn columns(
+    version: TidbVersion,
+    session: &Session,
+    def: &CreateTable,
+    table: &TableInfo,
+) -> Result<(Vec<ColumnInfo>, Vec<bool>), DdlError> {
+    let mut columns: Vec<ColumnInfo> = vec![];
+    for def in &def.columns {
+        if columns.iter().any(|c| c.name.is(&def.name)) {
+            return Err(sql_error::duplicate_column(&def.name));
+        }
+        let mut column = column::column(version, session, def, (&table.charset, &table.collate))?;
+        column.offset = columns.len();
+        column.id = columns.len() as i64 + 1;
+        columns.push(column);
+    }
+    if columns.is_empty() {
+        return Err(sql_error::no_visible_column());
+    }
+    Ok((
+        columns,
+        def.columns.iter().map(|c| c.default.is_some()).collect(),
+    ))
+}
+
+/// The table's keys in TiDB's order: those of the table, then those that columns declare.
+fn keys(def: &CreateTable) -> Vec<IndexDef> {
+    let of_column = |name: &str, kind| IndexDef {
+        kind,
+        name: None,
+        columns: vec![(name.to_owned(), None)],
+        comment: None,
+        invisible: false,
+        index_type: None,
+        has_options: false,
+    };
+    let declared = def.columns.iter().flat_map(|c| {
+        let primary = c
+            .primary
+            .map(|clustering| of_column(&c.name, IndexKind::Primary(clustering)));
+        let unique = c.unique.then(|| of_column(&c.name, IndexKind::Unique));
+        primary.into_iter().chain(unique)
+    });
+    def.indexes.iter().cloned().chain(declared).collect()
+}
+
+/// The columns of the primary key are NOT NULL.
+fn primary_flags(table: &mut TableInfo, keys: &[IndexDef]) -> Result<(), DdlError> {
+    let mut primaries = keys
+        .iter()
+        .filter(|k| matches!(k.kind, IndexKind::Primary(_)));
+    let Some(primary) = primaries.next() else {
+        return Ok(());
+    };
+    if primaries.next().is_some() {
+        return Err(sql_error::multiple_primary_keys());
+    }
+    for (name, _) in &primary.columns {
+        let column = table
+            .columns
+            .iter_mut()
+            .find(|c| c.name.is(name))
+            .ok_or_else(|| sql_error::key_column_missing(name))?;
+        column.field_type.flag |= flag::PRI_KEY | flag::NOT_NULL;
+    }
+    Ok(())
+}
+
+fn indexes(
+    version: TidbVersion,
+    session: &Session,
+    table: &mut TableInfo,
+    keys: Vec<IndexDef>,
+) -> Result<(), DdlError> {
+    for key in &keys {
+        if let Some(name) = &key.name {
+            check_name("index", name)?;
+        }
+    }
+    // Names that are given are reserved before any is chosen.
+    let named: Vec<&str> = keys.iter().filter_map(|k| k.name.as_deref()).collect();
+    for (i, name) in named.iter().enumerate() {
+        if named[..i].iter().any(|n| n.eq_ignore_ascii_case(name)) {
+            return Err(sql_error::duplicate_key_name(name));
+        }
+    }
+    let mut chosen: Vec<String> = named.iter().map(|n| (*n).to_owned()).collect();
+    for key in &keys {
+        if let IndexKind::Primary(clustering) = key.kind {
+            // Whether it is the handle or not, the key must be a possible one.
+            let info = index::index(version, key, CiStr::new(PRIMARY), &table.columns)?;
+            let single_integer = info.columns.len() == 1
+                && info.columns[0].length < 0
+                && table.columns[info.columns[0].offset]
+                    .field_type
+                    .tp
+                    .is_integer();
+            match clustered(version, session, clustering, single_integer) {
+                true if single_integer => {
+                    table.pk_is_handle = true;
+                    continue;
+                }
+                true => {
+                    table.is_common_handle = Some(true);
+                    table.common_handle_version = Some(COMMON_HANDLE_VERSION);
+                }
+                false => {}
+            }
+            push(table, info);
+            continue;
+        }
+        let name = match &key.name {
+            Some(name) => name.clone(),
+            None => {
+                let first = key.columns.first().map_or("", |(c, _)| c.as_str());
+                let first = table.column(first).map_or(first, |c| c.name.o.as_str());
+                let name = index::unused_name(first, &|n| {
+                    chosen.iter().any(|c| c.eq_ignore_ascii_case(n))
+                });
+                chosen.push(name.clone());
+                name
+            }
+        };
+        let info = index::index(version, key, CiStr::new(name), &table.columns)?;
+        push(table, info);
+    }
+    Ok(())
+}
+
+fn push(table: &mut TableInfo, mut index: super::super::model::IndexInfo) {
+    table.max_idx_id += 1;
+    index.id = table.max_idx_id;
+    index_flags(&mut table.columns, &index);
+    table.indexes.push(index);
+}
+
+fn clustered(
+    version: TidbVersion,
+    session: &Session,
+    clustering: Clustering,
+    single_integer: bool,
+) -> bool {
+    if version == TidbVersion::V4_0 {
+        return single_integer;
+    }
+    match (clustering, session.clustered_index) {
+        (Clustering::Clustered, _) | (Clustering::Unspecified, ClusteredIndex::On) => true,
+        (Clustering::Unspecified, ClusteredIndex::IntOnly) => single_integer,
+        (Clustering::NonClustered, _) | (Clustering::Unspecified, ClusteredIndex::Off) => false,
+    }
+}
+
+fn check_auto_increment(version: TidbVersion, table: &TableInfo) -> Result<(), DdlError> {
+    let mut autos = table
+        .columns
+        .iter()
+        .filter(|c| c.field_type.has(flag::AUTO_INCREMENT));
+    let Some(auto) = autos.next() else {
+        return Ok(());
+    };
+    let leads = |c: &ColumnInfo| {
+        table.handle_column().is_some_and(|h| h.offset == c.offset)
+            || table
+                .indexes
+                .iter()
+                .any(|i| i.columns[0].offset == c.offset)
+    };
+    // Newer releases take an AUTO_INCREMENT column without a key.
+    if autos.next().is_some() || version == TidbVersion::V4_0 && !leads(auto) {
+        return Err(sql_error::wrong_auto_key());
+    }
+    Ok(())
+}
+
+fn options(table: &mut TableInfo, def: &CreateTable) -> Result<(), DdlError> {
+    let options = &def.options;
+    table.comment = options.comment.clone().unwrap_or_default();
+    table.auto_inc_id = options.auto_increment.unwrap_or(0) as i64;
+    table.auto_id_cache = options.auto_id_cache.unwrap_or(0) as i64;
+    table.shard_row_id_bits = options.shard_row_id_bits.unwrap_or(0);
+    table.max_shard_row_id_bits = table.shard_row_id_bits;
+    table.pre_split_regions = options.pre_split_regions.unwrap_or(0);
+    if table.shard_row_id_bits > 0 && !table.has_row_id() {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported shard_row_id_bits for table with primary key as row id",
+        ));
+    }
+    table.state = SchemaState::None;
+    Ok(())
+}
+
+/// A collation in the table's record keys that cannot be encoded.
+pub(crate) fn unknown_key_collation(table: &TableInfo) -> Option<&str> {
+    let primary = table.common_handle_index()?;
+    let columns = primary
+        .columns
+        .iter()
+        .filter_map(|p| table.columns.get(p.offset));
+    columns
+        .map(|c| &c.field_type)
+        .filter(|ft| ft.tp.is_string() && table.new_collations())
+        .map(|ft| ft.collate.as_str())
+        .find(|collation| !collate::is_known(collation))
+}

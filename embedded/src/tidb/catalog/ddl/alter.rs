@@ -1,0 +1,618 @@
+//! ALTER TABLE: one job a change. MariaDB gets all changes in one statement.
+
+use super::super::build::column as build_column;
+use super::super::build::index as build_index;
+use super::super::build::statement::{
+    Change, CharsetClause, ColumnDef, IndexDef, IndexKind, TableName,
+};
+use super::super::build::{default, default::DefaultValue};
+use super::super::model::{Action, CiStr, ColumnInfo, DbInfo, SchemaState, TableInfo, Tree, flag};
+use super::super::{Database, DdlError, charset, mariadb};
+use super::column::{
+    Position, add as add_column, at_once, column_name, drop as drop_column, modify, set_default,
+};
+use super::modify::{self, checked};
+use super::planner::Planner;
+use super::{index, names, rename, sql_error};
+use std::sync::Arc;
+
+/// Carries out the changes in order.
+pub(crate) fn alter(
+    p: &mut Planner<'_>,
+    name: &TableName,
+    changes: &[Change],
+) -> Result<(), DdlError> {
+    let (db, table) = names::table(p, name)?;
+    let mut info: Arc<TableInfo> = Arc::clone(table);
+    check_combination(p, changes)?;
+    let mut clauses = vec![];
+    for change in changes {
+        if let Change::Rename(to) = change {
+            return rename_to(p, db, &info, to);
+        }
+        if let Some((changed, clause)) = one(p, &db.info, &info, change)? {
+            info = Arc::new(changed);
+            clauses.extend(clause);
+        }
+    }
+    if !clauses.is_empty() {
+        let table = mariadb::full_name(&db.info, &table.name.o);
+        p.plan
+            .mariadb
+            .push(format!("ALTER TABLE {table} {}", clauses.join(", ")));
+    }
+    Ok(())
+}
+
+/// Several changes are one job of many parts in newer releases, and refused by 4.0.
+fn check_combination(p: &Planner<'_>, changes: &[Change]) -> Result<(), DdlError> {
+    let real = changes
+        .iter()
+        .filter(|c| !matches!(c, Change::Nothing))
+        .count();
+    if real <= 1 {
+        return Ok(());
+    }
+    if !p.modern() {
+        return Err(sql_error::refused(8200, "Unsupported multi schema change"));
+    }
+    if changes.iter().any(|c| matches!(c, Change::Rename(_))) {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported multi schema change for rename table",
+        ));
+    }
+    Err(p.unsupported("several changes in one ALTER TABLE"))
+}
+
+/// One change: the table after it, and MariaDB's clause. None if nothing changes.
+fn one(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    change: &Change,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    Ok(match change {
+        Change::AddColumn {
+            column,
+            position,
+            if_not_exists,
+        } => add(p, db, table, column, position, *if_not_exists)?,
+        Change::DropColumn { name, if_exists } => drop(p, db, table, name, *if_exists)?,
+        Change::ModifyColumn {
+            old,
+            column,
+            position,
+            if_exists,
+        } => change_column(p, db, table, old, column, position, *if_exists)?,
+        Change::RenameColumn { from, to } => rename_column(p, db, table, from, to)?,
+        Change::SetDefault { column, value } => {
+            Some(default_of(p, db, table, column, value.as_ref())?)
+        }
+        Change::AddIndex {
+            index,
+            if_not_exists,
+        } => add_index(p, db, table, index, *if_not_exists)?,
+        Change::DropIndex { name, if_exists } => drop_index(p, db, table, name, *if_exists)?,
+        Change::DropPrimaryKey => Some(drop_primary_key(p, db, table)?),
+        Change::RenameIndex { from, to } => rename_index(p, db, table, from, to)?,
+        Change::Comment(text) => {
+            let info = TableInfo {
+                comment: text.clone(),
+                ..table.clone()
+            };
+            let args = if p.modern() {
+                Tree::Object(vec![("comment", text.as_str().into())])
+            } else {
+                Tree::List(vec![text.as_str().into()])
+            };
+            Some((
+                at_once(p, Action::ModifyTableComment, db, info, args.clone(), args),
+                None,
+            ))
+        }
+        Change::Charset { clause, convert } => table_charset(p, db, table, clause, *convert)?,
+        Change::AutoIncrement(base) => auto_increment(p, db, table, *base)?,
+        Change::Rename(_) | Change::Nothing => None,
+    })
+}
+
+fn position_clause(position: &Position) -> String {
+    match position {
+        Position::Unspecified => String::new(),
+        Position::First => " FIRST".to_owned(),
+        Position::After(name) => format!(" AFTER {}", mariadb::quoted(&name.o)),
+    }
+}
+
+/// The column that AFTER names must exist; its name is kept as the statement has it.
+fn check_position(table: &TableInfo, position: &Position) -> Result<(), DdlError> {
+    match position {
+        Position::After(name) if table.column(&name.l).is_none() => {
+            Err(sql_error::unknown_column(&name.o, &table.name.o))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn add(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    def: &ColumnDef,
+    position: &Position,
+    if_not_exists: bool,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    if let Some(existing) = table.column(&def.name) {
+        let error = sql_error::duplicate_column(&existing.name.o);
+        return if if_not_exists {
+            p.note(error).map(|()| None)
+        } else {
+            Err(error)
+        };
+    }
+    for (given, constraint) in [
+        (def.auto_increment, "AUTO_INCREMENT"),
+        (def.primary.is_some(), "PRIMARY KEY"),
+        (def.unique, "UNIQUE KEY"),
+    ] {
+        if given {
+            return Err(sql_error::refused(
+                8200,
+                format!(
+                    "unsupported add column '{}' constraint {constraint} when altering '{}.{}'",
+                    def.name, db.name.o, table.name.o
+                ),
+            ));
+        }
+    }
+    check_position(table, position)?;
+    let mut column = build_column::column(
+        p.version(),
+        p.session,
+        def,
+        (&table.charset, &table.collate),
+    )?;
+    build_column::finish(p.version(), &mut column, def.default.is_some());
+    let origin = default::origin(p.version(), p.session, &column);
+    column.origin_default = origin.text;
+    if p.modern() {
+        column.origin_default_bit = Some(origin.bits);
+    }
+    let clause = format!(
+        "ADD COLUMN {}{}",
+        mariadb::column(p.query, p.version(), &column)?,
+        position_clause(position)
+    );
+    Ok(Some((
+        add_column(p, db, table, column, position),
+        Some(clause),
+    )))
+}
+
+fn drop(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    name: &str,
+    if_exists: bool,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let Some(column) = table.column(name) else {
+        let error = if p.modern() {
+            sql_error::cannot_drop(name)
+        } else {
+            sql_error::no_such_column_to_drop(name)
+        };
+        return if if_exists {
+            p.note(error).map(|()| None)
+        } else {
+            Err(error)
+        };
+    };
+    if table.columns.len() == 1 {
+        return Err(sql_error::no_columns_left(&column.name.o));
+    }
+    if column.field_type.has(flag::PRI_KEY) && table.pk_is_handle {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported drop integer primary key",
+        ));
+    }
+    let covering = table.indexes.iter().find(|i| {
+        i.columns.iter().any(|c| c.offset == column.offset)
+            && (i.is_primary || i.columns.len() > 1 || !p.modern())
+    });
+    if covering.is_some() {
+        let kind = if p.modern() {
+            "composite index covered or Primary Key covered now"
+        } else {
+            "index covered now"
+        };
+        return Err(sql_error::refused(
+            8200,
+            format!("can't drop column {} with {kind}", column.name.o),
+        ));
+    }
+    let clause = format!("DROP COLUMN {}", mariadb::quoted(&column.name.o));
+    Ok(Some((drop_column(p, db, table, column), Some(clause))))
+}
+
+fn change_column(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    old: &str,
+    def: &ColumnDef,
+    position: &Position,
+    if_exists: bool,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let Some(old) = table.column(old) else {
+        let error = sql_error::unknown_column(old, &table.name.o);
+        return if if_exists {
+            p.note(error).map(|()| None)
+        } else {
+            Err(error)
+        };
+    };
+    if !old.name.is(&def.name) && table.column(&def.name).is_some() {
+        return Err(sql_error::duplicate_column(&def.name));
+    }
+    check_position(table, position)?;
+    let column = checked(p, table, old, def)?;
+    let clause = format!(
+        "CHANGE COLUMN {} {}{}",
+        mariadb::quoted(&old.name.o),
+        mariadb::column(p.query, p.version(), &column)?,
+        position_clause(position)
+    );
+    Ok(Some((
+        modify(p, db, table, old, column, Some(position)),
+        Some(clause),
+    )))
+}
+
+fn rename_column(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    from: &str,
+    to: &str,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let Some(old) = table.column(from) else {
+        return Err(sql_error::unknown_column(from, &table.name.o));
+    };
+    if old.name.o == to {
+        return Ok(None);
+    }
+    if !old.name.is(to) && table.column(to).is_some() {
+        return Err(sql_error::duplicate_column(to));
+    }
+    build_column::check_name("column", to)?;
+    let column = ColumnInfo {
+        name: CiStr::new(to),
+        ..old.clone()
+    };
+    let clause = format!(
+        "CHANGE COLUMN {} {}",
+        mariadb::quoted(&old.name.o),
+        mariadb::column(p.query, p.version(), &column)?
+    );
+    Ok(Some((
+        modify(p, db, table, old, column, None),
+        Some(clause),
+    )))
+}
+
+fn default_of(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    name: &str,
+    value: Option<&DefaultValue>,
+) -> Result<(TableInfo, Option<String>), DdlError> {
+    let mut column = table
+        .column(name)
+        .ok_or_else(|| sql_error::unknown_column(name, &table.name.o))?
+        .clone();
+    (column.default, column.default_bit) = (None, None);
+    match value {
+        None => column.field_type.flag |= flag::NO_DEFAULT,
+        Some(DefaultValue::Null) if column.field_type.is_not_null() => {
+            return Err(sql_error::invalid_default(name));
+        }
+        Some(value) => {
+            let stored = default::stored(p.session, name, &column.field_type, value)?;
+            (column.default, column.default_bit) = (stored.text, stored.bits);
+            column.field_type.flag &= !flag::NO_DEFAULT;
+        }
+    }
+    let clause = format!(
+        "MODIFY COLUMN {}",
+        mariadb::column(p.query, p.version(), &column)?
+    );
+    Ok((set_default(p, db, table, column), Some(clause)))
+}
+
+fn add_index(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    def: &IndexDef,
+    if_not_exists: bool,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let is_primary = matches!(def.kind, IndexKind::Primary(_));
+    if is_primary {
+        if table.pk_is_handle || table.indexes.iter().any(|i| i.is_primary) {
+            return Err(if p.modern() {
+                sql_error::multiple_primary_keys()
+            } else {
+                sql_error::refused(
+                    8200,
+                    "Unsupported add primary key, alter-primary-key is false",
+                )
+            });
+        }
+        modify::check_new_primary_key(p, table, def)?;
+    }
+    let name = match &def.name {
+        _ if is_primary => build_index::PRIMARY.to_owned(),
+        Some(name) => name.clone(),
+        None => {
+            let first = def.columns.first().map_or("", |(c, _)| c.as_str());
+            let first = table.column(first).map_or(first, |c| c.name.o.as_str());
+            build_index::unused_name(first, &|n| table.index(n).is_some())
+        }
+    };
+    build_column::check_name("index", &name)?;
+    if table.index(&name).is_some() {
+        let error = if p.modern() {
+            sql_error::duplicate_key_name(&name)
+        } else {
+            sql_error::index_exists(&name)
+        };
+        return if if_not_exists {
+            p.note(error).map(|()| None)
+        } else {
+            Err(error)
+        };
+    }
+    let info = build_index::index(p.version(), def, CiStr::new(name), &table.columns)?;
+    let clause = format!("ADD {}", mariadb::index(&info));
+    let args = index_args_v4(def, &info.name, info.is_unique);
+    Ok(Some((index::add(p, db, table, info, args), Some(clause))))
+}
+
+/// The arguments of 4.0: uniqueness, name, columns, options, hidden columns.
+fn index_args_v4(def: &IndexDef, name: &CiStr, unique: bool) -> Tree {
+    let columns = def
+        .columns
+        .iter()
+        .map(|(column, length)| {
+            Tree::Object(vec![
+                ("Column", column_name(&CiStr::new(column))),
+                ("Length", length.map_or(-1, |n| n as i64).into()),
+                ("Expr", Tree::Null),
+            ])
+        })
+        .collect();
+    let options = if def.has_options {
+        Tree::Object(vec![
+            ("KeyBlockSize", Tree::Int(0)),
+            ("Tp", i64::from(def.index_type.unwrap_or(0)).into()),
+            ("Comment", def.comment.as_deref().unwrap_or_default().into()),
+            ("ParserName", Tree::name(&CiStr::default())),
+            ("Visibility", Tree::Int(if def.invisible { 2 } else { 0 })),
+        ])
+    } else {
+        Tree::Null
+    };
+    Tree::List(vec![
+        unique.into(),
+        Tree::name(name),
+        Tree::List(columns),
+        options,
+        Tree::List(vec![]),
+    ])
+}
+
+fn drop_index(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    name: &str,
+    if_exists: bool,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    if name.eq_ignore_ascii_case(build_index::PRIMARY) {
+        return drop_primary_key(p, db, table).map(Some);
+    }
+    let Some(index) = table.index(name) else {
+        let error = sql_error::no_such_index(name);
+        return if if_exists {
+            p.note(error).map(|()| None)
+        } else {
+            Err(error)
+        };
+    };
+    let clause = format!("DROP INDEX {}", mariadb::quoted(&index.name.o));
+    Ok(Some((index::drop(p, db, table, index), Some(clause))))
+}
+
+fn drop_primary_key(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+) -> Result<(TableInfo, Option<String>), DdlError> {
+    if !p.modern() {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported drop primary key when alter-primary-key is false",
+        ));
+    }
+    if !table.has_row_id() {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported drop primary key when the table is using clustered index",
+        ));
+    }
+    let index = table
+        .indexes
+        .iter()
+        .find(|i| i.is_primary)
+        .ok_or_else(|| sql_error::cannot_drop(build_index::PRIMARY))?;
+    Ok((
+        index::drop(p, db, table, index),
+        Some("DROP PRIMARY KEY".to_owned()),
+    ))
+}
+
+fn rename_index(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    from: &str,
+    to: &str,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let Some(index) = table.index(from).filter(|i| !i.is_primary) else {
+        return Err(sql_error::key_does_not_exist(from, &table.name.o));
+    };
+    if index.name.o == to {
+        return Ok(None);
+    }
+    if table.index(to).is_some_and(|other| other.id != index.id) {
+        return Err(sql_error::duplicate_key_name(to));
+    }
+    build_column::check_name("index", to)?;
+    let clause = format!(
+        "RENAME INDEX {} TO {}",
+        mariadb::quoted(&index.name.o),
+        mariadb::quoted(to)
+    );
+    Ok(Some((
+        index::rename(p, db, table, index, &CiStr::new(to)),
+        Some(clause),
+    )))
+}
+
+fn rename_to(
+    p: &mut Planner<'_>,
+    db: &Database,
+    table: &TableInfo,
+    to: &TableName,
+) -> Result<(), DdlError> {
+    let to_db = match &to.database {
+        Some(name) => names::database_named(p, name)?,
+        None => names::current_database(p)?,
+    };
+    if to_db.info.id == db.info.id && table.name.is(&to.table) {
+        return Ok(());
+    }
+    if to_db.table(&to.table).is_some() {
+        return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
+    }
+    build_column::check_name("table", &to.table)?;
+    p.plan.mariadb.push(format!(
+        "RENAME TABLE {} TO {}",
+        mariadb::full_name(&db.info, &table.name.o),
+        mariadb::full_name(&to_db.info, &to.table)
+    ));
+    let rename = rename::Rename {
+        from_db: &db.info,
+        table: table.clone(),
+        to_db: &to_db.info,
+        to: CiStr::new(&to.table),
+    };
+    rename::one(p, &rename);
+    Ok(())
+}
+
+fn table_charset(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    clause: &CharsetClause,
+    convert: bool,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let inherited = (table.charset.as_str(), table.collate.as_str());
+    let (cs, co) = charset::resolve(
+        p.version(),
+        clause.charset.as_deref(),
+        clause.collate.as_deref(),
+        inherited,
+    )?;
+    let mut info = table.clone();
+    let mut clauses = vec![];
+    if convert {
+        for column in &mut info.columns {
+            let ft = &mut column.field_type;
+            if ft.charset == "binary" || ft.charset == cs && ft.collate == co {
+                continue;
+            }
+            modify::check_charset_change(&ft.charset, &cs)?;
+            if table
+                .indexes
+                .iter()
+                .any(|i| i.columns.iter().any(|c| c.offset == column.offset))
+                && p.modern()
+            {
+                return Err(p.unsupported(format!(
+                    "another collation of the indexed column {:?}",
+                    column.name.o
+                )));
+            }
+            (ft.charset, ft.collate) = (cs.clone(), co.clone());
+            clauses.push(format!(
+                "MODIFY COLUMN {}",
+                mariadb::column(p.query, p.version(), column)?
+            ));
+        }
+    }
+    modify::check_charset_change(&table.charset, &cs)?;
+    if table.charset == cs && table.collate == co && clauses.is_empty() {
+        return Ok(None);
+    }
+    let args = if p.modern() {
+        let mut members = vec![
+            ("to_charset", cs.as_str().into()),
+            ("to_collate", co.as_str().into()),
+        ];
+        members.extend(convert.then_some(("needs_overwrite_cols", true.into())));
+        Tree::Object(members)
+    } else {
+        Tree::List(vec![cs.as_str().into(), co.as_str().into(), convert.into()])
+    };
+    (info.charset, info.collate) = (cs, co);
+    let info = at_once(p, Action::ModifyTableCharset, db, info, args.clone(), args);
+    let clause = (!clauses.is_empty()).then(|| clauses.join(", "));
+    Ok(Some((info, clause)))
+}
+
+fn auto_increment(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    base: u64,
+) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+    let base = i64::try_from(base).map_err(|_| {
+        sql_error::refused(
+            1467,
+            "Failed to read auto-increment value from storage engine",
+        )
+    })?;
+    let args = if p.modern() {
+        Tree::Object(vec![("new_base", base.into())])
+    } else {
+        Tree::List(vec![base.into()])
+    };
+    let info = TableInfo {
+        auto_inc_id: base,
+        state: SchemaState::Public,
+        ..table.clone()
+    };
+    let info = at_once(p, Action::RebaseAutoId, db, info, args.clone(), args);
+    let clause = table
+        .columns
+        .iter()
+        .any(|c| c.field_type.has(flag::AUTO_INCREMENT))
+        .then(|| format!("AUTO_INCREMENT = {base}"));
+    Ok(Some((info, clause)))
+}

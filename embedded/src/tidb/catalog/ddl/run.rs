@@ -1,0 +1,336 @@
+//! One function for each kind of statement.
+
+use super::super::build::statement::{Change, CharsetClause, CreateTable, Statement, TableName};
+use super::super::build::{self, column::check_name};
+use super::super::model::{CiStr, SchemaState, TableInfo};
+use super::super::{Catalog, DdlError, Plan, Session, charset, mariadb};
+use super::planner::Planner;
+use super::{alter, database, names, rename, sql_error, table};
+
+/// Databases that cannot be changed.
+const SYSTEM: [&str; 5] = [
+    "mysql",
+    "information_schema",
+    "performance_schema",
+    "metrics_schema",
+    "sys",
+];
+
+/// Plans a statement; `query` is its text as typed.
+pub(crate) fn run(
+    catalog: &Catalog,
+    session: &Session,
+    query: &str,
+    statement: &Statement,
+) -> Result<Plan, DdlError> {
+    let mut p = Planner::new(catalog, session, query);
+    match statement {
+        Statement::CreateDatabase {
+            name,
+            if_not_exists,
+            charset,
+        } => create_database(&mut p, name, *if_not_exists, charset)?,
+        Statement::AlterDatabase { name, charset } => {
+            alter_database(&mut p, name.as_deref(), charset)?
+        }
+        Statement::DropDatabase { name, if_exists } => drop_database(&mut p, name, *if_exists)?,
+        Statement::CreateTable(def) => create_table(&mut p, def)?,
+        Statement::CreateTableLike {
+            name,
+            source,
+            if_not_exists,
+        } => create_table_like(&mut p, name, source, *if_not_exists)?,
+        Statement::DropTable { names, if_exists } => drop_tables(&mut p, names, *if_exists)?,
+        Statement::TruncateTable(name) => truncate_table(&mut p, name)?,
+        Statement::RenameTable(pairs) => rename_tables(&mut p, pairs)?,
+        Statement::AlterTable { name, changes } => alter::alter(&mut p, name, changes)?,
+        Statement::CreateIndex {
+            table,
+            index,
+            if_not_exists,
+        } => {
+            let change = Change::AddIndex {
+                index: index.clone(),
+                if_not_exists: *if_not_exists,
+            };
+            alter::alter(&mut p, table, &[change])?;
+        }
+        Statement::DropIndex {
+            table,
+            index,
+            if_exists,
+        } => {
+            let change = Change::DropIndex {
+                name: index.clone(),
+                if_exists: *if_exists,
+            };
+            alter::alter(&mut p, table, &[change])?;
+        }
+    }
+    Ok(p.plan)
+}
+
+fn default_charset(
+    p: &Planner<'_>,
+    clause: &CharsetClause,
+    inherited: (&str, &str),
+) -> Result<(String, String), DdlError> {
+    charset::resolve(
+        p.version(),
+        clause.charset.as_deref(),
+        clause.collate.as_deref(),
+        inherited,
+    )
+}
+
+fn refuse_system(p: &Planner<'_>, name: &str) -> Result<(), DdlError> {
+    if SYSTEM.iter().any(|s| s.eq_ignore_ascii_case(name)) {
+        return Err(p.unsupported(format!("changes of the database {name}")));
+    }
+    Ok(())
+}
+
+fn create_database(
+    p: &mut Planner<'_>,
+    name: &str,
+    if_not_exists: bool,
+    clause: &CharsetClause,
+) -> Result<(), DdlError> {
+    let (cs, co) = default_charset(p, clause, ("utf8mb4", "utf8mb4_bin"))?;
+    check_name("database", name)?;
+    let existed = p.catalog.database(name).is_some();
+    database::create(p, name, if_not_exists, cs, co)?;
+    if !existed {
+        p.plan.mariadb.push(mariadb::create_database(name));
+    }
+    Ok(())
+}
+
+fn alter_database(
+    p: &mut Planner<'_>,
+    name: Option<&str>,
+    clause: &CharsetClause,
+) -> Result<(), DdlError> {
+    let db = match name {
+        Some(name) => names::database_named(p, name)?,
+        None => names::current_database(p)?,
+    };
+    refuse_system(p, &db.info.name.o)?;
+    let (cs, co) = default_charset(p, clause, (&db.info.charset, &db.info.collate))?;
+    database::alter(p, db, cs, co)
+}
+
+fn drop_database(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(), DdlError> {
+    refuse_system(p, name)?;
+    database::drop(p, name, if_exists)?;
+    if let Some(db) = p.catalog.database(name) {
+        p.plan.mariadb.push(format!(
+            "DROP DATABASE {}",
+            mariadb::quoted(&db.info.name.o)
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a table may be made under this name: not if there is one, which IF NOT EXISTS takes as a note.
+fn is_free(p: &mut Planner<'_>, name: &TableName, if_not_exists: bool) -> Result<bool, DdlError> {
+    let db = names::database(p, name)?;
+    refuse_system(p, &db.info.name.o)?;
+    if db.table(&name.table).is_none() {
+        return Ok(true);
+    }
+    let error = sql_error::table_exists(&db.info.name.o, &name.table);
+    if if_not_exists {
+        p.note(error)?;
+        Ok(false)
+    } else {
+        Err(error)
+    }
+}
+
+fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> {
+    if !is_free(p, &def.name, def.if_not_exists)? {
+        return Ok(());
+    }
+    let db = names::database(p, &def.name)?;
+    let inherited = (db.info.charset.as_str(), db.info.collate.as_str());
+    let info = build::table::table(p.version(), p.session, def, inherited)?;
+    if let Some(collation) = build::table::unknown_key_collation(&info) {
+        return Err(p.unsupported(format!("clustered primary keys of collation {collation}")));
+    }
+    let statement = mariadb::create_table(p.query, &db.info, &info)?;
+    p.plan.mariadb.push(statement);
+    table::create(p, &db.info, info, None);
+    Ok(())
+}
+
+fn create_table_like(
+    p: &mut Planner<'_>,
+    name: &TableName,
+    source: &TableName,
+    if_not_exists: bool,
+) -> Result<(), DdlError> {
+    let (source_db, source) = names::table(p, source)?;
+    if !is_free(p, name, if_not_exists)? {
+        return Ok(());
+    }
+    check_name("table", &name.table)?;
+    let db = names::database(p, name)?;
+    let mut info = TableInfo {
+        name: CiStr::new(&name.table),
+        auto_inc_id: 0,
+        old_schema_id: 0,
+        fk_info: None,
+        // 4.0 queues a copy as the public table that it copied.
+        state: if p.modern() {
+            SchemaState::None
+        } else {
+            SchemaState::Public
+        },
+        update_timestamp: if p.modern() {
+            0
+        } else {
+            source.update_timestamp
+        },
+        ..(**source).clone()
+    };
+    if let Some(revision) = &mut info.revision {
+        *revision = 0;
+    }
+    let statement = mariadb::create_table(p.query, &db.info, &info)?;
+    p.plan.mariadb.push(statement);
+    table::create(p, &db.info, info, Some((&source_db.info, source)));
+    Ok(())
+}
+
+fn drop_tables(p: &mut Planner<'_>, tables: &[TableName], if_exists: bool) -> Result<(), DdlError> {
+    let mut missing = vec![];
+    let mut dropped = vec![];
+    for name in tables {
+        let db = name.database.as_ref().or(p.session.database.as_ref());
+        let db = db.ok_or_else(sql_error::no_database_selected)?;
+        refuse_system(p, db)?;
+        let found = p
+            .catalog
+            .database(db)
+            .and_then(|db| Some((db, db.table(&name.table)?)));
+        // Naming a table twice drops it once.
+        match found.filter(|(_, t)| !dropped.contains(&t.id)) {
+            None => missing.push(names::shown(p, name)?),
+            Some((db, info)) => {
+                dropped.push(info.id);
+                table::drop(p, db, info);
+                let name = mariadb::full_name(&db.info, &info.name.o);
+                p.plan.mariadb.push(format!("DROP TABLE {name}"));
+            }
+        }
+    }
+    if if_exists {
+        return missing
+            .into_iter()
+            .try_for_each(|name| p.note(sql_error::unknown_tables(&[name])));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let error = sql_error::unknown_tables(&missing);
+    if p.plan.is_empty() {
+        return Err(error);
+    }
+    // The tables that exist go all the same.
+    p.plan.failure = Some(super::super::Failure::of(&error));
+    Ok(())
+}
+
+fn truncate_table(p: &mut Planner<'_>, name: &TableName) -> Result<(), DdlError> {
+    let (db, info) = names::table(p, name)?;
+    refuse_system(p, &db.info.name.o)?;
+    let statement = format!(
+        "TRUNCATE TABLE {}",
+        mariadb::full_name(&db.info, &info.name.o)
+    );
+    p.plan.mariadb.push(statement);
+    table::truncate(p, db, info);
+    Ok(())
+}
+
+fn rename_tables(p: &mut Planner<'_>, pairs: &[(TableName, TableName)]) -> Result<(), DdlError> {
+    if pairs.len() > 1 && !p.modern() {
+        return Err(sql_error::refused(1105, "can't run multi schema change"));
+    }
+    let mut renames: Vec<rename::Rename<'_>> = vec![];
+    let mut clauses = vec![];
+    for (from, to) in pairs {
+        let from_db = names::database(p, from).map_err(|_| missing_source(p, from))?;
+        let to_db = names::database(p, to)?;
+        // What the renames before this one left under a name: a table, nothing, or as it was.
+        let now = |db_id: i64, name: &str| {
+            let arrived = renames
+                .iter()
+                .rev()
+                .find(|r| r.to_db.id == db_id && r.to.is(name));
+            let left = renames
+                .iter()
+                .rev()
+                .find(|r| r.from_db.id == db_id && r.table.name.is(name));
+            let position =
+                |r: Option<&rename::Rename<'_>>| r.map(|r| std::ptr::from_ref(r) as usize);
+            if arrived.is_some() && position(arrived) > position(left) {
+                return arrived.map(|r| TableInfo {
+                    name: r.to.clone(),
+                    ..r.table.clone()
+                });
+            }
+            if left.is_some() {
+                return None;
+            }
+            let db = p.catalog.databases().find(|db| db.info.id == db_id)?;
+            db.table(name).map(|t| (**t).clone())
+        };
+        let Some(info) = now(from_db.info.id, &from.table) else {
+            return Err(missing_source(p, from));
+        };
+        if now(to_db.info.id, &to.table).is_some_and(|t| t.id != info.id) {
+            return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
+        }
+        check_name("table", &to.table)?;
+        refuse_system(p, &from_db.info.name.o)?;
+        refuse_system(p, &to_db.info.name.o)?;
+        clauses.push(format!(
+            "{} TO {}",
+            mariadb::full_name(&from_db.info, &info.name.o),
+            mariadb::full_name(&to_db.info, &to.table)
+        ));
+        renames.push(rename::Rename {
+            from_db: &from_db.info,
+            table: info,
+            to_db: &to_db.info,
+            to: CiStr::new(&to.table),
+        });
+    }
+    p.plan
+        .mariadb
+        .push(format!("RENAME TABLE {}", clauses.join(", ")));
+    match &renames[..] {
+        [one] => rename::one(p, one),
+        several => rename::several(p, several),
+    }
+    Ok(())
+}
+
+/// 4.0 answers with an error of its own, whose text is garbled there.
+fn missing_source(p: &Planner<'_>, name: &TableName) -> DdlError {
+    let db = name.database.as_ref().or(p.session.database.as_ref());
+    let db = db.map_or("", String::as_str);
+    if p.modern() {
+        sql_error::no_such_table(db, &name.table)
+    } else {
+        sql_error::refused(
+            1017,
+            format!(
+                "Can't find file: './{db}/{}' (errno: 2 - No such file or directory)",
+                name.table
+            ),
+        )
+    }
+}

@@ -1,0 +1,205 @@
+//! What MariaDB 10.11 is told: statements made from TiDB's own description, so that both hold the same table.
+//!
+//! Nothing is left to MariaDB's defaults: every text column names its character set and collation (MariaDB's default
+//! collation of utf8mb4 is another than TiDB's), every column says NULL or NOT NULL. Tables without a clustered primary
+//! key carry an invisible `_tidb_rowid`.
+
+use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
+use super::{DdlError, TidbVersion, ddl::unsupported, show};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use std::fmt::Write as _;
+
+/// The invisible column that holds the handle of tables without a clustered primary key.
+pub const ROW_ID: &str = "_tidb_rowid";
+
+/// A character set and collation of MariaDB that behaves as TiDB's.
+fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Option<String> {
+    if charset == "binary" {
+        return Some("CHARACTER SET binary".to_owned());
+    }
+    if version == TidbVersion::V4_0 {
+        // Without the new collation framework strings compare by their bytes, whatever the collation is called.
+        let charset = if charset == "utf8" {
+            "utf8mb3"
+        } else {
+            "utf8mb4"
+        };
+        return Some(format!(
+            "CHARACTER SET {charset} COLLATE {charset}_nopad_bin"
+        ));
+    }
+    let (charset, collation) = match (charset, collation) {
+        ("utf8mb4", "utf8mb4_bin" | "utf8mb4_general_ci" | "utf8mb4_unicode_ci") => {
+            (charset.to_owned(), collation.to_owned())
+        }
+        ("utf8mb4", "utf8mb4_0900_bin") => (charset.to_owned(), "utf8mb4_nopad_bin".to_owned()),
+        ("utf8", _) => (
+            "utf8mb3".to_owned(),
+            collation.replacen("utf8_", "utf8mb3_", 1),
+        ),
+        ("ascii", "ascii_bin") => (charset.to_owned(), collation.to_owned()),
+        // TiDB's latin1 holds UTF-8 and compares it by its bytes.
+        ("latin1", "latin1_bin") => ("utf8mb4".to_owned(), "utf8mb4_bin".to_owned()),
+        _ => return None,
+    };
+    Some(format!("CHARACTER SET {charset} COLLATE {collation}"))
+}
+
+/// `CREATE DATABASE`.
+pub(crate) fn create_database(name: &str) -> String {
+    format!(
+        "CREATE DATABASE {} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        quoted(name)
+    )
+}
+
+/// `CREATE TABLE`.
+pub(crate) fn create_table(
+    query: &str,
+    db: &DbInfo,
+    table: &TableInfo,
+) -> Result<String, DdlError> {
+    let version = table.written_by();
+    let mut parts: Vec<String> = table
+        .columns
+        .iter()
+        .map(|c| column(query, version, c))
+        .collect::<Result<_, _>>()?;
+    if let Some(handle) = table.handle_column() {
+        parts.push(format!("PRIMARY KEY ({})", quoted(&handle.name.o)));
+    }
+    parts.extend(table.indexes.iter().map(index));
+    let auto = table
+        .columns
+        .iter()
+        .find(|c| c.field_type.has(flag::AUTO_INCREMENT));
+    if let Some(auto) = auto {
+        // MariaDB wants a key for it, TiDB does not.
+        let leads = table.handle_column().is_some_and(|h| h.id == auto.id)
+            || table
+                .indexes
+                .iter()
+                .any(|i| i.columns[0].offset == auto.offset);
+        if !leads {
+            parts.push(format!("KEY `_tidb_auto` ({})", quoted(&auto.name.o)));
+        }
+    }
+    if table.has_row_id() {
+        parts.push(row_id(auto.is_some()));
+    }
+    let mut out = format!(
+        "CREATE TABLE {} ({})",
+        full_name(db, &table.name.o),
+        parts.join(", ")
+    );
+    out.push_str(" ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+    if table.auto_inc_id > 1 {
+        let _ = write!(out, " AUTO_INCREMENT={}", table.auto_inc_id);
+    }
+    Ok(out)
+}
+
+/// The column `_tidb_rowid`. MariaDB has one AUTO_INCREMENT column a table; where it is taken, row ids are short UUIDs.
+fn row_id(auto_increment_taken: bool) -> String {
+    let value = if auto_increment_taken {
+        "DEFAULT (UUID_SHORT())"
+    } else {
+        "AUTO_INCREMENT"
+    };
+    format!("`{ROW_ID}` BIGINT NOT NULL {value} INVISIBLE, UNIQUE KEY `{ROW_ID}` (`{ROW_ID}`)")
+}
+
+/// A column's definition.
+pub(crate) fn column(
+    query: &str,
+    version: TidbVersion,
+    column: &ColumnInfo,
+) -> Result<String, DdlError> {
+    let ft = &column.field_type;
+    let mut out = format!("{} {}", quoted(&column.name.o), type_text(ft));
+    let is_text =
+        (ft.tp.is_string() || matches!(ft.tp, Tp::Enum | Tp::Set)) && ft.charset != "binary";
+    if is_text {
+        let attributes = text_attributes(version, &ft.charset, &ft.collate)
+            .ok_or_else(|| unsupported(query, format!("collation {}", ft.collate)))?;
+        let _ = write!(out, " {attributes}");
+    }
+    out.push_str(if ft.is_not_null() {
+        " NOT NULL"
+    } else {
+        " NULL"
+    });
+    if ft.has(flag::AUTO_INCREMENT) {
+        out.push_str(" AUTO_INCREMENT");
+    }
+    out.push_str(&default(column));
+    if ft.has(flag::ON_UPDATE_NOW) {
+        let _ = write!(out, " ON UPDATE CURRENT_TIMESTAMP{}", fsp(ft));
+    }
+    Ok(out)
+}
+
+/// A type: TiDB's own text, in which only JSON and the widths of newer releases differ.
+fn type_text(ft: &FieldType) -> String {
+    show::type_text(ft, false)
+}
+
+fn default(column: &ColumnInfo) -> String {
+    let ft = &column.field_type;
+    if let (Tp::Bit, Some(bits)) = (ft.tp, &column.default_bit) {
+        let bytes = BASE64_STANDARD.decode(bits).unwrap_or_default();
+        return format!(" DEFAULT 0x{}", hex::encode(bytes));
+    }
+    match column.default.as_deref() {
+        None if ft.is_not_null() || ft.has(flag::NO_DEFAULT) => String::new(),
+        None => " DEFAULT NULL".to_owned(),
+        Some("CURRENT_TIMESTAMP") => format!(" DEFAULT CURRENT_TIMESTAMP{}", fsp(ft)),
+        // In UTC, as the front's own session to MariaDB is.
+        Some(text) if ft.is_binary_string() => format!(" DEFAULT x'{}'", hex::encode(text)),
+        Some(text) => format!(" DEFAULT {}", string(text)),
+    }
+}
+
+fn fsp(ft: &FieldType) -> String {
+    if ft.decimal > 0 {
+        format!("({})", ft.decimal)
+    } else {
+        String::new()
+    }
+}
+
+/// An index's definition. Whether it is visible and its comment are TiDB's business.
+pub(crate) fn index(index: &IndexInfo) -> String {
+    let columns: Vec<String> = index
+        .columns
+        .iter()
+        .map(|part| match part.length {
+            n if n >= 0 => format!("{}({n})", quoted(&part.name.o)),
+            _ => quoted(&part.name.o),
+        })
+        .collect();
+    let columns = columns.join(", ");
+    match (index.is_primary, index.is_unique) {
+        (true, _) => format!("PRIMARY KEY ({columns})"),
+        (false, true) => format!("UNIQUE KEY {} ({columns})", quoted(&index.name.o)),
+        (false, false) => format!("KEY {} ({columns})", quoted(&index.name.o)),
+    }
+}
+
+/// `` `db`.`table` ``.
+pub(crate) fn full_name(db: &DbInfo, table: &str) -> String {
+    format!("{}.{}", quoted(&db.name.o), quoted(table))
+}
+
+/// A quoted name.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A string literal that means the same whether backslashes escape or not.
+fn string(text: &str) -> String {
+    if text.contains(['\\', '\0']) {
+        return format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(text));
+    }
+    format!("'{}'", text.replace('\'', "''"))
+}
