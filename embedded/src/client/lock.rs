@@ -67,6 +67,26 @@ impl Client {
         }
     }
 
+    /// Ends the transaction that began at `start_ts` and has `primary` as its primary key, be its owner alive or not:
+    /// when it was committed, or none if it was not, and then it never will be.
+    pub async fn settle(&self, start_ts: Ts, primary: &[u8]) -> Result<Option<Ts>, ClientError> {
+        let mut backoff = self.backoff("settle a transaction");
+        let primary = Bytes::copy_from_slice(primary);
+        let lock = kv::LockInfo {
+            primary_lock: primary.clone(),
+            key: primary,
+            lock_version: start_ts,
+            ..Default::default()
+        };
+        loop {
+            match self.fate(&lock, 0, Ts::MAX, &mut backoff).await? {
+                Fate::Committed(ts) => return Ok(Some(ts)),
+                Fate::RolledBack => return Ok(None),
+                Fate::Open(who) => backoff.pause(who).await?,
+            }
+        }
+    }
+
     /// Resolves a lock whose transaction has ended or expired by `now`; else says who holds it.
     async fn resolve(
         &self,

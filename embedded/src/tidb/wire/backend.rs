@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 
 use super::capability::{BACKEND, DEPRECATE_EOF, PASSED_ON, STATUS_MORE_RESULTS};
 use super::handshake::{Greeting, Login, NATIVE_PASSWORD};
-use super::packet::{ERR, LOCAL_INFILE, OK};
+use super::packet::{EOF, ERR, LOCAL_INFILE, OK};
 use super::{Channel, EofPacket, ErrPacket, OkPacket, Reader, WireError, command};
 
 const PEER: &str = "MariaDB";
@@ -15,6 +15,8 @@ const PEER: &str = "MariaDB";
 const USER: &str = "root";
 /// Largest payload taken from MariaDB: a row may hold several columns of `max_allowed_packet`.
 const LIMIT: usize = 1 << 30;
+/// A payload of this length or more that begins as an OK packet is a row.
+const ROW_MIN_LEN: usize = 0xff_ffff;
 /// `utf8mb4_bin`.
 const UTF8MB4_BIN: u8 = 46;
 
@@ -154,8 +156,8 @@ impl Backend {
             if payload.first() == Some(&ERR) {
                 return Err(server(&what(), &payload));
             }
-            if EofPacket::is(&payload) {
-                if EofPacket::parse(&payload)?.status & STATUS_MORE_RESULTS != 0 {
+            if let Some(status) = self.end_of_rows(&payload)? {
+                if status & STATUS_MORE_RESULTS != 0 {
                     return Err(WireError::malformed(
                         "MariaDB's answer",
                         "more than one result to one statement",
@@ -170,6 +172,20 @@ impl Backend {
             }
             rows.rows.push(row);
         }
+    }
+
+    /// The status bits if a payload ends the rows of a result set.
+    pub fn end_of_rows(&self, payload: &[u8]) -> Result<Option<u16>, WireError> {
+        if self.capabilities & DEPRECATE_EOF == 0 {
+            return match EofPacket::is(payload) {
+                true => Ok(Some(EofPacket::parse(payload)?.status)),
+                false => Ok(None),
+            };
+        }
+        if payload.first() == Some(&EOF) && payload.len() < ROW_MIN_LEN {
+            return Ok(Some(OkPacket::parse(payload, self.capabilities)?.status));
+        }
+        Ok(None)
     }
 
     /// Runs a statement that answers without rows.

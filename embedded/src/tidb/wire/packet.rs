@@ -16,6 +16,8 @@ const EOF_MAX_LEN: usize = 9;
 
 /// Kind of session change: a system variable.
 const TRACK_SYSTEM_VARIABLE: u8 = 0;
+/// Kind of session change: the current database.
+const TRACK_SCHEMA: u8 = 1;
 
 /// A statement succeeded, or a result set ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,6 +85,21 @@ impl OkPacket {
             put_lenenc_bytes(&mut out, &self.session_state);
         }
         out
+    }
+
+    /// The new current database, if it is among the session's changes; empty for none.
+    pub fn tracked_schema(&self) -> Result<Option<String>, WireError> {
+        let mut entries = Reader::new(&self.session_state, "session changes");
+        let mut found = None;
+        while !entries.is_empty() {
+            let kind = entries.u8()?;
+            let data = entries.lenenc_bytes()?;
+            if kind == TRACK_SCHEMA {
+                let name = Reader::new(data, "a change of database").lenenc_bytes()?;
+                found = Some(String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        Ok(found)
     }
 
     /// The new value of a system variable among the session's changes.
@@ -205,8 +222,7 @@ mod tests {
             out.push(TRACK_SYSTEM_VARIABLE);
             put_lenenc_bytes(&mut out, &data);
         }
-        // A change of schema, which is passed over.
-        out.push(1);
+        out.push(TRACK_SCHEMA);
         put_lenenc_bytes(&mut out, b"\x04test");
         out
     }
@@ -226,6 +242,7 @@ mod tests {
             Some(b"0-1-17".to_vec())
         );
         assert_eq!(read.tracked_variable("nope").unwrap(), None);
+        assert_eq!(read.tracked_schema().unwrap(), Some("test".to_owned()));
         let plain = OkPacket::parse(&read.encode_plain(OK), 0).unwrap();
         assert_eq!(plain.status, 2);
         assert_eq!(plain.affected_rows, 300);
@@ -243,6 +260,7 @@ mod tests {
         fn arbitrary_packets_never_panic(bytes: Vec<u8>, capabilities: u32) {
             if let Ok(ok) = OkPacket::parse(&bytes, capabilities) {
                 let _ = ok.tracked_variable("last_gtid");
+                let _ = ok.tracked_schema();
             }
             let _ = ErrPacket::parse(&bytes);
             let _ = EofPacket::parse(&bytes);

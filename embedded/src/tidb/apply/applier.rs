@@ -1,0 +1,381 @@
+//! The task that applies the binlog.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::binlog::BinlogError;
+use super::binlog::event::{Event, TableMap};
+use super::binlog::stream::BinlogStream;
+use super::effect::NetEffect;
+use super::handle::{Abandoned, ApplyHandle, Desk, Progress, Request, connect};
+use super::record::{INTENT_KEY, Intent, encode};
+use super::table::{TableMapping, full_name};
+use super::writer::{Changes, Writer};
+use super::{ApplyError, Gtid};
+use crate::client::Change;
+use crate::tidb::catalog::{Catalog, Mutation, Plan};
+
+/// Events read ahead of the writer.
+const READ_AHEAD: usize = 1024;
+/// Pause before the stream is opened again after it broke while MariaDB runs.
+const REOPEN_PAUSE: Duration = Duration::from_millis(200);
+/// Databases that are MariaDB's or the front's own: their rows are not TiDB's.
+const OWN_DATABASES: [&str; 4] = ["mysql", "sys", "performance_schema", "information_schema"];
+
+/// Reads the binlog in order and commits to TiKV.
+#[derive(Debug)]
+pub struct Applier {
+    socket: PathBuf,
+    writer: Writer,
+    catalog: Catalog,
+    pending: Option<Pending>,
+    group: Option<Group>,
+    tables: HashMap<u64, Option<TableMapping>>,
+    desk: Desk,
+}
+
+/// A DDL statement under way.
+#[derive(Debug)]
+struct Pending {
+    intent: Intent,
+    plan: Plan,
+}
+
+/// What has come of the transaction that is being read.
+#[derive(Debug)]
+struct Group {
+    gtid: Gtid,
+    standalone: bool,
+    effect: NetEffect,
+}
+
+impl Applier {
+    /// An applier that goes on after the writer's position, with the schema as of it, and maybe a DDL statement under
+    /// way.
+    pub fn new(
+        socket: &Path,
+        writer: Writer,
+        catalog: Catalog,
+        pending: Option<(Intent, Plan)>,
+    ) -> (Self, ApplyHandle) {
+        let (handle, desk) = connect(Progress {
+            gtid: writer.gtid(),
+            catalog: Arc::new(catalog.clone()),
+        });
+        let applier = Self {
+            socket: socket.to_owned(),
+            writer,
+            catalog,
+            pending: pending.map(|(intent, plan)| Pending { intent, plan }),
+            group: None,
+            tables: HashMap::new(),
+            desk,
+        };
+        (applier, handle)
+    }
+
+    /// Applies until `stop` is cancelled or something cannot be applied.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), ApplyError> {
+        self.resume_plan().await?;
+        loop {
+            let (events, mut incoming) = mpsc::channel(READ_AHEAD);
+            let reader = tokio::spawn(read(self.socket.clone(), self.writer.gtid(), events));
+            let ended = self.apply_stream(&mut incoming, &stop).await;
+            reader.abort();
+            match ended? {
+                None => return Ok(()),
+                Some(error @ (BinlogError::Wire(_) | BinlogError::Ended)) => {
+                    // MariaDB's own end is noticed elsewhere; a connection alone may be opened again.
+                    tracing::warn!(%error, "the binlog's stream broke; opening it again");
+                    self.group = None;
+                    self.tables.clear();
+                    tokio::select! {
+                        () = stop.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(REOPEN_PAUSE) => {}
+                    }
+                }
+                Some(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Applies what comes; none when told to stop, else why the stream ended.
+    async fn apply_stream(
+        &mut self,
+        incoming: &mut mpsc::Receiver<Result<Event, BinlogError>>,
+        stop: &CancellationToken,
+    ) -> Result<Option<BinlogError>, ApplyError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(None),
+                Some(request) = self.desk.requests.recv() => self.answer(request).await?,
+                event = incoming.recv() => match event {
+                    None => return Ok(Some(BinlogError::Ended)),
+                    Some(Err(error)) => return Ok(Some(error)),
+                    Some(Ok(event)) => {
+                        // A commit is not broken off half-way by a stop: it would only be done again.
+                        self.apply(event).await?;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn apply(&mut self, event: Event) -> Result<(), ApplyError> {
+        match event {
+            Event::Begin { gtid, standalone } => {
+                self.group = Some(Group {
+                    gtid,
+                    standalone,
+                    effect: NetEffect::default(),
+                });
+            }
+            Event::Table(map) => {
+                let mapping = self.mapping(&map)?;
+                self.tables.insert(map.id, mapping);
+            }
+            Event::Rows(rows) => {
+                let mapping = self
+                    .tables
+                    .get(&rows.table_id)
+                    .ok_or(BinlogError::UnknownTable { id: rows.table_id })?;
+                let group = self.group.as_mut().ok_or_else(|| outside("rows"))?;
+                if let Some(mapping) = mapping {
+                    mapping.apply(&rows, &mut group.effect)?;
+                }
+            }
+            Event::Commit => {
+                let group = self.group.take().ok_or_else(|| outside("commit"))?;
+                self.commit_rows(group).await?;
+            }
+            Event::Query { sql, .. } => self.query(sql).await?,
+            Event::Other => {}
+        }
+        Ok(())
+    }
+
+    fn mapping(&self, map: &TableMap) -> Result<Option<TableMapping>, ApplyError> {
+        if OWN_DATABASES.contains(&map.schema.as_str()) {
+            return Ok(None);
+        }
+        let info =
+            self.catalog
+                .table(&map.schema, &map.table)
+                .ok_or_else(|| ApplyError::NoTable {
+                    table: full_name(map),
+                })?;
+        TableMapping::new(map.clone(), Arc::clone(info)).map(Some)
+    }
+
+    async fn query(&mut self, sql: String) -> Result<(), ApplyError> {
+        let group = self
+            .group
+            .as_ref()
+            .ok_or_else(|| outside(&format!("statement {sql:?}")))?;
+        if group.standalone {
+            let gtid = group.gtid;
+            self.group = None;
+            return self.statement(gtid, sql).await;
+        }
+        let word = sql.split_ascii_whitespace().next().unwrap_or_default();
+        match word.to_ascii_uppercase().as_str() {
+            // MariaDB takes what was rolled back to a savepoint out of the binlog itself.
+            "BEGIN" | "SAVEPOINT" | "RELEASE" => Ok(()),
+            "COMMIT" => {
+                let group = self.group.take().ok_or_else(|| outside("commit"))?;
+                self.commit_rows(group).await
+            }
+            _ => Err(BinlogError::Unexpected {
+                what: format!("statement {sql:?} within a transaction"),
+            }
+            .into()),
+        }
+    }
+
+    async fn commit_rows(&mut self, group: Group) -> Result<(), ApplyError> {
+        let changes = group.effect.into_changes();
+        let committed = self
+            .writer
+            .commit(group.gtid, |_| Ok(changes.clone()))
+            .await?;
+        tracing::debug!(gtid = %group.gtid, keys = changes.len(), commit_ts = committed.commit_ts, "applied");
+        self.report();
+        Ok(())
+    }
+
+    /// A statement on its own: one of the DDL statement under way.
+    async fn statement(&mut self, gtid: Gtid, sql: String) -> Result<(), ApplyError> {
+        // Row events number their tables anew after a DDL statement.
+        self.tables.clear();
+        let Some(mut pending) = self.pending.take() else {
+            return Err(ApplyError::Unannounced { gtid, sql });
+        };
+        pending.intent.seen += 1;
+        if pending.intent.seen < pending.intent.statements {
+            self.writer
+                .commit(gtid, |_| put_intent(&pending.intent, Changes::new()))
+                .await?;
+            self.pending = Some(pending);
+        } else {
+            self.carry_out(gtid, pending).await?;
+        }
+        self.report();
+        Ok(())
+    }
+
+    /// Commits the transactions of a plan, from the first that is not yet committed on. Each one that is not the last
+    /// keeps the intent, with its progress; the last one clears it and moves the position to `gtid`.
+    async fn carry_out(&mut self, gtid: Gtid, pending: Pending) -> Result<(), ApplyError> {
+        let Pending { mut intent, plan } = pending;
+        let before = self.writer.gtid();
+        while intent.starts.len() < plan.len() {
+            let step = intent.starts.len();
+            let last = step + 1 == plan.len();
+            let mut mutations = Vec::new();
+            let committed = self
+                .writer
+                .commit(if last { gtid } else { before }, |start_ts| {
+                    intent.starts.truncate(step);
+                    intent.starts.push(start_ts);
+                    mutations = plan.transaction(&intent.starts)?;
+                    let changes = to_changes(&mutations);
+                    if last {
+                        Ok(clear_intent(changes))
+                    } else {
+                        put_intent(&intent, changes)
+                    }
+                })
+                .await?;
+            self.catalog.apply(&mutations)?;
+            tracing::debug!(
+                step,
+                of = plan.len(),
+                commit_ts = committed.commit_ts,
+                sql = intent.sql,
+                "applied"
+            );
+        }
+        if plan.is_empty() {
+            self.writer
+                .commit(gtid, |_| Ok(clear_intent(Changes::new())))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with a plan that was interrupted after MariaDB had done its part, or that MariaDB has no part in.
+    async fn resume_plan(&mut self) -> Result<(), ApplyError> {
+        let begun = |p: &Pending| p.intent.statements == 0;
+        if let Some(pending) = self.pending.take_if(|p| begun(p)) {
+            self.carry_out(self.writer.gtid(), pending).await?;
+            self.report();
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<(), ApplyError> {
+        match request {
+            Request::Begin {
+                mut intent,
+                plan,
+                reply,
+            } => {
+                self.writer
+                    .commit(self.writer.gtid(), |start_ts| {
+                        intent.schema_ts = start_ts;
+                        put_intent(&intent, Changes::new())
+                    })
+                    .await?;
+                self.pending = Some(Pending {
+                    intent: *intent,
+                    plan: *plan,
+                });
+                self.resume_plan().await?;
+                // The front may have gone; then the statement is never sent, and recovery or the next one drops it.
+                let _ = reply.send(());
+            }
+            Request::Abandon { reply } => {
+                let outcome = match self.pending.take() {
+                    None => Abandoned::Done,
+                    Some(pending) if pending.intent.seen > 0 => {
+                        let seen = pending.intent.seen;
+                        self.pending = Some(pending);
+                        Abandoned::Partly { seen }
+                    }
+                    Some(_) => {
+                        self.writer
+                            .commit(self.writer.gtid(), |_| Ok(clear_intent(Changes::new())))
+                            .await?;
+                        Abandoned::Dropped
+                    }
+                };
+                let _ = reply.send(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self) {
+        self.desk.progress.send_modify(|progress| {
+            progress.gtid = self.writer.gtid();
+            if progress.catalog.schema_version() != self.catalog.schema_version() {
+                progress.catalog = Arc::new(self.catalog.clone());
+            }
+        });
+    }
+}
+
+async fn read(socket: PathBuf, after: Gtid, events: mpsc::Sender<Result<Event, BinlogError>>) {
+    let mut stream = match BinlogStream::open(&socket, after).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            // The receiver is gone only when the applier is.
+            let _ = events.send(Err(error)).await;
+            return;
+        }
+    };
+    loop {
+        let event = stream.next().await;
+        let failed = event.is_err();
+        if events.send(event).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn to_changes(mutations: &[Mutation]) -> Changes {
+    mutations
+        .iter()
+        .map(|mutation| match mutation {
+            Mutation::Put { key, value } => (
+                Bytes::copy_from_slice(key),
+                Change::Put(Bytes::copy_from_slice(value)),
+            ),
+            Mutation::Delete { key } => (Bytes::copy_from_slice(key), Change::Delete),
+        })
+        .collect::<BTreeMap<_, _>>()
+}
+
+fn put_intent(intent: &Intent, mut changes: Changes) -> Result<Changes, ApplyError> {
+    changes.insert(Bytes::from_static(INTENT_KEY), Change::Put(encode(intent)?));
+    Ok(changes)
+}
+
+fn clear_intent(mut changes: Changes) -> Changes {
+    changes.insert(Bytes::from_static(INTENT_KEY), Change::Delete);
+    changes
+}
+
+fn outside(what: &str) -> ApplyError {
+    BinlogError::Unexpected {
+        what: format!("{what} outside a transaction"),
+    }
+    .into()
+}

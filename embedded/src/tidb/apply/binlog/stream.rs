@@ -1,0 +1,66 @@
+//! The stream of events from MariaDB.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Buf as _;
+
+use super::BinlogError;
+use super::event::Event;
+use crate::tidb::apply::gtid::Gtid;
+use crate::tidb::wire::backend::server;
+use crate::tidb::wire::packet::{ERR, OK};
+use crate::tidb::wire::{Backend, EofPacket, WireError, command};
+
+/// The reader's own id among MariaDB's replicas.
+const REPLICA_ID: u32 = 2;
+/// First position of events in a binlog file.
+const FIRST_POSITION: u32 = 4;
+/// How often MariaDB says that it is alive while nothing happens.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long nothing at all may come.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The newest protocol of MariaDB's replication: events come as they are written.
+const CAPABILITY: u32 = 4;
+
+/// Events in the order in which MariaDB committed.
+#[derive(Debug)]
+pub struct BinlogStream {
+    backend: Backend,
+}
+
+impl BinlogStream {
+    /// Begins after the transaction `after`.
+    pub async fn open(socket: &Path, after: Gtid) -> Result<Self, BinlogError> {
+        let mut backend = Backend::connect(socket).await?;
+        let settings = format!(
+            "SET @master_binlog_checksum = 'NONE', @mariadb_slave_capability = {CAPABILITY}, \
+             @master_heartbeat_period = {}, @slave_connect_state = '{after}', @slave_gtid_strict_mode = 1",
+            HEARTBEAT.as_nanos()
+        );
+        backend.execute(&settings).await?;
+        let mut body = FIRST_POSITION.to_le_bytes().to_vec();
+        body.extend_from_slice(&0_u16.to_le_bytes());
+        body.extend_from_slice(&REPLICA_ID.to_le_bytes());
+        backend.send(command::BINLOG_DUMP, &body).await?;
+        Ok(Self { backend })
+    }
+
+    /// The next event.
+    pub async fn next(&mut self) -> Result<Event, BinlogError> {
+        let mut payload = tokio::time::timeout(SILENCE, self.backend.channel.read())
+            .await
+            .map_err(|_| BinlogError::Unexpected {
+                what: format!("silence of {} s", SILENCE.as_secs()),
+            })??;
+        match payload.first() {
+            Some(&OK) => {
+                payload.advance(1);
+                Event::parse(&payload)
+            }
+            Some(&ERR) => Err(server("read the binlog", &payload).into()),
+            _ if EofPacket::is(&payload) => Err(BinlogError::Ended),
+            _ => Err(WireError::malformed("a binlog packet", "neither event nor error").into()),
+        }
+    }
+}

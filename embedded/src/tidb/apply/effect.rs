@@ -1,0 +1,127 @@
+//! What a transaction does to each key in the end.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::client::Change;
+
+/// The changes of a transaction, the last one of each key, and whether the key was there before it.
+#[derive(Debug, Default)]
+pub struct NetEffect {
+    keys: BTreeMap<Bytes, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    existed: bool,
+    now: Option<Bytes>,
+}
+
+impl NetEffect {
+    /// A row appears.
+    pub fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.note(key, false, Some(value.into()));
+    }
+
+    /// A row changes; its key may change with it.
+    pub fn update(&mut self, old_key: Vec<u8>, key: Vec<u8>, value: Vec<u8>) {
+        if old_key == key {
+            self.note(key, true, Some(value.into()));
+        } else {
+            self.delete(old_key);
+            self.insert(key, value);
+        }
+    }
+
+    /// A row goes.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.note(key, true, None);
+    }
+
+    /// `existed` counts for the first change of a key only: later ones see what this transaction made.
+    fn note(&mut self, key: Vec<u8>, existed: bool, now: Option<Bytes>) {
+        self.keys
+            .entry(key.into())
+            .and_modify(|entry| entry.now = now.clone())
+            .or_insert(Entry { existed, now });
+    }
+
+    /// The changes to make. A key that came and went within the transaction is left out.
+    pub fn into_changes(self) -> BTreeMap<Bytes, Change> {
+        self.keys
+            .into_iter()
+            .filter_map(|(key, entry)| match (entry.now, entry.existed) {
+                (Some(value), _) => Some((key, Change::Put(value))),
+                (None, true) => Some((key, Change::Delete)),
+                (None, false) => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(n: u8) -> Vec<u8> {
+        vec![n]
+    }
+
+    #[test]
+    fn a_changed_key_is_a_delete_and_a_put() {
+        let mut effect = NetEffect::default();
+        effect.update(key(1), key(2), vec![7]);
+        let changes = effect.into_changes();
+        assert_eq!(changes[&key(1)[..]], Change::Delete);
+        assert_eq!(changes[&key(2)[..]], Change::Put(vec![7].into()));
+    }
+
+    #[test]
+    fn what_comes_and_goes_leaves_nothing() {
+        let mut effect = NetEffect::default();
+        effect.insert(key(1), vec![1]);
+        effect.update(key(1), key(1), vec![2]);
+        effect.delete(key(1));
+        assert!(effect.into_changes().is_empty());
+    }
+
+    proptest! {
+        /// Whatever is done to rows one by one, the net effect does at once.
+        #[test]
+        fn the_net_effect_equals_the_steps(
+            present in proptest::collection::btree_set(0..6_u8, 0..6),
+            steps in proptest::collection::vec((0..3_u8, 0..6_u8, 0..6_u8, any::<u8>()), 0..40),
+        ) {
+            let before: BTreeMap<u8, u8> = present.iter().map(|k| (*k, 0)).collect();
+            let mut rows = before.clone();
+            let mut effect = NetEffect::default();
+            for (kind, a, b, value) in steps {
+                match kind {
+                    0 if !rows.contains_key(&a) => {
+                        rows.insert(a, value);
+                        effect.insert(key(a), vec![value]);
+                    }
+                    1 if rows.contains_key(&a) && (a == b || !rows.contains_key(&b)) => {
+                        rows.remove(&a);
+                        rows.insert(b, value);
+                        effect.update(key(a), key(b), vec![value]);
+                    }
+                    2 if rows.remove(&a).is_some() => effect.delete(key(a)),
+                    _ => {}
+                }
+            }
+            let mut applied = before;
+            for (key, change) in effect.into_changes() {
+                match change {
+                    Change::Put(value) => {
+                        applied.insert(key[0], value[0]);
+                    }
+                    Change::Delete => prop_assert!(applied.remove(&key[0]).is_some()),
+                }
+            }
+            prop_assert_eq!(applied, rows);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! From MariaDB's binlog to TiKV: one ordered writer.
+//!
+//! A transaction of MariaDB becomes one transaction of TiKV, in the order of the binlog, with the rows in TiDB's
+//! encodings and the binlog position in the same write: a crash anywhere loses nothing and applies nothing twice.
+//! A DDL statement becomes the transactions of its plan, at its place among the rows.
+//!
+//! * [`binlog`] reads events; [`table`] maps row images to a table's columns; [`effect`] is what a transaction does to
+//!   each key in the end.
+//! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
+//! * [`writer`] commits, [`applier`] drives it all, [`handle`] is how the front talks to it.
+
+pub mod applier;
+pub mod binlog;
+pub mod effect;
+pub mod gtid;
+pub mod handle;
+pub mod record;
+pub mod table;
+pub mod writer;
+
+pub use applier::Applier;
+pub use gtid::Gtid;
+pub use handle::{ApplyHandle, Ended};
+pub use record::Intent;
+
+use binlog::BinlogError;
+
+use super::catalog::{CatalogError, DdlError};
+use super::codec::CodecError;
+use super::wire::WireError;
+use crate::client::ClientError;
+
+/// Why applying stopped. Messages read after "failed to".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The binlog could not be read.
+    #[error(transparent)]
+    Binlog(#[from] BinlogError),
+    /// TiKV refused for good.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A row could not be encoded.
+    #[error("encode a row of {table}: {source}")]
+    Row {
+        /// Database and table.
+        table: String,
+        /// Why.
+        source: CodecError,
+    },
+    /// Rows of a table that TiDB's schema does not have.
+    #[error(
+        "apply rows of {table}: TiDB's schema has no such table; MariaDB and TiKV have come apart"
+    )]
+    NoTable {
+        /// Database and table.
+        table: String,
+    },
+    /// A table differs between MariaDB and TiDB's schema.
+    #[error("apply rows of {table}: {why}; MariaDB and TiKV have come apart")]
+    Columns {
+        /// Database and table.
+        table: String,
+        /// What differs.
+        why: String,
+    },
+    /// A statement in the binlog that nobody announced.
+    #[error(
+        "apply the binlog at {gtid}: the statement {sql:?} was not announced by the front; was MariaDB used directly?"
+    )]
+    Unannounced {
+        /// Its position.
+        gtid: Gtid,
+        /// Its text.
+        sql: String,
+    },
+    /// The schema could not be read or changed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The DDL statement under way cannot be planned again.
+    #[error("plan the interrupted statement {sql:?} again: {source}")]
+    Replan {
+        /// Its text.
+        sql: String,
+        /// Why not.
+        source: Box<DdlError>,
+    },
+    /// What is kept in TiKV beside the data is damaged.
+    #[error("read {what} in TiKV: {why}")]
+    Record {
+        /// Which record.
+        what: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// MariaDB could not be asked or told something.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// MariaDB lacks transactions that TiKV has.
+    #[error(
+        "go on from {applied}: MariaDB's binlog ends at {binlog}; its data folder is older than TiKV's data"
+    )]
+    Behind {
+        /// What TiKV has.
+        applied: Gtid,
+        /// What MariaDB has.
+        binlog: Gtid,
+    },
+}

@@ -1,0 +1,153 @@
+//! What is kept in TiKV beside the data, outside the key space of tables and schema.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{ApplyError, Gtid};
+use crate::client::{Snapshot, Ts};
+use crate::tidb::catalog::{ClusteredIndex, Session};
+
+/// The key of [`Applied`].
+pub const APPLIED_KEY: &[u8] = b"embedded_tidb_applied";
+/// The key of [`Intent`].
+pub const INTENT_KEY: &[u8] = b"embedded_tidb_intent";
+
+/// How far the binlog is applied. Every transaction writes it, as its primary key: so the fate of an interrupted
+/// transaction is told by this key alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Which MariaDB data this is the position in.
+    pub identity: String,
+    /// The last transaction applied, as `0-1-N`.
+    pub gtid: String,
+}
+
+impl Applied {
+    /// The position.
+    pub fn gtid(&self) -> Result<Gtid, ApplyError> {
+        self.gtid.parse().map_err(|e| ApplyError::Record {
+            what: "the applied position",
+            why: format!("{e}"),
+        })
+    }
+
+    /// Reads it; none in a TiKV that no embedded TiDB has used.
+    pub async fn load(snapshot: &Snapshot) -> Result<Option<Self>, ApplyError> {
+        load(snapshot, APPLIED_KEY, "the applied position").await
+    }
+}
+
+/// A DDL statement that is under way. It is written before MariaDB hears of the statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The statement as the client sent it.
+    pub sql: String,
+    /// The session it came from.
+    pub session: IntentSession,
+    /// The schema that its plan is made from is that of this TSO.
+    pub schema_ts: Ts,
+    /// How many statements MariaDB is to run for it.
+    pub statements: usize,
+    /// How many of them were seen in the binlog.
+    pub seen: usize,
+    /// Start TSOs of the plan's transactions that were begun; the last one may not be committed.
+    pub starts: Vec<Ts>,
+}
+
+/// The stored form of the session of a DDL statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntentSession {
+    database: Option<String>,
+    connection_id: u64,
+    sql_mode: u64,
+    charset: String,
+    collation: String,
+    utc_offset: i32,
+    now: u64,
+    foreign_key_checks: bool,
+    clustered_index: String,
+}
+
+impl From<&Session> for IntentSession {
+    fn from(session: &Session) -> Self {
+        Self {
+            database: session.database.clone(),
+            connection_id: session.connection_id,
+            sql_mode: session.sql_mode,
+            charset: session.charset.clone(),
+            collation: session.collation.clone(),
+            utc_offset: session.utc_offset,
+            now: session.now,
+            foreign_key_checks: session.foreign_key_checks,
+            clustered_index: clustered_index_name(session.clustered_index).to_owned(),
+        }
+    }
+}
+
+impl From<IntentSession> for Session {
+    fn from(stored: IntentSession) -> Self {
+        Self {
+            database: stored.database,
+            connection_id: stored.connection_id,
+            sql_mode: stored.sql_mode,
+            charset: stored.charset,
+            collation: stored.collation,
+            utc_offset: stored.utc_offset,
+            now: stored.now,
+            foreign_key_checks: stored.foreign_key_checks,
+            clustered_index: clustered_index(&stored.clustered_index).unwrap_or_default(),
+        }
+    }
+}
+
+/// `tidb_enable_clustered_index` as its variable prints it.
+pub fn clustered_index_name(value: ClusteredIndex) -> &'static str {
+    match value {
+        ClusteredIndex::On => "ON",
+        ClusteredIndex::Off => "OFF",
+        ClusteredIndex::IntOnly => "INT_ONLY",
+    }
+}
+
+/// A value of `tidb_enable_clustered_index` as its variable takes it.
+pub fn clustered_index(text: &str) -> Option<ClusteredIndex> {
+    match text.to_ascii_uppercase().as_str() {
+        "ON" | "1" => Some(ClusteredIndex::On),
+        "OFF" | "0" => Some(ClusteredIndex::Off),
+        "INT_ONLY" => Some(ClusteredIndex::IntOnly),
+        _ => None,
+    }
+}
+
+impl Intent {
+    /// Reads it; none when no statement is under way.
+    pub async fn load(snapshot: &Snapshot) -> Result<Option<Self>, ApplyError> {
+        load(snapshot, INTENT_KEY, "the intent of a DDL statement").await
+    }
+}
+
+/// The stored form.
+pub fn encode(record: &impl Serialize) -> Result<Bytes, ApplyError> {
+    serde_json::to_vec(record)
+        .map(Bytes::from)
+        .map_err(|e| ApplyError::Record {
+            what: "a record to be written",
+            why: e.to_string(),
+        })
+}
+
+async fn load<T: for<'de> Deserialize<'de>>(
+    snapshot: &Snapshot,
+    key: &[u8],
+    what: &'static str,
+) -> Result<Option<T>, ApplyError> {
+    let Some(bytes) = snapshot.get(key).await? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|e| ApplyError::Record {
+            what,
+            why: e.to_string(),
+        })
+}

@@ -1,0 +1,161 @@
+//! Changes of the schema.
+//!
+//! One at a time: plan it from the schema as it is, keep its intent durably, let MariaDB do its part, and wait until the
+//! applier has written TiDB's side at that place of the binlog.
+
+use super::FrontError;
+use super::relay::Answered;
+use super::session::Session;
+use crate::tidb::apply::Intent;
+use crate::tidb::apply::handle::Abandoned;
+use crate::tidb::apply::record::clustered_index;
+use crate::tidb::catalog::{self, DdlError, Plan, Warning, sql_mode_bits};
+use crate::tidb::planning;
+use crate::tidb::wire::{Backend, ErrPacket, WireError};
+
+/// What a plan depends on in MariaDB's session.
+const SESSION_QUERY: &str = "SELECT @@sql_mode, @@character_set_connection, @@collation_connection, \
+                             TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@foreign_key_checks";
+
+impl Session {
+    /// Runs a DDL statement and answers.
+    pub(super) async fn ddl(&mut self, sql: &str, more: bool) -> Result<Answered, FrontError> {
+        if self.in_transaction {
+            // TiDB commits what is open first, whatever becomes of the statement.
+            let ok = match self.backend.execute("COMMIT").await {
+                Ok(ok) => ok,
+                Err(WireError::Server { error, .. }) => return self.refuse(&error).await,
+                Err(other) => return Err(other.into()),
+            };
+            self.hold(&ok).await?;
+        }
+        let shared = std::sync::Arc::clone(&self.shared);
+        let one_at_a_time = shared.ddl.lock().await;
+        let session = self.catalog_session().await?;
+        let plan = match planning::plan(&shared.apply.catalog(), &session, sql) {
+            Ok(plan) => plan,
+            Err(error) => {
+                return self.refuse(&refusal(&error)).await;
+            }
+        };
+        let warnings = plan.warnings.clone();
+        let failure = plan.failure.clone();
+        if !plan.is_empty() {
+            let intent = Intent {
+                sql: sql.to_owned(),
+                session: (&session).into(),
+                schema_ts: 0,
+                statements: plan.mariadb.len(),
+                seen: 0,
+                starts: vec![],
+            };
+            if let Some(refusal) = self.carry_out(sql, intent, plan).await? {
+                return self.refuse(&refusal).await;
+            }
+        }
+        drop(one_at_a_time);
+        if let Some(failure) = failure {
+            let error = DdlError::Sql {
+                code: failure.code,
+                message: failure.message,
+            };
+            return self.refuse(&refusal(&error)).await;
+        }
+        self.finish_ddl(warnings, more).await
+    }
+
+    async fn finish_ddl(
+        &mut self,
+        warnings: Vec<Warning>,
+        more: bool,
+    ) -> Result<Answered, FrontError> {
+        self.succeed(warnings.len(), more).await?;
+        self.warnings = Some(warnings);
+        Ok(Answered::Done)
+    }
+
+    /// Lets MariaDB and TiKV do what is planned; gives MariaDB's refusal, after which nothing was changed.
+    async fn carry_out(
+        &mut self,
+        sql: &str,
+        intent: Intent,
+        plan: Plan,
+    ) -> Result<Option<ErrPacket>, FrontError> {
+        let statements = plan.mariadb.clone();
+        let apply = self.shared.apply.clone();
+        apply.begin(intent, plan).await?;
+        for statement in &statements {
+            let error = match self.backend.execute(statement).await {
+                Ok(ok) => {
+                    self.hold(&ok).await?;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // The answer alone does not tell: the binlog does.
+            let end = self.binlog_end().await?;
+            return match (apply.abandon(end).await?, error) {
+                (Abandoned::Dropped, WireError::Server { error, .. }) => {
+                    tracing::warn!(
+                        sql,
+                        statement,
+                        error = error.message,
+                        "MariaDB refused what TiDB would do"
+                    );
+                    let message = format!(
+                        "the embedded TiDB could not run this on MariaDB ({}): {}",
+                        error.code, error.message
+                    );
+                    Ok(Some(ErrPacket::new(error.code, &error.state, message)))
+                }
+                (Abandoned::Dropped | Abandoned::Done, other) => Err(other.into()),
+                (Abandoned::Partly { seen }, error) => Err(FrontError::HalfDone {
+                    sql: sql.to_owned(),
+                    seen,
+                    of: statements.len(),
+                    error: error.to_string(),
+                }),
+            };
+        }
+        Ok(None)
+    }
+
+    /// Where MariaDB's binlog ends now, asked on a connection of its own.
+    async fn binlog_end(&self) -> Result<crate::tidb::apply::Gtid, FrontError> {
+        let mut backend = Backend::connect(&self.shared.socket).await?;
+        let text = backend.value("SELECT @@gtid_binlog_pos").await?;
+        text.parse()
+            .map_err(|e| WireError::malformed("gtid_binlog_pos", format!("{e}")).into())
+    }
+
+    /// The session as a plan sees it.
+    pub(super) async fn catalog_session(&mut self) -> Result<catalog::Session, FrontError> {
+        let rows = self.backend.rows(SESSION_QUERY).await?;
+        let value = |n: usize| {
+            rows.rows
+                .first()
+                .and_then(|row| row.get(n)?.as_ref())
+                .map(|v| String::from_utf8_lossy(v).into_owned())
+                .unwrap_or_default()
+        };
+        let clustered = super::variables::tidb("tidb_enable_clustered_index")
+            .map(|v| self.tidb_value(v, false))
+            .and_then(|text| clustered_index(&text))
+            .unwrap_or_default();
+        Ok(catalog::Session {
+            database: self.database.clone(),
+            connection_id: self.backend.connection_id().into(),
+            sql_mode: sql_mode_bits(&value(0)),
+            charset: value(1),
+            collation: value(2),
+            utc_offset: value(3).parse().unwrap_or(0),
+            now: self.shared.client.tso().await?,
+            foreign_key_checks: value(4) == "1",
+            clustered_index: clustered,
+        })
+    }
+}
+
+fn refusal(error: &DdlError) -> ErrPacket {
+    ErrPacket::new(error.code(), error.sql_state(), error.to_string())
+}

@@ -1,0 +1,129 @@
+//! TiDB's words for MariaDB's errors.
+
+use super::text::Text;
+use crate::tidb::catalog::TidbVersion;
+use crate::tidb::wire::ErrPacket;
+
+/// `ER_DUP_ENTRY`.
+const DUPLICATE_ENTRY: u16 = 1062;
+/// `ER_PARSE_ERROR`.
+const PARSE_ERROR: u16 = 1064;
+/// `ER_NOT_SUPPORTED_YET`.
+pub(super) const NOT_SUPPORTED: u16 = 1235;
+/// `ER_UNKNOWN_SYSTEM_VARIABLE`.
+const UNKNOWN_VARIABLE: u16 = 1193;
+
+/// An error of MariaDB's as TiDB would put it. `target` is the table that the statement writes.
+pub(super) fn as_tidb(
+    mut error: ErrPacket,
+    statement: &str,
+    target: Option<&str>,
+    version: TidbVersion,
+) -> ErrPacket {
+    match error.code {
+        DUPLICATE_ENTRY if version >= TidbVersion::V8_5 => {
+            // 8.x names the table too; MariaDB the key alone.
+            if let (Some((before, key)), Some(table)) =
+                (error.message.rsplit_once(" for key '"), target)
+            {
+                error.message = format!("{before} for key '{table}.{key}");
+            }
+        }
+        PARSE_ERROR => {
+            let near = error
+                .message
+                .split_once(" near '")
+                .and_then(|(_, rest)| rest.rsplit_once("' at line "))
+                .map_or("", |(near, _)| near);
+            let at = statement.rfind(near).unwrap_or(statement.len());
+            let mut told = syntax_at(statement, at);
+            // Whether TiDB would read it is not known here.
+            told.message
+                .push_str("(read by MariaDB, which the embedded TiDB runs SQL with; TiDB itself may know this syntax)");
+            return told;
+        }
+        _ => {}
+    }
+    error
+}
+
+/// TiDB's syntax error: it prints the text from the offending word on, and names the line and column where that word
+/// ends.
+fn syntax(statement: &str, start: usize, end: usize) -> ErrPacket {
+    let before = &statement[..end];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, str::len);
+    let message = format!(
+        "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right \
+         syntax to use line {line} column {column} near \"{}\" ",
+        &statement[start..]
+    );
+    ErrPacket::new(PARSE_ERROR, "42000", message)
+}
+
+/// TiDB's syntax error about the n-th token.
+pub(super) fn syntax_at_token(text: &Text<'_>, n: usize) -> ErrPacket {
+    let len = text.sql.len();
+    let range = text.tokens.get(n).map_or(len..len, |t| t.range.clone());
+    syntax(&text.sql, range.start, range.end)
+}
+
+/// TiDB's syntax error about a place in a statement.
+pub(super) fn syntax_at(statement: &str, at: usize) -> ErrPacket {
+    let end = Text::new(statement).ok().and_then(|text| {
+        text.tokens
+            .iter()
+            .find(|t| t.range.start == at)
+            .map(|t| t.range.end)
+    });
+    syntax(statement, at, end.unwrap_or(at))
+}
+
+/// TiDB would run it, this one cannot.
+pub(super) fn unsupported(what: &str) -> ErrPacket {
+    ErrPacket::new(
+        NOT_SUPPORTED,
+        "42000",
+        format!("the embedded TiDB does not support {what}"),
+    )
+}
+
+/// TiDB does not know this variable either.
+pub(super) fn unknown_variable(name: &str) -> ErrPacket {
+    ErrPacket::new(
+        UNKNOWN_VARIABLE,
+        "HY000",
+        format!("Unknown system variable '{name}'"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicate_entries_name_the_table_in_8() {
+        let maria = ErrPacket::new(1062, "23000", "Duplicate entry '2' for key 'PRIMARY'");
+        let new = as_tidb(maria.clone(), "", Some("orders"), TidbVersion::V8_5);
+        assert_eq!(new.message, "Duplicate entry '2' for key 'orders.PRIMARY'");
+        let old = as_tidb(maria.clone(), "", Some("orders"), TidbVersion::V4_0);
+        assert_eq!(old, maria);
+    }
+
+    #[test]
+    fn syntax_errors_tell_line_and_column() {
+        let sql = "select * from t\nwhere a b c";
+        let maria = ErrPacket::new(
+            1064,
+            "42000",
+            "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version \
+             for the right syntax to use near 'b c' at line 2",
+        );
+        let message = as_tidb(maria, sql, None, TidbVersion::V8_5).message;
+        assert!(
+            message.contains("line 2 column 9 near \"b c\" "),
+            "{message}"
+        );
+        assert!(message.contains("TiDB version"), "{message}");
+    }
+}

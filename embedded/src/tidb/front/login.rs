@@ -1,0 +1,148 @@
+//! A client comes in.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpStream;
+
+use super::session::Session;
+use super::{FrontError, Shared};
+use crate::tidb::catalog::TidbVersion;
+use crate::tidb::mariadb::options::MAX_ALLOWED_PACKET;
+use crate::tidb::wire::capability::{DEPRECATE_EOF, OFFERED, PLUGIN_AUTH, STATUS_AUTOCOMMIT};
+use crate::tidb::wire::handshake::{Greeting, Login, NATIVE_PASSWORD, auth_switch};
+use crate::tidb::wire::packet::OK;
+use crate::tidb::wire::{Backend, Channel, ErrPacket, WireError};
+
+/// The one user; without a password.
+const USER: &str = "root";
+/// `utf8mb4_bin`.
+pub(super) const UTF8MB4_BIN: u8 = 46;
+/// Collations that clients ask for by number and MariaDB has too: those of ascii, latin1, utf8, utf8mb4 and binary that
+/// TiDB knows. Others (MySQL 8's `utf8mb4_0900_ai_ci`, 255) become `utf8mb4_bin`, TiDB's own default.
+const KNOWN_COLLATIONS: [u8; 8] = [33, 83, 192, 45, 46, 224, 63, 65];
+
+/// Speaks the connection phase with a client; none if it was refused.
+pub(super) async fn accept(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+) -> Result<Option<Session>, FrontError> {
+    let mut client = Channel::new(stream, "the client", MAX_ALLOWED_PACKET);
+    let mut backend = match Backend::open(&shared.socket).await {
+        Ok(backend) => backend,
+        Err(WireError::Server { error, .. }) => {
+            client.write(&error.encode()).await?;
+            client.flush().await?;
+            return Ok(None);
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let mut offered = OFFERED;
+    if shared.version >= TidbVersion::V8_5 {
+        offered |= DEPRECATE_EOF;
+    }
+    let salt = salt(backend.connection_id());
+    let greeting = Greeting {
+        version: shared.server_version.clone(),
+        connection_id: backend.connection_id(),
+        capabilities: offered,
+        collation: UTF8MB4_BIN,
+        status: STATUS_AUTOCOMMIT,
+        salt,
+    };
+    client.write(&greeting.encode()).await?;
+    client.flush().await?;
+
+    let mut login = match Login::parse(&client.read().await?) {
+        Ok(login) => login,
+        Err(error) => {
+            let refusal = ErrPacket::new(1043, "08S01", format!("Bad handshake: {error}"));
+            return refuse(client, &refusal).await;
+        }
+    };
+    login.capabilities &= offered;
+    let switch = login.capabilities & PLUGIN_AUTH != 0
+        && login
+            .plugin
+            .as_deref()
+            .is_some_and(|p| p != NATIVE_PASSWORD)
+        && !is_empty_proof(&login.auth);
+    if switch {
+        client.write(&auth_switch(&salt)).await?;
+        client.flush().await?;
+        login.auth = client.read().await?.to_vec();
+    }
+    if let Some(refusal) = check(&login.user, &login.auth, peer) {
+        return refuse(client, &refusal).await;
+    }
+
+    let collation = backend_collation(login.collation);
+    let database = login.database.as_deref();
+    let mut ok = match backend
+        .log_in(login.capabilities, collation, database)
+        .await
+    {
+        Ok(ok) => ok,
+        Err(WireError::Server { error, .. }) => return refuse(client, &error).await,
+        Err(other) => return Err(other.into()),
+    };
+    ok.info.clear();
+    client.write(&ok.encode_plain(OK)).await?;
+    client.flush().await?;
+    Ok(Some(Session::new(client, backend, login, peer, shared)))
+}
+
+async fn refuse(
+    mut client: Channel<TcpStream>,
+    refusal: &ErrPacket,
+) -> Result<Option<Session>, FrontError> {
+    client.write(&refusal.encode()).await?;
+    client.flush().await?;
+    Ok(None)
+}
+
+/// What speaks against a user.
+pub(super) fn check(user: &str, auth: &[u8], peer: SocketAddr) -> Option<ErrPacket> {
+    let empty = is_empty_proof(auth);
+    if user == USER && empty {
+        return None;
+    }
+    let using = if empty { "NO" } else { "YES" };
+    let message = format!(
+        "Access denied for user '{user}'@'{}' (using password: {using})",
+        peer.ip()
+    );
+    Some(ErrPacket::new(1045, "28000", message))
+}
+
+/// Some plugins prove the empty password by a zero byte.
+fn is_empty_proof(auth: &[u8]) -> bool {
+    matches!(auth, [] | [0])
+}
+
+/// The collation to log in with at MariaDB.
+pub(super) fn backend_collation(wanted: u8) -> u8 {
+    if KNOWN_COLLATIONS.contains(&wanted) {
+        wanted
+    } else {
+        UTF8MB4_BIN
+    }
+}
+
+/// Random enough for a password that is empty; no zero bytes, as the protocol demands.
+fn salt(connection_id: u32) -> [u8; 20] {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(connection_id.to_le_bytes());
+    hash.update(now.as_nanos().to_le_bytes());
+    let digest = hash.finalize();
+    let mut out = [0; 20];
+    for (to, from) in out.iter_mut().zip(digest) {
+        *to = b'!' + from % 90;
+    }
+    out
+}

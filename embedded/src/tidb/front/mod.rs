@@ -1,0 +1,189 @@
+//! MySQL's protocol in front of MariaDB.
+//!
+//! Each client has a connection of its own to MariaDB. Result sets pass through byte for byte; an OK is held back until
+//! what MariaDB committed is committed in TiKV. What may pass is decided by an allow-list: what TiDB refuses is refused
+//! with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in silence.
+//!
+//! * [`login`] and [`session`]: the connection; [`relay`]: answers of MariaDB on their way to the client.
+//! * [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
+//!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
+//!   statements; [`errors`]: TiDB's words for MariaDB's errors.
+
+mod ddl;
+mod errors;
+mod indexes;
+mod login;
+mod policy;
+mod prepared;
+mod relay;
+mod rewrite;
+mod served;
+mod session;
+mod set;
+mod statement;
+mod text;
+mod variables;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::apply::{ApplyError, ApplyHandle, Ended};
+use super::catalog::{CatalogError, TidbVersion};
+use super::wire::WireError;
+use crate::client::{Client, ClientError};
+
+/// How long clients may take to finish what they are in the middle of when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a connection ended early. Messages read after "failed to".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrontError {
+    /// Talking to the client or MariaDB failed.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The applier is gone.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// PD gave no timestamp.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The schema could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// An interrupted statement could not be settled.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// A DDL statement stopped half-way at MariaDB.
+    #[error(
+        "carry on with {sql:?}: MariaDB ran {seen} of its {of} statements, then answered: {error}; restart to finish it"
+    )]
+    HalfDone {
+        /// The client's statement.
+        sql: String,
+        /// How many of MariaDB's statements were run.
+        seen: usize,
+        /// Of how many.
+        of: usize,
+        /// MariaDB's answer to the next one.
+        error: String,
+    },
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Shared {
+    /// MariaDB's socket.
+    pub socket: PathBuf,
+    /// The way to the applier.
+    pub apply: ApplyHandle,
+    /// PD, for timestamps.
+    pub client: Client,
+    /// TiDB's release line.
+    pub version: TidbVersion,
+    /// The version as `SELECT version()` prints it.
+    pub server_version: String,
+    /// The text of `SELECT tidb_version()`.
+    pub build_text: String,
+    /// One DDL statement at a time.
+    pub ddl: Mutex<()>,
+    /// Variables of TiDB set by `SET GLOBAL`.
+    pub(crate) globals: std::sync::Mutex<variables::Values>,
+    /// Open connections.
+    pub connections: AtomicUsize,
+}
+
+impl Shared {
+    /// Nothing is open yet.
+    pub fn new(
+        socket: PathBuf,
+        apply: ApplyHandle,
+        client: Client,
+        version: TidbVersion,
+        release: &str,
+    ) -> Self {
+        Self {
+            socket,
+            apply,
+            client,
+            version,
+            server_version: server_version(version, release),
+            build_text: served::build_text(release),
+            ddl: Mutex::new(()),
+            globals: std::sync::Mutex::default(),
+            connections: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// The version that a TiDB release tells MySQL clients: `8.0.11-TiDB-v8.5.3`.
+pub fn server_version(version: TidbVersion, release: &str) -> String {
+    let mysql = match version {
+        TidbVersion::V4_0 => "5.7.25",
+        TidbVersion::V8_5 => "8.0.11",
+    };
+    format!("{mysql}-TiDB-{release}")
+}
+
+/// Serves clients until `stop` is cancelled, then lets them finish what they are in the middle of.
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    let sessions = TaskTracker::new();
+    let cut = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let task = one(stream, peer, Arc::clone(&shared), stop.clone());
+                let cut = cut.clone();
+                sessions.spawn(async move {
+                    tokio::select! {
+                        () = task => {}
+                        () = cut.cancelled() => {}
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: those of finished connections come back.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    sessions.close();
+    if tokio::time::timeout(DRAIN, sessions.wait()).await.is_err() {
+        tracing::warn!(
+            open = sessions.len(),
+            "statements still run after {} s; their connections are cut",
+            DRAIN.as_secs()
+        );
+        cut.cancel();
+        sessions.wait().await;
+    }
+}
+
+async fn one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop: CancellationToken) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was not set");
+    }
+    shared.connections.fetch_add(1, Ordering::Relaxed);
+    match login::accept(stream, peer, Arc::clone(&shared)).await {
+        Ok(Some(session)) => match session.run(stop).await {
+            Ok(()) | Err(FrontError::Wire(WireError::Closed { .. })) => {}
+            Err(error) => tracing::info!(%peer, %error, "a connection ended"),
+        },
+        Ok(None) => {}
+        Err(error) => tracing::info!(%peer, %error, "a client did not get in"),
+    }
+    shared.connections.fetch_sub(1, Ordering::Relaxed);
+}

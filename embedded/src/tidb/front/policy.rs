@@ -1,0 +1,331 @@
+//! The allow-list: which statements may pass, and what is said to the others.
+
+use super::errors;
+use super::text::{Kind, Text};
+use crate::tidb::wire::ErrPacket;
+
+/// Databases that belong to the server.
+pub(super) const SYSTEM_DATABASES: [&str; 5] = [
+    "mysql",
+    "information_schema",
+    "performance_schema",
+    "metrics_schema",
+    "sys",
+];
+
+/// What a statement is, as far as its way through the front goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Reads.
+    Query,
+    /// Writes rows.
+    Dml,
+    /// Begins, ends or marks a transaction, and other statements that MariaDB runs as they are.
+    Plain,
+    /// Changes the schema.
+    Ddl,
+    /// `SET`.
+    Set,
+    /// `SHOW`.
+    Show,
+    /// `DESC t`, `EXPLAIN …`.
+    Explain,
+    /// `PREPARE` from a text.
+    Prepare,
+    /// `KILL`.
+    Kill,
+    /// `ANALYZE TABLE`.
+    Analyze,
+    /// `FLUSH`.
+    Flush,
+    /// `LOCK TABLES`.
+    LockTables,
+    /// `UNLOCK TABLES`.
+    UnlockTables,
+}
+
+/// Statements of TiDB that are not served, by their first words.
+const UNSERVED: [(&[&str], &str); 33] = [
+    (&["ADMIN"], "ADMIN"),
+    (&["ALTER", "INSTANCE"], "ALTER INSTANCE"),
+    (&["ALTER", "PLACEMENT"], "placement policies"),
+    (&["ALTER", "RESOURCE"], "resource groups"),
+    (&["ALTER", "SEQUENCE"], "sequences"),
+    (&["ALTER", "USER"], "users and privileges"),
+    (&["BACKUP"], "BACKUP"),
+    (&["BATCH"], "BATCH"),
+    (&["BINLOG"], "BINLOG"),
+    (&["CALIBRATE"], "CALIBRATE RESOURCE"),
+    (&["CANCEL"], "CANCEL"),
+    (&["CREATE", "BINDING"], "plan bindings"),
+    (
+        &["CREATE", "GLOBAL"],
+        "global temporary tables and bindings",
+    ),
+    (&["CREATE", "PLACEMENT"], "placement policies"),
+    (&["CREATE", "RESOURCE"], "resource groups"),
+    (&["CREATE", "ROLE"], "users and privileges"),
+    (&["CREATE", "SEQUENCE"], "sequences"),
+    (&["CREATE", "TEMPORARY"], "temporary tables"),
+    (&["CREATE", "USER"], "users and privileges"),
+    (&["DROP", "PLACEMENT"], "placement policies"),
+    (&["DROP", "RESOURCE"], "resource groups"),
+    (&["DROP", "ROLE"], "users and privileges"),
+    (&["DROP", "SEQUENCE"], "sequences"),
+    (&["DROP", "USER"], "users and privileges"),
+    (&["FLASHBACK"], "FLASHBACK"),
+    (&["GRANT"], "users and privileges"),
+    (&["IMPORT"], "IMPORT INTO"),
+    (&["LOAD"], "LOAD DATA and LOAD STATS"),
+    (&["RECOVER"], "RECOVER TABLE"),
+    (&["RENAME", "USER"], "users and privileges"),
+    (&["REVOKE"], "users and privileges"),
+    (&["SPLIT"], "SPLIT TABLE"),
+    (&["TRACE"], "TRACE"),
+];
+
+/// Constructs that MariaDB reads and TiDB does not, or only TiDB's way.
+const FOREIGN: [&[&str]; 8] = [
+    &["RETURNING"],
+    &["SYSTEM_TIME"],
+    &["PORTION", "OF"],
+    &["NEXT", "VALUE", "FOR"],
+    &["PREVIOUS", "VALUE", "FOR"],
+    &["INTO", "OUTFILE"],
+    &["INTO", "DUMPFILE"],
+    &["DELETE", "HISTORY"],
+];
+
+/// Classes by the first word.
+fn class_of(text: &Text<'_>) -> Option<Class> {
+    let first = text.get(0).to_ascii_uppercase();
+    Some(match first.as_str() {
+        "SELECT" | "WITH" | "TABLE" | "VALUES" | "(" => Class::Query,
+        "INSERT" | "REPLACE" | "UPDATE" | "DELETE" => Class::Dml,
+        "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "USE" | "DO" | "EXECUTE"
+        | "DEALLOCATE" => Class::Plain,
+        "START" if text.is(1, "TRANSACTION") => Class::Plain,
+        "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "RENAME" => Class::Ddl,
+        "SET" => Class::Set,
+        "SHOW" => Class::Show,
+        "DESC" | "DESCRIBE" | "EXPLAIN" => Class::Explain,
+        "PREPARE" => Class::Prepare,
+        "KILL" => Class::Kill,
+        "ANALYZE" => Class::Analyze,
+        "FLUSH" => Class::Flush,
+        "LOCK" => Class::LockTables,
+        "UNLOCK" => Class::UnlockTables,
+        _ => return None,
+    })
+}
+
+/// What a statement is, or why it may not pass.
+pub(super) fn classify(text: &Text<'_>) -> Result<Class, ErrPacket> {
+    let unserved = UNSERVED.iter().find(|(words, _)| text.are(0, words));
+    if let Some((_, what)) = unserved {
+        return Err(errors::unsupported(what));
+    }
+    let Some(class) = class_of(text) else {
+        return Err(errors::syntax_at_token(text, 0));
+    };
+    match class {
+        Class::Ddl => ddl(text)?,
+        Class::Query | Class::Dml | Class::Plain => constructs(text, class)?,
+        _ => {}
+    }
+    Ok(class)
+}
+
+/// What may be created, dropped and so on; the rest TiDB's grammar does not have.
+fn ddl(text: &Text<'_>) -> Result<(), ErrPacket> {
+    let object = (1..text.tokens.len())
+        .find(|n| {
+            !["UNIQUE", "FULLTEXT", "SPATIAL"]
+                .iter()
+                .any(|w| text.is(*n, w))
+        })
+        .unwrap_or(1);
+    let known = ["TABLE", "TABLES", "DATABASE", "SCHEMA", "INDEX", "VIEW"]
+        .iter()
+        .any(|w| text.is(object, w));
+    let truncate = text.is(0, "TRUNCATE");
+    // `CREATE OR REPLACE VIEW` is TiDB's, `CREATE OR REPLACE TABLE` is not.
+    let replaced_view = text.are(1, &["OR", "REPLACE"]) && text.has(&["VIEW"]);
+    let defined_view = (text.is(1, "ALGORITHM") || text.is(1, "DEFINER") || text.is(1, "SQL"))
+        && text.has(&["VIEW"]);
+    if known || truncate || replaced_view || defined_view {
+        return Ok(());
+    }
+    Err(errors::syntax_at_token(text, 1))
+}
+
+fn constructs(text: &Text<'_>, class: Class) -> Result<(), ErrPacket> {
+    for words in FOREIGN {
+        if let Some(n) = (0..text.tokens.len()).find(|n| text.are(*n, words)) {
+            let is_name = n > 0 && (text.is_sign(n - 1, '.') || text.is_sign(n + 1, '.'));
+            if is_name {
+                continue;
+            }
+            if words[0] == "INTO" {
+                return Err(errors::unsupported("SELECT … INTO OUTFILE"));
+            }
+            return Err(errors::syntax_at_token(text, n));
+        }
+    }
+    let share = text.has(&["LOCK", "IN", "SHARE", "MODE"]) || text.has(&["FOR", "SHARE"]);
+    if share {
+        let message = "function LOCK IN SHARE MODE has only noop implementation in tidb now, use \
+                       tidb_enable_noop_functions to enable these functions";
+        return Err(ErrPacket::new(errors::NOT_SUPPORTED, "42000", message));
+    }
+    if text.is(0, "BEGIN") && text.is(1, "OPTIMISTIC") {
+        return Err(errors::unsupported("optimistic transactions"));
+    }
+    if text.is(0, "BEGIN") && text.is(1, "NOT") {
+        return Err(errors::syntax_at_token(text, 1));
+    }
+    if text.is(0, "EXECUTE") && text.is(1, "IMMEDIATE") {
+        return Err(errors::syntax_at_token(text, 2));
+    }
+    if text.is(0, "START") && text.has(&["AS", "OF"]) {
+        return Err(errors::unsupported("reads of the past (AS OF TIMESTAMP)"));
+    }
+    if class == Class::Dml {
+        if let Some(database) = system_table(text) {
+            return Err(errors::unsupported(&format!(
+                "writing to tables of {database}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A system database that is named before a table.
+fn system_table(text: &Text<'_>) -> Option<&'static str> {
+    (0..text.tokens.len()).find_map(|n| {
+        if !text.is_sign(n + 1, '.') || (n > 0 && text.is_sign(n - 1, '.')) {
+            return None;
+        }
+        let name = text.name(n)?;
+        SYSTEM_DATABASES
+            .into_iter()
+            .find(|db| db.eq_ignore_ascii_case(&name))
+    })
+}
+
+/// The table that an INSERT, REPLACE, UPDATE or single-table DELETE writes.
+pub(super) fn target(text: &Text<'_>) -> Option<(Option<String>, String)> {
+    const NOISE: [&str; 8] = [
+        "LOW_PRIORITY",
+        "HIGH_PRIORITY",
+        "DELAYED",
+        "QUICK",
+        "IGNORE",
+        "INTO",
+        "FROM",
+        "TABLE",
+    ];
+    let n = (1..text.tokens.len()).find(|n| !NOISE.iter().any(|w| text.is(*n, w)))?;
+    let (database, table, _) = text.full_name(n)?;
+    Some((database, table))
+}
+
+/// Whether a token is one of a kind.
+pub(super) fn is_kind(text: &Text<'_>, n: usize, kind: Kind) -> bool {
+    text.tokens.get(n).is_some_and(|t| t.kind == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(sql: &str) -> Result<Class, (u16, String)> {
+        classify(&Text::new(sql).unwrap()).map_err(|e| (e.code, e.message))
+    }
+
+    #[test]
+    fn what_tidb_has_no_grammar_for_is_a_syntax_error() {
+        for sql in [
+            "selec 1",
+            "create trigger tr before insert on t for each row set new.v = 'x'",
+            "create function f() returns int return 1",
+            "create event e on schedule every 1 day do select 1",
+            "create or replace table t (a int)",
+            "xa start 'x'",
+            "handler t open",
+            "insert into t values (1) returning id",
+            "select * from t for system_time all",
+            "execute immediate 'select 1'",
+            "begin not atomic select 1; end",
+            "call p()",
+            "signal sqlstate '45000'",
+        ] {
+            assert_eq!(class(sql).unwrap_err().0, 1064, "{sql}");
+        }
+        assert_eq!(
+            class("create trigger tr before insert on t for each row set new.v = 'x'")
+                .unwrap_err()
+                .1,
+            "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right \
+             syntax to use line 1 column 14 near \"trigger tr before insert on t for each row set new.v = 'x'\" "
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_named() {
+        for sql in [
+            "grant all on *.* to root",
+            "create user u",
+            "load data local infile 'x' into table t",
+            "create temporary table t (a int)",
+            "create sequence s",
+            "split table t between (0) and (1000) regions 4",
+            "insert into mysql.user values (1)",
+            "update `mysql`.tidb set a = 1",
+            "delete t from t join sys.x",
+            "begin optimistic",
+            "select 1 into outfile 'x'",
+            "start transaction read only as of timestamp now()",
+        ] {
+            let (code, message) = class(sql).unwrap_err();
+            assert_eq!(code, 1235, "{sql}");
+            assert!(
+                message.contains("the embedded TiDB does not support"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn ordinary_statements_pass() {
+        for (sql, expected) in [
+            ("(select 1) union (select 2)", Class::Query),
+            ("with x as (select 1) select * from x", Class::Query),
+            ("insert into t values (1)", Class::Dml),
+            ("insert into t (mysql) values (1)", Class::Dml),
+            ("start transaction", Class::Plain),
+            ("create unique index i on t (a)", Class::Ddl),
+            ("truncate t", Class::Ddl),
+            ("rename table a to b", Class::Ddl),
+            ("create or replace view v as select 1", Class::Ddl),
+            ("set autocommit = 1", Class::Set),
+        ] {
+            assert_eq!(class(sql), Ok(expected), "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_written_table_is_found() {
+        let of = |sql: &str| target(&Text::new(sql).unwrap());
+        assert_eq!(
+            of("insert ignore into `a b` values (1)"),
+            Some((None, "a b".to_owned()))
+        );
+        assert_eq!(
+            of("replace into d.t values (1)"),
+            Some((Some("d".to_owned()), "t".to_owned()))
+        );
+        assert_eq!(of("update t set a = 1"), Some((None, "t".to_owned())));
+        assert_eq!(of("delete from t"), Some((None, "t".to_owned())));
+    }
+}

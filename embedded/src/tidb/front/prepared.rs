@@ -1,0 +1,174 @@
+//! Prepared statements of the binary protocol.
+
+use super::FrontError;
+use super::relay::{Answered, Passing};
+use super::rewrite::Rewritten;
+use super::session::Session;
+use super::statement::Route;
+use crate::tidb::wire::capability::DEPRECATE_EOF;
+use crate::tidb::wire::packet::{ERR, OK};
+use crate::tidb::wire::{ErrPacket, OkPacket, Reader, command};
+
+/// Ids of statements that the front runs itself begin here; MariaDB counts from 1.
+const SPECIAL: u32 = 1 << 31;
+/// Length of the packet that answers a prepare.
+const STMT_ID_LEN: usize = 4;
+
+/// A statement that a client prepared.
+#[derive(Debug, Clone)]
+pub(super) enum Prepared {
+    /// MariaDB runs it; the texts to tell errors with.
+    AtMariaDb {
+        sql: String,
+        target: Option<String>,
+        rewritten: Rewritten,
+    },
+    /// The front runs this text anew each time.
+    AtFront { sql: String },
+}
+
+impl Session {
+    pub(super) async fn prepare(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let sql = String::from_utf8_lossy(body).into_owned();
+        let route = match self.route_prepared(&sql).await? {
+            Ok(route) => route,
+            Err(refusal) => return self.fail(&refusal).await,
+        };
+        let Route::Forward { rewritten, target } = route else {
+            self.last_special += 1;
+            let id = SPECIAL + self.last_special;
+            self.prepared.insert(id, Prepared::AtFront { sql });
+            return self.answer_prepare(id).await;
+        };
+        self.carry(&rewritten).await?;
+        self.pass_on(command::STMT_PREPARE, rewritten.sql.as_bytes())
+            .await?;
+        let first = self.backend.channel.read().await?;
+        if first.first() == Some(&ERR) {
+            let error = ErrPacket::parse(&first)?;
+            let error = super::errors::as_tidb(error, &sql, target.as_deref(), self.shared.version);
+            return self.fail(&error).await;
+        }
+        let mut r = Reader::new(&first, "the answer to a prepare");
+        r.u8()?;
+        let id = r.u32()?;
+        let (columns, parameters) = (r.u16()?, r.u16()?);
+        self.client.write(&first).await?;
+        for count in [parameters, columns] {
+            if count == 0 {
+                continue;
+            }
+            for _ in 0..count {
+                let definition = self.backend.channel.read().await?;
+                self.client.write(&definition).await?;
+            }
+            if self.backend.capabilities() & DEPRECATE_EOF == 0 {
+                let eof = self.backend.channel.read().await?;
+                self.client.write(&eof).await?;
+            }
+        }
+        self.prepared.insert(
+            id,
+            Prepared::AtMariaDb {
+                sql,
+                target,
+                rewritten,
+            },
+        );
+        Ok(())
+    }
+
+    /// A statement without parameters, whose columns are told when it is run.
+    async fn answer_prepare(&mut self, id: u32) -> Result<(), FrontError> {
+        let mut answer = vec![OK];
+        answer.extend_from_slice(&id.to_le_bytes());
+        // No columns, no parameters, a filler, no warnings.
+        answer.extend_from_slice(&[0; 7]);
+        Ok(self.client.write(&answer).await?)
+    }
+
+    pub(super) async fn execute(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let id = Reader::new(body, "an execute").u32()?;
+        match self.prepared.get(&id).cloned() {
+            None => {
+                let message = format!("Unknown prepared statement handler ({id}) given to EXECUTE");
+                self.fail(&ErrPacket::new(1243, "HY000", message)).await
+            }
+            Some(Prepared::AtMariaDb {
+                sql,
+                target,
+                rewritten,
+            }) => {
+                self.warnings = None;
+                if !rewritten.carriers.is_empty() {
+                    // TiDB's values are those of the moment of execution.
+                    if let Ok(Route::Forward { rewritten, .. }) = self.route_prepared(&sql).await? {
+                        self.carry(&rewritten).await?;
+                    }
+                }
+                self.pass_on(command::STMT_EXECUTE, body).await?;
+                let passing = Passing {
+                    renames: &rewritten.renames,
+                    statement: &sql,
+                    target: target.as_deref(),
+                    ..Passing::default()
+                };
+                self.relay(passing).await.map(|_| ())
+            }
+            Some(Prepared::AtFront { sql }) => self.execute_at_front(&sql).await,
+        }
+    }
+
+    async fn execute_at_front(&mut self, sql: &str) -> Result<(), FrontError> {
+        self.run_text(sql, false, true).await.map(|_| ())
+    }
+
+    /// Runs a query at MariaDB so that its rows come in the binary protocol.
+    pub(super) async fn run_binary(&mut self, query: &str) -> Result<Answered, FrontError> {
+        self.pass_on(command::STMT_PREPARE, query.as_bytes())
+            .await?;
+        let first = self.backend.channel.read().await?;
+        if first.first() == Some(&ERR) {
+            self.client.write(&first).await?;
+            return Ok(Answered::Failed);
+        }
+        let mut r = Reader::new(&first, "the answer to a prepare");
+        r.u8()?;
+        let id = r.u32()?.to_le_bytes();
+        let (columns, parameters) = (r.u16()?, r.u16()?);
+        for count in [parameters, columns] {
+            let eof = u16::from(count > 0 && self.backend.capabilities() & DEPRECATE_EOF == 0);
+            for _ in 0..count + eof {
+                self.backend.channel.read().await?;
+            }
+        }
+        let mut execute = id.to_vec();
+        // No cursor, one iteration.
+        execute.extend_from_slice(&[0, 1, 0, 0, 0]);
+        self.pass_on(command::STMT_EXECUTE, &execute).await?;
+        let answered = self.relay(Passing::default()).await?;
+        self.pass_on(command::STMT_CLOSE, &id).await?;
+        Ok(answered)
+    }
+
+    pub(super) async fn close_statement(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let id = Reader::new(body, "a close").u32()?;
+        match self.prepared.remove(&id) {
+            Some(Prepared::AtMariaDb { .. }) => self.pass_on(command::STMT_CLOSE, body).await,
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn reset_statement(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let id = Reader::new(&body[..body.len().min(STMT_ID_LEN)], "a reset").u32()?;
+        if id >= SPECIAL {
+            let ok = OkPacket {
+                status: self.status,
+                ..OkPacket::default()
+            };
+            return Ok(self.client.write(&ok.encode_plain(OK)).await?);
+        }
+        self.pass_on(command::STMT_RESET, body).await?;
+        self.relay(Passing::default()).await.map(|_| ())
+    }
+}

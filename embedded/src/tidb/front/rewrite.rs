@@ -1,0 +1,198 @@
+//! Places in a statement where TiDB's answer is not MariaDB's: TiDB's variables and functions.
+//!
+//! Such a place becomes a user variable that is given TiDB's value just before; in column names the original text is put
+//! back.
+
+use super::errors;
+use super::session::Session;
+use super::text::{Kind, Text, literal};
+use super::{FrontError, variables};
+use crate::tidb::wire::ErrPacket;
+
+/// Prefix of the user variables that carry TiDB's values.
+const CARRIER: &str = "@__embedded_tidb_";
+
+/// A statement for MariaDB.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Rewritten {
+    pub(super) sql: String,
+    /// User variables to set before, with SQL literals of their values.
+    pub(super) carriers: Vec<(String, String)>,
+    /// In column names: what stands there, what is shown.
+    pub(super) renames: Vec<(String, String)>,
+}
+
+/// Scope, and name in lower case, of `@@name`, `@@session.name`, `` @@`name` ``.
+pub(super) fn variable_name(token: &str) -> (Option<String>, String) {
+    let plain = token.trim_start_matches('@').replace(['`', '\'', '"'], "");
+    let plain = plain.to_ascii_lowercase();
+    match plain.split_once('.') {
+        Some((scope, name)) => (Some(scope.to_owned()), name.to_owned()),
+        None => (None, plain),
+    }
+}
+
+impl Session {
+    /// Puts TiDB's values into a statement.
+    pub(super) async fn rewrite(
+        &mut self,
+        text: &Text<'_>,
+    ) -> Result<Result<Rewritten, ErrPacket>, FrontError> {
+        let mut out = Rewritten::default();
+        let mut copied = 0;
+        for (n, token) in text.tokens.iter().enumerate() {
+            let original = text.of(token);
+            let mut end = token.range.end;
+            let replacement = match token.kind {
+                Kind::SystemVariable => {
+                    let (scope, name) = variable_name(original);
+                    if let Some(renamed) = mariadb_name(&name) {
+                        let scope = scope.map(|s| format!("{s}.")).unwrap_or_default();
+                        Some((format!("@@{scope}{renamed}"), None))
+                    } else if let Some(value) = self.variable(scope.as_deref(), &name).await? {
+                        let carrier = format!("{CARRIER}{name}");
+                        Some((carrier, Some(value)))
+                    } else if name.starts_with("tidb_") {
+                        return Ok(Err(errors::unknown_variable(&name)));
+                    } else {
+                        None
+                    }
+                }
+                Kind::Word
+                    if original.len() > 5
+                        && original[..5].eq_ignore_ascii_case("tidb_")
+                        && text.is_sign(n + 1, '(') =>
+                {
+                    if !original.eq_ignore_ascii_case("tidb_version") || !text.is_sign(n + 2, ')') {
+                        let what = format!("the function {}", original.to_ascii_lowercase());
+                        return Ok(Err(errors::unsupported(&what)));
+                    }
+                    end = text.tokens[n + 2].range.end;
+                    let value = literal(&self.shared.build_text);
+                    Some((format!("{CARRIER}version"), Some(value)))
+                }
+                _ => None,
+            };
+            let Some((standing, value)) = replacement else {
+                continue;
+            };
+            out.sql.push_str(&text.sql[copied..token.range.start]);
+            out.sql.push_str(&standing);
+            copied = end;
+            let shown = text.sql[token.range.start..end].to_owned();
+            if !out.renames.iter().any(|(s, _)| *s == standing) {
+                out.renames.push((standing.clone(), shown));
+                out.carriers.extend(value.map(|v| (standing, v)));
+            }
+        }
+        out.sql.push_str(&text.sql[copied..]);
+        Ok(Ok(out))
+    }
+
+    /// The value of a variable that is not MariaDB's to tell, as a SQL literal.
+    async fn variable(
+        &mut self,
+        scope: Option<&str>,
+        name: &str,
+    ) -> Result<Option<String>, FrontError> {
+        if name == "tidb_current_ts" {
+            return Ok(Some(self.current_ts().await?.to_string()));
+        }
+        if let Some((_, value)) = overrides(&self.shared.server_version)
+            .into_iter()
+            .find(|(n, _)| *n == name)
+        {
+            return Ok(Some(number_or_literal(&value)));
+        }
+        let Some(variable) = variables::tidb(name) else {
+            return Ok(None);
+        };
+        Ok(Some(number_or_literal(
+            &self.tidb_value(variable, scope == Some("global")),
+        )))
+    }
+
+    /// The value of a variable of TiDB for this session, or globally.
+    pub(super) fn tidb_value(&self, variable: &variables::Variable, global: bool) -> String {
+        let session = self.variables.get(variable.name).filter(|_| !global);
+        if let Some(value) = session {
+            return value.clone();
+        }
+        let globals = self
+            .shared
+            .globals
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        globals
+            .get(variable.name)
+            .cloned()
+            .unwrap_or_else(|| variable.default.to_owned())
+    }
+
+    /// The start TSO of the open transaction; 0 outside one.
+    async fn current_ts(&mut self) -> Result<u64, FrontError> {
+        if !self.in_transaction {
+            return Ok(0);
+        }
+        if let Some(ts) = self.transaction_ts {
+            return Ok(ts);
+        }
+        let ts = self.shared.client.tso().await?;
+        self.transaction_ts = Some(ts);
+        Ok(ts)
+    }
+}
+
+/// Variables that MariaDB 10.11 has under an older name.
+pub(super) fn mariadb_name(name: &str) -> Option<&'static str> {
+    match name {
+        "transaction_isolation" => Some("tx_isolation"),
+        "transaction_read_only" => Some("tx_read_only"),
+        _ => None,
+    }
+}
+
+/// Variables that both have, with values of TiDB's.
+pub(super) fn overrides(server_version: &str) -> Vec<(&'static str, String)> {
+    let old = server_version.starts_with("5.7");
+    let comment = if old {
+        "TiDB Server (Apache License 2.0) Community Edition, MySQL 5.7 compatible"
+    } else {
+        "TiDB Server (Apache License 2.0) Community Edition, MySQL 8.0 compatible"
+    };
+    [
+        ("version_comment", comment),
+        ("license", "Apache License 2.0"),
+        ("lower_case_table_names", "2"),
+        ("log_bin", if old { "OFF" } else { "0" }),
+        ("version_compile_machine", "x86_64"),
+        ("version_compile_os", "linux"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+fn number_or_literal(value: &str) -> String {
+    let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    // Switches read back as numbers, as they do in TiDB.
+    match value {
+        "ON" => "1".to_owned(),
+        "OFF" => "0".to_owned(),
+        number if is_number => number.to_owned(),
+        text => literal(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_with_and_without_scope() {
+        assert_eq!(variable_name("@@Version"), (None, "version".to_owned()));
+        assert_eq!(
+            variable_name("@@SESSION.`tidb_txn_mode`"),
+            (Some("session".to_owned()), "tidb_txn_mode".to_owned())
+        );
+    }
+}

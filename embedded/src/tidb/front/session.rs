@@ -1,0 +1,255 @@
+//! One client's connection.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::prepared::Prepared;
+use super::relay::{Answered, Passing};
+use super::variables::Values;
+use super::{FrontError, Shared, login};
+use crate::client::Ts;
+use crate::tidb::catalog::Warning;
+use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
+use crate::tidb::wire::handshake::{Login, NATIVE_PASSWORD};
+use crate::tidb::wire::packet::{EOF, ERR, OK};
+use crate::tidb::wire::{
+    Backend, Channel, EofPacket, ErrPacket, OkPacket, Reader, WireError, command,
+};
+
+/// A client, its connection to MariaDB, and what the front knows of the session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Channel<TcpStream>,
+    pub(super) backend: Backend,
+    pub(super) shared: Arc<Shared>,
+    pub(super) capabilities: u32,
+    pub(super) database: Option<String>,
+    /// Status bits as last told by MariaDB.
+    pub(super) status: u16,
+    pub(super) in_transaction: bool,
+    /// `@@tidb_current_ts` of the open transaction, once asked for.
+    pub(super) transaction_ts: Option<Ts>,
+    /// Variables of TiDB that MariaDB does not have.
+    pub(super) variables: Values,
+    /// Warnings of the last statement, if it was the front that ran it.
+    pub(super) warnings: Option<Vec<Warning>>,
+    pub(super) prepared: HashMap<u32, Prepared>,
+    pub(super) last_special: u32,
+    peer: SocketAddr,
+}
+
+impl Session {
+    pub(super) fn new(
+        client: Channel<TcpStream>,
+        backend: Backend,
+        login: Login,
+        peer: SocketAddr,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            client,
+            backend,
+            shared,
+            capabilities: login.capabilities,
+            database: login.database,
+            status: 0,
+            in_transaction: false,
+            transaction_ts: None,
+            variables: Values::default(),
+            warnings: None,
+            prepared: HashMap::new(),
+            last_special: 0,
+            peer,
+        }
+    }
+
+    /// Serves commands until the client leaves or, between two commands, `stop` is cancelled.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), FrontError> {
+        loop {
+            self.client.restart();
+            let payload = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                payload = self.client.read() => payload?,
+            };
+            let Some((command, body)) = payload.split_first() else {
+                let error = ErrPacket::new(1047, "08S01", "Unknown command");
+                self.client.write(&error.encode()).await?;
+                self.client.flush().await?;
+                continue;
+            };
+            if *command == command::QUIT {
+                return Ok(());
+            }
+            self.command(*command, body).await?;
+            self.client.flush().await?;
+        }
+    }
+
+    async fn command(&mut self, command: u8, body: &[u8]) -> Result<(), FrontError> {
+        match command {
+            command::QUERY => self.query(body).await,
+            command::INIT_DB => {
+                let name = String::from_utf8_lossy(body).into_owned();
+                self.pass_on(command, body).await?;
+                if self.relay(Passing::default()).await? == Answered::Done {
+                    self.database = Some(name);
+                }
+                Ok(())
+            }
+            command::PING => {
+                self.pass_on(command, body).await?;
+                self.relay(Passing::default()).await.map(|_| ())
+            }
+            command::STATISTICS => {
+                self.pass_on(command, body).await?;
+                let text = self.backend.channel.read().await?;
+                Ok(self.client.write(&text).await?)
+            }
+            command::FIELD_LIST => self.field_list(body).await,
+            command::SET_OPTION => self.set_option(body).await,
+            command::CHANGE_USER => self.change_user(body).await,
+            command::RESET_CONNECTION => {
+                self.pass_on(command, body).await?;
+                self.reset();
+                self.relay(Passing::default()).await.map(|_| ())
+            }
+            command::STMT_PREPARE => self.prepare(body).await,
+            command::STMT_EXECUTE => self.execute(body).await,
+            command::STMT_FETCH => {
+                self.pass_on(command, body).await?;
+                self.relay_rows(Passing::default()).await.map(|_| ())
+            }
+            command::STMT_SEND_LONG_DATA => self.pass_on(command, body).await,
+            command::STMT_CLOSE => self.close_statement(body).await,
+            command::STMT_RESET => self.reset_statement(body).await,
+            other => {
+                let message = format!("command {other} is not supported by the embedded TiDB");
+                self.fail(&ErrPacket::new(1047, "08S01", message)).await
+            }
+        }
+    }
+
+    /// Sends a command to MariaDB as it came.
+    pub(super) async fn pass_on(&mut self, command: u8, body: &[u8]) -> Result<(), FrontError> {
+        Ok(self.backend.send(command, body).await?)
+    }
+
+    /// Answers with an error.
+    pub(super) async fn fail(&mut self, error: &ErrPacket) -> Result<(), FrontError> {
+        Ok(self.client.write(&error.encode()).await?)
+    }
+
+    /// Answers with an OK of the front's own making.
+    pub(super) async fn succeed(&mut self, warnings: usize, more: bool) -> Result<(), FrontError> {
+        let mut ok = OkPacket {
+            status: self.status,
+            warnings: u16::try_from(warnings).unwrap_or(u16::MAX),
+            ..OkPacket::default()
+        };
+        if more {
+            ok.status |= STATUS_MORE_RESULTS;
+        }
+        Ok(self.client.write(&ok.encode_plain(OK)).await?)
+    }
+
+    fn reset(&mut self) {
+        self.prepared.clear();
+        self.variables = Values::default();
+        self.warnings = None;
+        self.transaction_ts = None;
+    }
+
+    /// Columns of a table, without the invisible one.
+    async fn field_list(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        self.pass_on(command::FIELD_LIST, body).await?;
+        loop {
+            let payload = self.backend.channel.read().await?;
+            let ends = match payload.first() {
+                Some(&ERR) => true,
+                Some(&EOF) => payload.len() < 0xff_ffff,
+                _ => false,
+            };
+            if ends
+                && payload.first() == Some(&EOF)
+                && self.backend.capabilities() & DEPRECATE_EOF != 0
+            {
+                let ok = OkPacket::parse(&payload, self.backend.capabilities())?;
+                return Ok(self.client.write(&ok.encode_plain(EOF)).await?);
+            }
+            if ends || column_name(&payload)? != crate::tidb::apply::table::ROW_ID.as_bytes() {
+                self.client.write(&payload).await?;
+            }
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Multi-statements are cut apart here, so MariaDB need not know.
+    async fn set_option(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        match body {
+            [0, 0] => self.capabilities |= MULTI_STATEMENTS,
+            [1, 0] => self.capabilities &= !MULTI_STATEMENTS,
+            _ => {
+                let error = ErrPacket::new(1047, "08S01", "Unknown option");
+                return self.fail(&error).await;
+            }
+        }
+        let eof = if self.capabilities & DEPRECATE_EOF != 0 {
+            let ok = OkPacket {
+                status: self.status,
+                ..OkPacket::default()
+            };
+            ok.encode_plain(EOF)
+        } else {
+            EofPacket {
+                warnings: 0,
+                status: self.status,
+            }
+            .encode()
+        };
+        Ok(self.client.write(&eof).await?)
+    }
+
+    async fn change_user(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let mut r = Reader::new(body, "a change of user");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let user = text(r.zero_terminated()?);
+        let len = r.u8()?;
+        let auth = r.take(len.into())?.to_vec();
+        let database = text(r.zero_terminated()?);
+        let collation = if r.is_empty() { 0 } else { r.u16()? };
+        if let Some(refusal) = login::check(&user, &auth, self.peer) {
+            self.fail(&refusal).await?;
+            self.client.flush().await?;
+            return Err(WireError::Closed { peer: "the client" }.into());
+        }
+        let collation = login::backend_collation(u8::try_from(collation).unwrap_or(0));
+        let mut forwarded = user.into_bytes();
+        forwarded.extend_from_slice(&[0, 0]);
+        forwarded.extend_from_slice(database.as_bytes());
+        forwarded.push(0);
+        forwarded.extend_from_slice(&u16::from(collation).to_le_bytes());
+        forwarded.extend_from_slice(NATIVE_PASSWORD.as_bytes());
+        forwarded.push(0);
+        self.pass_on(command::CHANGE_USER, &forwarded).await?;
+        self.reset();
+        if self.relay(Passing::default()).await? == Answered::Done {
+            self.database = Some(database).filter(|d| !d.is_empty());
+        }
+        Ok(())
+    }
+}
+
+fn column_name(definition: &[u8]) -> Result<Vec<u8>, WireError> {
+    let mut r = Reader::new(definition, "a column definition");
+    for _ in 0..4 {
+        r.lenenc_bytes()?;
+    }
+    Ok(r.lenenc_bytes()?.to_vec())
+}

@@ -1,0 +1,364 @@
+//! `SET`.
+
+use super::relay::{Answered, Passing};
+use super::rewrite::{mariadb_name, variable_name};
+use super::session::Session;
+use super::text::{Kind, Text, literal};
+use super::variables::{self, Refusal, Variable};
+use super::{FrontError, errors};
+use crate::tidb::catalog::DEFAULT_SQL_MODE;
+use crate::tidb::wire::{ErrPacket, command};
+
+/// Settings of TiDB's that are pinned here: what reaches TiKV depends on them.
+const PINNED: [&str; 14] = [
+    "binlog_format",
+    "binlog_row_image",
+    "character_set_database",
+    "character_set_server",
+    "collation_database",
+    "collation_server",
+    "default_storage_engine",
+    "default_tmp_storage_engine",
+    "gtid_mode",
+    "log_bin",
+    "max_allowed_packet",
+    "server_id",
+    "sql_log_bin",
+    "storage_engine",
+];
+
+/// Character sets of a connection, and TiDB's default collations for them, which are not MariaDB's.
+const CHARSETS: [(&str, &str); 6] = [
+    ("utf8mb4", "utf8mb4_bin"),
+    ("utf8", "utf8_bin"),
+    ("utf8mb3", "utf8_bin"),
+    ("latin1", "latin1_bin"),
+    ("ascii", "ascii_bin"),
+    ("binary", "binary"),
+];
+
+/// What a SET statement comes to.
+#[derive(Debug, Default)]
+struct Settings {
+    /// Assignments for MariaDB.
+    forwarded: Vec<String>,
+    /// Assignments to variables of TiDB: whether globally, which, and the value.
+    kept: Vec<(bool, &'static Variable, String)>,
+}
+
+type Checked<T> = Result<Result<T, ErrPacket>, FrontError>;
+
+/// Returns early with a refusal.
+macro_rules! allowed {
+    ($checked:expr) => {
+        match $checked {
+            Ok(value) => value,
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    };
+}
+
+impl Session {
+    /// Runs a SET statement and answers.
+    pub(super) async fn set(&mut self, sql: &str, more: bool) -> Result<Answered, FrontError> {
+        let Ok(text) = Text::new(sql) else {
+            return self.refuse(&errors::syntax_at(sql, 0)).await;
+        };
+        let settings = match self.settings(&text).await? {
+            Ok(settings) => settings,
+            Err(refusal) => return self.refuse(&refusal).await,
+        };
+        self.warnings = None;
+        let answered = if settings.forwarded.is_empty() {
+            self.succeed(0, more).await?;
+            Answered::Done
+        } else {
+            let statement = format!("SET {}", settings.forwarded.join(", "));
+            let text = match Text::new(&statement) {
+                Ok(text) => text,
+                Err(_) => return self.refuse(&errors::syntax_at(sql, 0)).await,
+            };
+            let rewritten = match self.rewrite(&text).await? {
+                Ok(rewritten) => rewritten,
+                Err(refusal) => return self.refuse(&refusal).await,
+            };
+            self.carry(&rewritten).await?;
+            self.pass_on(command::QUERY, rewritten.sql.as_bytes())
+                .await?;
+            let passing = Passing {
+                more,
+                statement: sql,
+                ..Passing::default()
+            };
+            self.relay(passing).await?
+        };
+        if answered == Answered::Done {
+            for (global, variable, value) in settings.kept {
+                self.keep(global, variable, value);
+            }
+        }
+        Ok(answered)
+    }
+
+    fn keep(&mut self, global: bool, variable: &'static Variable, value: String) {
+        if global {
+            self.shared
+                .globals
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(variable.name, value);
+        } else {
+            self.variables.insert(variable.name, value);
+        }
+    }
+
+    async fn settings(&mut self, text: &Text<'_>) -> Checked<Settings> {
+        let mut out = Settings::default();
+        let scope =
+            usize::from(text.is(1, "GLOBAL") || text.is(1, "SESSION") || text.is(1, "LOCAL"));
+        if text.is(1 + scope, "TRANSACTION") {
+            allowed!(transaction(text, 2 + scope));
+            out.forwarded.push(text.from(1).to_owned());
+            return Ok(Ok(out));
+        }
+        if text.is(1, "STATEMENT") {
+            return Ok(Err(errors::syntax_at_token(text, 1)));
+        }
+        for (word, what) in [
+            ("PASSWORD", "users and privileges"),
+            ("ROLE", "users and privileges"),
+            ("DEFAULT", "users and privileges"),
+            ("RESOURCE", "resource groups"),
+            ("CONFIG", "SET CONFIG"),
+        ] {
+            if text.is(1, word) {
+                return Ok(Err(errors::unsupported(what)));
+            }
+        }
+        for (from, to) in assignments(text) {
+            allowed!(self.assignment(text, from, to, &mut out).await?);
+        }
+        Ok(Ok(out))
+    }
+
+    /// One assignment: the tokens from `from` up to but not including `to`.
+    async fn assignment(
+        &mut self,
+        text: &Text<'_>,
+        from: usize,
+        to: usize,
+        out: &mut Settings,
+    ) -> Checked<()> {
+        let Some(first) = text.tokens.get(from).filter(|_| from < to) else {
+            return Ok(Err(errors::syntax_at_token(text, from)));
+        };
+        let whole = between(text, from, to);
+        if first.kind == Kind::UserVariable {
+            out.forwarded.push(whole.to_owned());
+            return Ok(Ok(()));
+        }
+        if text.is(from, "NAMES") || text.is(from, "CHARSET") || text.is(from, "CHARACTER") {
+            out.forwarded.push(allowed!(names(text, from, to)));
+            return Ok(Ok(()));
+        }
+        let mut n = from;
+        let (scope, name) = if first.kind == Kind::SystemVariable {
+            variable_name(text.of(first))
+        } else {
+            let scoped = ["GLOBAL", "SESSION", "LOCAL", "PERSIST"]
+                .iter()
+                .find(|w| text.is(n, w));
+            n += usize::from(scoped.is_some());
+            let Some(name) = text.name(n) else {
+                return Ok(Err(errors::syntax_at_token(text, n)));
+            };
+            (
+                scoped.map(|s| s.to_ascii_lowercase()),
+                name.to_ascii_lowercase(),
+            )
+        };
+        n += 1;
+        if text.is_sign(n, ':') {
+            n += 1;
+        }
+        if !text.is_sign(n, '=') || n + 1 >= to {
+            return Ok(Err(errors::syntax_at_token(text, n)));
+        }
+        let value = Value {
+            text,
+            from: n + 1,
+            to,
+        };
+        let global = scope.as_deref() == Some("global");
+        let prefix = if global { "GLOBAL " } else { "SESSION " };
+        if name == "sql_mode" {
+            let mode = allowed!(self.sql_mode(value).await?);
+            out.forwarded
+                .push(format!("{prefix}sql_mode = {}", literal(&mode)));
+            return Ok(Ok(()));
+        }
+        if let Some(variable) = variables::tidb(&name) {
+            let value = if text.is(value.from, "DEFAULT") {
+                variable.default.to_owned()
+            } else {
+                allowed!(self.value(value).await?).unwrap_or_default()
+            };
+            match variable.accept(&value) {
+                Ok(value) => out.kept.push((global, variable, value)),
+                Err(refusal) => return Ok(Err(refused(variable, &value, &refusal))),
+            }
+            return Ok(Ok(()));
+        }
+        if PINNED.contains(&name.as_str()) {
+            return Ok(Err(errors::unsupported(&format!("setting {name}"))));
+        }
+        if !variables::is_shared(&name) {
+            return Ok(Err(errors::unknown_variable(&name)));
+        }
+        if name.ends_with("_isolation") {
+            let level = allowed!(self.value(value).await?).unwrap_or_default();
+            allowed!(isolation(&level));
+        }
+        if name == "character_set_connection" {
+            let charset = allowed!(self.value(value).await?).unwrap_or_default();
+            if let Some(collation) = default_collation(&charset) {
+                out.forwarded
+                    .push(format!("{prefix}collation_connection = {collation}"));
+                return Ok(Ok(()));
+            }
+        }
+        let name = mariadb_name(&name).unwrap_or(&name);
+        let value = between(text, value.from, value.to);
+        out.forwarded.push(format!("{prefix}{name} = {value}"));
+        Ok(Ok(()))
+    }
+
+    /// The value of the right side: a bare word is its own text.
+    async fn value(&mut self, value: Value<'_, '_>) -> Checked<Option<String>> {
+        if value.to == value.from + 1
+            && let Some(word) = value.text.name(value.from)
+        {
+            return Ok(Ok(Some(word)));
+        }
+        let expression = between(value.text, value.from, value.to).to_owned();
+        self.evaluate(&expression).await
+    }
+
+    async fn sql_mode(&mut self, value: Value<'_, '_>) -> Checked<String> {
+        if value.text.is(value.from, "DEFAULT") {
+            return Ok(Ok(DEFAULT_SQL_MODE.to_owned()));
+        }
+        let mode = allowed!(self.value(value).await?).unwrap_or_default();
+        if let Some(refused) = variables::refused_sql_mode(&mode) {
+            return Ok(Err(errors::unsupported(&format!("sql_mode {refused}"))));
+        }
+        Ok(Ok(mode))
+    }
+}
+
+/// The right side of an assignment.
+#[derive(Clone, Copy)]
+struct Value<'t, 's> {
+    text: &'t Text<'s>,
+    from: usize,
+    to: usize,
+}
+
+/// Where assignments begin and end: between commas outside parentheses.
+fn assignments(text: &Text<'_>) -> Vec<(usize, usize)> {
+    let mut out = Vec::new();
+    let (mut depth, mut from) = (0_i32, 1);
+    for (n, token) in text.tokens.iter().enumerate().skip(1) {
+        match token.kind {
+            Kind::Sign('(') => depth += 1,
+            Kind::Sign(')') => depth -= 1,
+            Kind::Sign(',') if depth == 0 => {
+                out.push((from, n));
+                from = n + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push((from, text.tokens.len()));
+    out
+}
+
+fn between<'t>(text: &'t Text<'_>, from: usize, to: usize) -> &'t str {
+    match (text.tokens.get(from), text.tokens.get(to - 1)) {
+        (Some(first), Some(last)) => &text.sql[first.range.start..last.range.end],
+        _ => "",
+    }
+}
+
+fn default_collation(charset: &str) -> Option<&'static str> {
+    CHARSETS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(charset))
+        .map(|(_, collation)| *collation)
+}
+
+/// `NAMES x [COLLATE y]`, `CHARACTER SET x`, `CHARSET x`, with TiDB's default collation for the character set.
+fn names(text: &Text<'_>, from: usize, to: usize) -> Result<String, ErrPacket> {
+    let is_names = text.is(from, "NAMES");
+    let n = from + if text.is(from, "CHARACTER") { 2 } else { 1 };
+    let charset = text
+        .string(n)
+        .or_else(|| text.name(n))
+        .ok_or_else(|| errors::syntax_at_token(text, n))?;
+    let verb = if is_names { "NAMES" } else { "CHARACTER SET" };
+    if charset.eq_ignore_ascii_case("default") {
+        return Ok(format!("{verb} DEFAULT"));
+    }
+    let Some(collation) = default_collation(&charset) else {
+        return Err(errors::unsupported(&format!(
+            "character set {charset} of a connection"
+        )));
+    };
+    if !is_names {
+        return Ok(format!("CHARACTER SET {charset}"));
+    }
+    if n + 1 < to {
+        return Ok(between(text, from, to).to_owned());
+    }
+    Ok(format!("NAMES {charset} COLLATE {collation}"))
+}
+
+fn transaction(text: &Text<'_>, n: usize) -> Result<(), ErrPacket> {
+    if text.has(&["AS", "OF"]) {
+        return Err(errors::unsupported("reads of the past (AS OF TIMESTAMP)"));
+    }
+    match (0..text.tokens.len()).find(|i| *i >= n && text.is(*i, "LEVEL")) {
+        Some(level) => isolation(&format!("{}-{}", text.get(level + 1), text.get(level + 2))),
+        None => Ok(()),
+    }
+}
+
+/// TiDB has two isolation levels.
+fn isolation(level: &str) -> Result<(), ErrPacket> {
+    let level = level.to_ascii_uppercase();
+    if level == "READ-COMMITTED" || level == "REPEATABLE-READ" {
+        return Ok(());
+    }
+    let level = level.trim_end_matches('-');
+    let message = format!(
+        "The isolation level '{level}' is not supported. Set tidb_skip_isolation_level_check=1 to skip this error"
+    );
+    Err(ErrPacket::new(8048, "HY000", message))
+}
+
+fn refused(variable: &Variable, value: &str, refusal: &Refusal) -> ErrPacket {
+    let name = variable.name;
+    match refusal {
+        Refusal::Wrong => ErrPacket::new(
+            1231,
+            "42000",
+            format!("Variable '{name}' can't be set to the value of '{value}'"),
+        ),
+        Refusal::ReadOnly => ErrPacket::new(
+            1238,
+            "HY000",
+            format!("Variable '{name}' is a read only variable"),
+        ),
+        Refusal::Unsupported => errors::unsupported(&format!("{name} = {value}")),
+    }
+}

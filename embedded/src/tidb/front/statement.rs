@@ -1,0 +1,357 @@
+//! What is done with one SQL statement.
+
+use super::policy::{self, Class};
+use super::relay::{Answered, Passing};
+use super::rewrite::Rewritten;
+use super::session::Session;
+use super::text::{Broken, Kind, Text};
+use super::{FrontError, errors, served};
+use crate::tidb::catalog::Warning;
+use crate::tidb::wire::capability::MULTI_STATEMENTS;
+use crate::tidb::wire::{ErrPacket, WireError, command};
+
+/// The way of a statement.
+#[derive(Debug, Clone)]
+pub(super) enum Route {
+    /// MariaDB runs it.
+    Forward {
+        /// As MariaDB is to have it.
+        rewritten: Rewritten,
+        /// The table that it writes, for messages.
+        target: Option<String>,
+    },
+    /// MariaDB tells an answer of the front's as the result of this query.
+    Served { query: String },
+    /// It changes the schema.
+    Ddl,
+    /// `SET`.
+    Set,
+    /// There is nothing to do for it here.
+    Nothing { warnings: Vec<Warning> },
+}
+
+type Routed = Result<Result<Route, ErrPacket>, FrontError>;
+
+impl Session {
+    /// One or several statements in text form.
+    pub(super) async fn query(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let Ok(sql) = std::str::from_utf8(body) else {
+            let refusal = errors::unsupported(
+                "SQL texts that are not UTF-8: send bytes as hexadecimal literals or as parameters",
+            );
+            return self.fail(&refusal).await;
+        };
+        let statements = match Text::new(sql) {
+            Ok(text) => text.statements(),
+            Err(broken) => return self.fail(&unclosed(sql, &broken)).await,
+        };
+        if statements.is_empty() {
+            let error = ErrPacket::new(1065, "42000", "Query was empty");
+            return self.fail(&error).await;
+        }
+        if statements.len() > 1 && self.capabilities & MULTI_STATEMENTS == 0 {
+            let message = "client has multi-statement capability disabled. Run SET GLOBAL \
+                           tidb_multi_statement_mode='ON' after you understand the security risk";
+            return self.fail(&ErrPacket::new(8130, "HY000", message)).await;
+        }
+        let last = statements.len() - 1;
+        for (i, statement) in statements.iter().enumerate() {
+            if self.run_text(statement, i < last, false).await? == Answered::Failed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one statement and answers, in the binary protocol if `binary`.
+    pub(super) async fn run_text(
+        &mut self,
+        sql: &str,
+        more: bool,
+        binary: bool,
+    ) -> Result<Answered, FrontError> {
+        match self.route(sql).await? {
+            Err(refusal) => self.refuse(&refusal).await,
+            Ok(route) => self.take(route, sql, more, binary).await,
+        }
+    }
+
+    /// Answers with an error that the front found, which SHOW WARNINGS then tells again.
+    pub(super) async fn refuse(&mut self, refusal: &ErrPacket) -> Result<Answered, FrontError> {
+        self.warnings = Some(vec![Warning {
+            level: "Error",
+            code: refusal.code,
+            message: refusal.message.clone(),
+        }]);
+        self.fail(refusal).await?;
+        Ok(Answered::Failed)
+    }
+
+    async fn take(
+        &mut self,
+        route: Route,
+        sql: &str,
+        more: bool,
+        binary: bool,
+    ) -> Result<Answered, FrontError> {
+        match route {
+            Route::Forward { rewritten, target } => {
+                self.warnings = None;
+                self.carry(&rewritten).await?;
+                self.pass_on(command::QUERY, rewritten.sql.as_bytes())
+                    .await?;
+                let passing = Passing {
+                    more,
+                    renames: &rewritten.renames,
+                    statement: &rewritten.sql,
+                    target: target.as_deref(),
+                };
+                self.relay(passing).await
+            }
+            Route::Served { query } if binary => self.run_binary(&query).await,
+            Route::Served { query } => {
+                self.pass_on(command::QUERY, query.as_bytes()).await?;
+                let passing = Passing {
+                    more,
+                    statement: &query,
+                    ..Passing::default()
+                };
+                self.relay(passing).await
+            }
+            Route::Ddl => self.ddl(sql, more).await,
+            Route::Set => self.set(sql, more).await,
+            Route::Nothing { warnings } => {
+                self.succeed(warnings.len(), more).await?;
+                self.warnings = Some(warnings);
+                Ok(Answered::Done)
+            }
+        }
+    }
+
+    /// Gives TiDB's values to the user variables that stand for them.
+    pub(super) async fn carry(&mut self, rewritten: &Rewritten) -> Result<(), FrontError> {
+        if rewritten.carriers.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> = rewritten
+            .carriers
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        self.backend
+            .execute(&format!("SET {}", list.join(", ")))
+            .await?;
+        Ok(())
+    }
+
+    /// Decides about a statement of the text protocol.
+    pub(super) async fn route(&mut self, sql: &str) -> Routed {
+        let text = match Text::new(sql) {
+            Ok(text) => text,
+            Err(broken) => return Ok(Err(unclosed(sql, &broken))),
+        };
+        let class = match policy::classify(&text) {
+            Ok(class) => class,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        match class {
+            Class::Query | Class::Dml | Class::Plain => self.forwarded(&text).await,
+            Class::Ddl => Ok(Ok(Route::Ddl)),
+            Class::Set => Ok(Ok(Route::Set)),
+            Class::Show => self.show(&text).await,
+            Class::Explain => self.explain(&text).await,
+            Class::Prepare => self.prepare_text(&text).await,
+            Class::Kill => {
+                let from = if text.is(1, "TIDB") { 2 } else { 1 };
+                let sql = format!("KILL {}", text.from(from));
+                Ok(Ok(forward(sql)))
+            }
+            Class::Analyze => Ok(self.analyze(&text)),
+            Class::Flush | Class::UnlockTables => Ok(Ok(Route::Nothing { warnings: vec![] })),
+            Class::LockTables => {
+                let message = "LOCK TABLES is not supported. To enable this experimental feature, set \
+                               'enable-table-lock' in the configuration file.";
+                let warnings = vec![Warning {
+                    level: "Warning",
+                    code: errors::NOT_SUPPORTED,
+                    message: message.to_owned(),
+                }];
+                Ok(Ok(Route::Nothing { warnings }))
+            }
+        }
+    }
+
+    /// Decides about a statement of the binary protocol.
+    pub(super) async fn route_prepared(&mut self, sql: &str) -> Routed {
+        let text = match Text::new(sql) {
+            Ok(text) => text,
+            Err(broken) => return Ok(Err(unclosed(sql, &broken))),
+        };
+        match text.statements().as_slice() {
+            [] => Ok(Err(ErrPacket::new(1065, "42000", "Query was empty"))),
+            [one] => self.route(one).await,
+            _ => {
+                let message = "Can not prepare multiple statements";
+                Ok(Err(ErrPacket::new(8115, "HY000", message)))
+            }
+        }
+    }
+
+    /// MariaDB runs it, with TiDB's values in the places that are TiDB's.
+    pub(super) async fn forwarded(&mut self, text: &Text<'_>) -> Routed {
+        if text.is(0, "BEGIN") && text.is(1, "PESSIMISTIC") {
+            return Ok(Ok(forward("BEGIN".to_owned())));
+        }
+        let writes = matches!(policy::classify(text), Ok(Class::Dml));
+        let target = policy::target(text).filter(|_| writes);
+        if let Some((database, table)) = &target {
+            let database = database.as_deref().or(self.database.as_deref());
+            if database.is_some_and(served::is_system) {
+                let what = format!("writing to tables of {}", database.unwrap_or_default());
+                return Ok(Err(errors::unsupported(&what)));
+            }
+            tracing::trace!(table, "a write");
+        }
+        Ok(self.rewrite(text).await?.map(|rewritten| Route::Forward {
+            rewritten,
+            target: target.map(|(_, table)| table),
+        }))
+    }
+
+    /// `DESC t` and `DESC t column`; plans would be MariaDB's.
+    async fn explain(&mut self, text: &Text<'_>) -> Routed {
+        const OF_STATEMENTS: [&str; 10] = [
+            "SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH", "FORMAT", "ANALYZE", "FOR",
+            "TABLE",
+        ];
+        let statement = OF_STATEMENTS.iter().any(|w| text.is(1, w)) || text.is_sign(1, '(');
+        if statement {
+            return Ok(Err(errors::unsupported(
+                "EXPLAIN of a statement: its plan would be MariaDB's",
+            )));
+        }
+        let Some((database, table, n)) = text.full_name(1) else {
+            return Ok(Err(errors::syntax_at_token(text, 1)));
+        };
+        let database = database.or_else(|| self.database.clone());
+        if let Some(column) = text.name(n) {
+            let condition = format!("x LIKE {}", super::text::literal(&column));
+            let like = match Text::new(&condition) {
+                Ok(like) => like,
+                Err(_) => return Ok(Err(errors::syntax_at_token(text, n))),
+            };
+            return self.columns_of(&like, database, &table, false, 1).await;
+        }
+        self.columns_of(text, database, &table, false, n).await
+    }
+
+    /// `ANALYZE TABLE`: there are no statistics to collect, but the tables have to exist.
+    fn analyze(&self, text: &Text<'_>) -> Result<Route, ErrPacket> {
+        let mut n = 1;
+        while ["INCREMENTAL", "TABLE", "NO_WRITE_TO_BINLOG", "LOCAL"]
+            .iter()
+            .any(|w| text.is(n, w))
+        {
+            n += 1;
+        }
+        let catalog = self.shared.apply.catalog();
+        loop {
+            let (database, table, after) = text
+                .full_name(n)
+                .ok_or_else(|| errors::syntax_at_token(text, n))?;
+            let database = database
+                .or_else(|| self.database.clone())
+                .ok_or_else(|| ErrPacket::new(1046, "3D000", "No database selected"))?;
+            if catalog.table(&database, &table).is_none() {
+                return Err(served::unknown_table(&database, &table));
+            }
+            if !text.is_sign(after, ',') {
+                return Ok(Route::Nothing { warnings: vec![] });
+            }
+            n = after + 1;
+        }
+    }
+
+    /// `PREPARE name FROM 'text'`: the text must be one that MariaDB may run as it is.
+    async fn prepare_text(&mut self, text: &Text<'_>) -> Routed {
+        if !text.is(2, "FROM") {
+            return Ok(Err(errors::syntax_at_token(text, 2)));
+        }
+        let inner = if policy::is_kind(text, 3, Kind::UserVariable) {
+            let query = format!("SELECT {}", text.get(3));
+            self.backend.value(&query).await?
+        } else {
+            match text.string(3) {
+                Some(inner) => inner,
+                None => return Ok(Err(errors::syntax_at_token(text, 3))),
+            }
+        };
+        let route = match Text::new(&inner) {
+            Err(broken) => return Ok(Err(unclosed(&inner, &broken))),
+            Ok(inner) => match policy::classify(&inner) {
+                Err(refusal) => return Ok(Err(refusal)),
+                Ok(Class::Query | Class::Dml | Class::Plain) => self.forwarded(&inner).await?,
+                Ok(_) => {
+                    let what = format!(
+                        "PREPARE … FROM a {} statement",
+                        inner.get(0).to_ascii_uppercase()
+                    );
+                    return Ok(Err(errors::unsupported(&what)));
+                }
+            },
+        };
+        match route {
+            Err(refusal) => Ok(Err(refusal)),
+            Ok(Route::Forward { rewritten, .. }) if rewritten.renames.is_empty() => {
+                let sql = format!(
+                    "PREPARE {} FROM {}",
+                    text.get(1),
+                    super::text::literal(&rewritten.sql)
+                );
+                Ok(Ok(forward(sql)))
+            }
+            Ok(_) => Ok(Err(errors::unsupported(
+                "PREPARE … FROM a text with variables or functions of TiDB",
+            ))),
+        }
+    }
+
+    /// The value of an expression, NULL as none.
+    pub(super) async fn evaluate(
+        &mut self,
+        expression: &str,
+    ) -> Result<Result<Option<String>, ErrPacket>, FrontError> {
+        let query = format!("SELECT {expression}");
+        let text = match Text::new(&query) {
+            Ok(text) => text,
+            Err(broken) => return Ok(Err(unclosed(&query, &broken))),
+        };
+        let rewritten = match self.rewrite(&text).await? {
+            Ok(rewritten) => rewritten,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.carry(&rewritten).await?;
+        match self.backend.rows(&rewritten.sql).await {
+            Ok(rows) => Ok(Ok(rows
+                .single()
+                .map(|v| String::from_utf8_lossy(v).into_owned()))),
+            Err(WireError::Server { error, .. }) => Ok(Err(error)),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+fn forward(sql: String) -> Route {
+    Route::Forward {
+        rewritten: Rewritten {
+            sql,
+            ..Rewritten::default()
+        },
+        target: None,
+    }
+}
+
+fn unclosed(sql: &str, broken: &Broken) -> ErrPacket {
+    let Broken::Unclosed { at } = broken;
+    errors::syntax_at(sql, *at)
+}
