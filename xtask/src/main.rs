@@ -1,3 +1,5 @@
-//! Entry point.
+//! `cargo xtask …`: dispatch only; the commands are `harness::cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    harness::cli::main()
+}

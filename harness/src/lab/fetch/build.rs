@@ -1,0 +1,139 @@
+//! Our own programs, built by cargo as part of a lab.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Deserialize;
+
+use super::{FetchError, Fetcher};
+use crate::lab::paths::repository;
+
+/// Our programs.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// The pipeline.
+    pub(crate) cdc: PathBuf,
+    /// PD, TiKV and TiDB.
+    pub(crate) embedded: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Builds our programs when the first component asks for them.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    fetcher: Fetcher,
+    built: Mutex<Built>,
+}
+
+#[derive(Debug)]
+enum Built {
+    NotYet,
+    Done(Programs),
+    Failed,
+}
+
+impl Builder {
+    pub(crate) fn new(fetcher: Fetcher) -> Builder {
+        let built = Mutex::new(Built::NotYet);
+        Builder { fetcher, built }
+    }
+
+    /// A builder whose work is done.
+    pub(crate) fn done(fetcher: Fetcher, programs: Programs) -> Builder {
+        let built = Mutex::new(Built::Done(programs));
+        Builder { fetcher, built }
+    }
+
+    /// The programs. Blocks; who asks while another one builds waits for that.
+    pub(crate) fn get(&self) -> Result<Programs, FetchError> {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Built::NotYet = *built {
+            *built = Built::Failed;
+            *built = Built::Done(programs(&self.fetcher)?);
+        }
+        match &*built {
+            Built::Done(programs) => Ok(programs.clone()),
+            // The first one to ask has the reason.
+            Built::NotYet | Built::Failed => Err(failed("failed before".to_owned())),
+        }
+    }
+}
+
+fn failed(why: String) -> FetchError {
+    FetchError::Build {
+        command: "cargo build --package=pipeline --package=embedded --bins".to_owned(),
+        why,
+    }
+}
+
+/// Builds them, or takes them from `$CDCLAB_BIN_DIR`.
+fn programs(fetcher: &Fetcher) -> Result<Programs, FetchError> {
+    if let Some(dir) = std::env::var_os("CDCLAB_BIN_DIR").filter(|dir| !dir.is_empty()) {
+        return Ok(Programs {
+            cdc: given(dir.as_ref(), "cdc")?,
+            embedded: given(dir.as_ref(), "embedded")?,
+        });
+    }
+    // Under `cargo run` and `cargo test`, CARGO names the cargo in use.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = [
+        "build",
+        "--package=pipeline",
+        "--package=embedded",
+        "--bins",
+        "--message-format=json-render-diagnostics",
+    ];
+    let mut command = fetcher.command(cargo);
+    command
+        .args(arguments)
+        .current_dir(repository())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    if fetcher.progress.is_quiet() {
+        command.arg("--quiet");
+    }
+    let output = command.spawn().and_then(|child| child.wait_with_output());
+    let output = output.map_err(|error| failed(format!("did not run: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(format!("ended with {}; see above", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let built = |name: &str| {
+        let messages = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Message>(line).ok());
+        let found = messages
+            .filter(|message| {
+                message
+                    .target
+                    .as_ref()
+                    .is_some_and(|target| target.name == name)
+            })
+            .find_map(|message| message.executable);
+        found.ok_or_else(|| failed(format!("built no program `{name}`")))
+    };
+    Ok(Programs {
+        cdc: built("cdc")?,
+        embedded: built("embedded")?,
+    })
+}
+
+fn given(dir: &Path, program: &'static str) -> Result<PathBuf, FetchError> {
+    let file = dir.join(program);
+    if file.is_file() {
+        return std::path::absolute(&file).map_err(FetchError::file("find", file));
+    }
+    let dir = dir.to_owned();
+    Err(FetchError::BinDir { program, dir })
+}

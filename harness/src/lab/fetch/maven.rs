@@ -1,0 +1,316 @@
+//! Jars by Maven, from the pom and the lock file in `fixtures/components/NAME/`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{FetchError, Fetcher, stamp, tools};
+use crate::lab::paths::repository;
+use crate::lab::state::Lock;
+
+/// Pinned, so that every Maven resolves alike.
+const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+pub(crate) const MAVEN_HINT: &str = "install Maven: `apt-get install maven`";
+
+/// A line of `jars.sha256`.
+#[derive(Debug, PartialEq, Eq)]
+struct Jar {
+    hash: String,
+    name: String,
+}
+
+/// The folder with the jars of a component, e.g. `kafka-3.9.2`, each as its hash says.
+pub(crate) fn jars(fetcher: &Fetcher, component: &str) -> Result<PathBuf, FetchError> {
+    let folder = fetcher.cache.join("jars").join(component);
+    if stamp::holds(&folder) {
+        return Ok(folder);
+    }
+    let lock_file = lock_file(component)?;
+    let _lock = Lock::wait(&folder).map_err(FetchError::file("lock", &folder))?;
+    if stamp::holds(&folder) {
+        return Ok(folder);
+    }
+    let missing = check(&folder, &lock_file)?;
+    if !missing.is_empty() {
+        copy(fetcher, &folder, component, &lock_file, missing.len())?;
+        let damaged = check(&folder, &lock_file)?;
+        if !damaged.is_empty() {
+            // What Maven keeps is damaged: once more from the start.
+            let what = format!(
+                "{component}: damaged, fetched again: {}",
+                damaged.join(", ")
+            );
+            fetcher.progress.line(&what);
+            forget(&repository_of(fetcher), &damaged);
+            copy(fetcher, &folder, component, &lock_file, damaged.len())?;
+            let jars = check(&folder, &lock_file)?;
+            if !jars.is_empty() {
+                let what = component.to_owned();
+                return Err(FetchError::Hash { what, jars });
+            }
+        }
+    }
+    stamp::write(&folder).map_err(FetchError::file("write", &folder))?;
+    Ok(folder)
+}
+
+/// Whether a component's jars are in the cache.
+pub(crate) fn is_cached(fetcher: &Fetcher, component: &str) -> bool {
+    stamp::holds(&fetcher.cache.join("jars").join(component))
+}
+
+/// The manifests that there are.
+fn manifests() -> Vec<String> {
+    let folder = repository().join("fixtures/components");
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().join("pom.xml").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn lock_file(component: &str) -> Result<Vec<Jar>, FetchError> {
+    let path = repository()
+        .join("fixtures/components")
+        .join(component)
+        .join("jars.sha256");
+    let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => FetchError::Manifest {
+            name: component.to_owned(),
+            known: manifests(),
+        },
+        _ => FetchError::file("read", &path)(error),
+    })?;
+    parse(&text).map_err(|line| FetchError::LockFile { path, line })
+}
+
+/// Lines as `sha256sum` writes them; the number of the first one that is none.
+fn parse(text: &str) -> Result<Vec<Jar>, usize> {
+    let jar = |(index, line): (usize, &str)| {
+        let (hash, name) = line.split_once("  ").ok_or(index + 1)?;
+        let good = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        let plain = !name.is_empty() && !name.contains('/');
+        if !good || !plain {
+            return Err(index + 1);
+        }
+        Ok(Jar {
+            hash: hash.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    text.lines().enumerate().map(jar).collect()
+}
+
+/// Names of the jars that are missing or damaged; damaged ones, and jars that do not belong there, are removed.
+fn check(folder: &Path, lock_file: &[Jar]) -> Result<Vec<String>, FetchError> {
+    let mut bad = Vec::new();
+    for jar in lock_file {
+        let path = folder.join(&jar.name);
+        if !path.exists() {
+            bad.push(jar.name.clone());
+        } else if hash(&path)? != jar.hash {
+            std::fs::remove_file(&path).map_err(FetchError::file("remove", &path))?;
+            bad.push(jar.name.clone());
+        }
+    }
+    let entries = std::fs::read_dir(folder).map_err(FetchError::file("list", folder))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".jar") && !lock_file.iter().any(|jar| jar.name == name) {
+            std::fs::remove_file(&path).map_err(FetchError::file("remove", &path))?;
+        }
+    }
+    Ok(bad)
+}
+
+fn hash(path: &Path) -> Result<String, FetchError> {
+    let mut file = std::fs::File::open(path).map_err(FetchError::file("open", path))?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
+    loop {
+        match file
+            .read(&mut buffer)
+            .map_err(FetchError::file("read", path))?
+        {
+            0 => return Ok(hex::encode(hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+/// The Maven repository of the cache: nobody else's, so that what is damaged there may be removed.
+fn repository_of(fetcher: &Fetcher) -> PathBuf {
+    fetcher.cache.join("m2")
+}
+
+/// Removes jars from a Maven repository, so that it asks for them again.
+fn forget(repository: &Path, jars: &[String]) {
+    let mut open = vec![repository.to_owned()];
+    while let Some(dir) = open.pop() {
+        for path in std::fs::read_dir(&dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+        {
+            if path.is_dir() {
+                open.push(path);
+            } else if path
+                .file_name()
+                .is_some_and(|name| jars.iter().any(|jar| name == jar.as_str()))
+            {
+                // Should it stay, the next check says so.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+fn copy(
+    fetcher: &Fetcher,
+    folder: &Path,
+    component: &str,
+    lock_file: &[Jar],
+    count: usize,
+) -> Result<(), FetchError> {
+    let hint = format!(
+        "is Maven Central within reach? try `mvn -f fixtures/components/{component}/pom.xml dependency:copy-dependencies`"
+    );
+    let failed = |why: String| FetchError::Fetch {
+        what: format!("the jars of {component}"),
+        why,
+        hint: hint.clone(),
+    };
+    let mvn = tools::find("mvn", MAVEN_HINT)?;
+    tools::java(None, "java")?;
+    let repository_dir = repository_of(fetcher);
+    // A Maven repository is not made for two at a time.
+    let _lock = Lock::wait(&repository_dir).map_err(FetchError::file("lock", &repository_dir))?;
+    let task = fetcher
+        .progress
+        .task(&format!("fetching {component}"), count as u64);
+    let mut child = fetcher
+        .command(mvn)
+        .args(["--batch-mode", "--strict-checksums", "-Dstyle.color=never"])
+        .arg(format!("-Dmaven.repo.local={}", repository_dir.display()))
+        .arg(format!("-DoutputDirectory={}", folder.display()))
+        .arg("-f")
+        .arg(
+            repository()
+                .join("fixtures/components")
+                .join(component)
+                .join("pom.xml"),
+        )
+        .arg(GOAL)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed(format!("mvn: {error}")))?;
+    let mut said = String::new();
+    let output = child.stdout.take().map(BufReader::new);
+    for line in output
+        .into_iter()
+        .flat_map(|output| output.lines())
+        .map_while(Result::ok)
+    {
+        if let Some(name) = downloaded(&line)
+            && lock_file.iter().any(|jar| jar.name == name)
+        {
+            task.step();
+            task.detail(name);
+        }
+        if line.starts_with("[ERROR]") {
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+    let status = child
+        .wait()
+        .map_err(|error| failed(format!("mvn: {error}")))?;
+    if !status.success() {
+        // The first line tells the cause, the others how to ask Maven for more.
+        let first = said.lines().next().unwrap_or("it said nothing");
+        return Err(failed(format!("mvn ended with {status}: {first}")));
+    }
+    task.done();
+    Ok(())
+}
+
+/// The file of a line `[INFO] Downloaded from central: https://…/kafka-clients-3.9.2.jar (9.5 MB at 20 MB/s)`.
+fn downloaded(line: &str) -> Option<&str> {
+    let (_, from) = line.split_once("Downloaded from ")?;
+    let url = from.split_whitespace().nth(1)?;
+    url.rsplit('/').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_files_are_read() {
+        let hash = "ab".repeat(32);
+        let jar = Jar {
+            hash: hash.clone(),
+            name: "a.jar".to_owned(),
+        };
+        assert_eq!(parse(&format!("{hash}  a.jar\n")), Ok(vec![jar]));
+        assert_eq!(parse(&format!("{hash}  a.jar\n{hash} b.jar\n")), Err(2));
+        assert_eq!(parse(&format!("{hash}  ../a.jar")), Err(1));
+        assert_eq!(parse("abc  a.jar"), Err(1));
+        for manifest in manifests() {
+            assert!(!lock_file(&manifest).unwrap().is_empty(), "{manifest}");
+        }
+        let error = lock_file("kafka-1.0").unwrap_err().to_string();
+        assert!(
+            error.contains("kafka-1.0") && error.contains("kafka-3.9.2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn mavens_lines_are_understood() {
+        let line = "[INFO] Downloaded from central: https://host/org/apache/kafka/kafka_2.13/3.9.2/kafka_2.13-3.9.2.jar (5.4 MB at 9.1 MB/s)";
+        assert_eq!(downloaded(line), Some("kafka_2.13-3.9.2.jar"));
+        assert_eq!(
+            downloaded("[INFO] Downloading from central: https://host/a.jar"),
+            None
+        );
+    }
+
+    #[test]
+    fn damaged_and_foreign_jars_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let jar = |name: &str, content: &str| Jar {
+            hash: hex::encode(Sha256::digest(content)),
+            name: name.to_owned(),
+        };
+        let lock_file = [
+            jar("good.jar", "good"),
+            jar("damaged.jar", "whole"),
+            jar("missing.jar", ""),
+        ];
+        for (name, content) in [
+            ("good.jar", "good"),
+            ("damaged.jar", "who"),
+            ("foreign.jar", "x"),
+            ("note.txt", "x"),
+        ] {
+            std::fs::write(dir.path().join(name), content).unwrap();
+        }
+        assert_eq!(
+            check(dir.path(), &lock_file).unwrap(),
+            ["damaged.jar", "missing.jar"]
+        );
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["good.jar", "note.txt"]);
+    }
+}

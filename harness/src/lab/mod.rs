@@ -1,0 +1,78 @@
+//! The lab: a topology becomes a graph of processes, and they become a chain that answers.
+//!
+//! [`Topology`] is what is wanted; `fetch` gets what is missing; `components` knows how each part is started and when it is
+//! ready; [`up`] runs the graph; [`State`] is what is remembered between commands; `process` starts, finds and ends
+//! processes; `smoke` sends one row through everything. [`Lab`] is a running lab in the hands of a program.
+
+mod components;
+mod doctor;
+mod down;
+mod error;
+mod fetch;
+mod handle;
+mod logs;
+mod paths;
+mod ports;
+mod process;
+mod smoke;
+mod state;
+mod status;
+mod topology;
+mod up;
+
+pub use components::Implementation;
+pub use doctor::{Check, Finding, examine};
+pub use down::{down, purge};
+pub use error::LabError;
+pub use fetch::FetchError;
+pub use handle::Lab;
+pub use paths::{Paths, cache, labs, repository};
+pub use state::State;
+pub use status::{ChangefeedStatus, ComponentStatus, Status, status};
+pub use topology::{Compat, Component, DEFAULT_PROFILE, Kind, Topology};
+pub use up::{DEFAULT_NAME, Options, Started, up};
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// A program from unpacked packages, and the `LD_LIBRARY_PATH` that it needs.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The folder with the program.
+    pub folder: PathBuf,
+    /// Where its shared libraries are.
+    pub library_path: OsString,
+}
+
+/// The folder of MariaDB's client `mariadb`. Blocks.
+///
+/// # Errors
+/// [`LabError::Fetch`].
+pub fn mariadb_client() -> Result<Client, LabError> {
+    client(&fetch::debian::MARIADB)
+}
+
+/// The folder of `etcdctl`. Blocks.
+///
+/// # Errors
+/// [`LabError::Fetch`].
+pub fn etcd_client() -> Result<Client, LabError> {
+    client(&fetch::debian::ETCD)
+}
+
+fn client(packages: &fetch::debian::Packages) -> Result<Client, LabError> {
+    let unpacked = fetch::debian::unpacked(&fetch::Fetcher::quiet()?, packages)?;
+    Ok(Client {
+        folder: unpacked.root.join("usr/bin"),
+        library_path: unpacked.library_path(),
+    })
+}
+
+/// The `java` of a component. Blocks.
+///
+/// # Errors
+/// [`LabError::Fetch`], [`LabError::UnknownComponent`].
+pub fn java_of(topology: &Topology, component: Kind) -> Result<PathBuf, LabError> {
+    let home = topology.component(component)?.java_home.as_deref();
+    Ok(fetch::tools::java(home, "java")?)
+}
