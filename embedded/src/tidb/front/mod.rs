@@ -9,6 +9,7 @@
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 
+mod columns;
 mod ddl;
 mod errors;
 mod indexes;

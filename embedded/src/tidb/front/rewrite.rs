@@ -7,10 +7,34 @@ use super::errors;
 use super::session::Session;
 use super::text::{Kind, Text, literal};
 use super::{FrontError, variables};
+use crate::tidb::apply::table::ROW_ID;
 use crate::tidb::wire::ErrPacket;
 
 /// Prefix of the user variables that carry TiDB's values.
 const CARRIER: &str = "@__embedded_tidb_";
+
+/// Words that may follow a table and are no alias of it.
+const AFTER_TABLE: [&str; 19] = [
+    "WHERE",
+    "JOIN",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "CROSS",
+    "NATURAL",
+    "STRAIGHT_JOIN",
+    "ON",
+    "USING",
+    "ORDER",
+    "GROUP",
+    "HAVING",
+    "LIMIT",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "FOR",
+    "WINDOW",
+];
 
 /// A statement for MariaDB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +64,18 @@ impl Session {
     ) -> Result<Result<Rewritten, ErrPacket>, FrontError> {
         let mut out = Rewritten::default();
         let mut copied = 0;
+        let mut skip = 0;
         for (n, token) in text.tokens.iter().enumerate() {
+            if n < skip {
+                continue;
+            }
+            if let Some((replacement, after)) = self.visible_columns(text, n) {
+                out.sql.push_str(&text.sql[copied..token.range.start]);
+                out.sql.push_str(&replacement);
+                copied = text.tokens[after - 1].range.end;
+                skip = after;
+                continue;
+            }
             let original = text.of(token);
             let mut end = token.range.end;
             let replacement = match token.kind {
@@ -87,6 +122,33 @@ impl Session {
         }
         out.sql.push_str(&text.sql[copied..]);
         Ok(Ok(out))
+    }
+
+    /// `information_schema.columns` as a table, at the n-th token: without the invisible column. With the place after it.
+    fn visible_columns(&self, text: &Text<'_>, n: usize) -> Option<(String, usize)> {
+        let here =
+            n > 0 && (text.is(n - 1, "FROM") || text.is(n - 1, "JOIN") || text.is_sign(n - 1, ','));
+        if !here {
+            return None;
+        }
+        let (database, table, after) = text.full_name(n)?;
+        let database = database.or_else(|| self.database.clone())?;
+        let is_it = database.eq_ignore_ascii_case("information_schema")
+            && table.eq_ignore_ascii_case("columns")
+            && !text.is_sign(after, '.');
+        if !is_it {
+            return None;
+        }
+        let named = text.is(after, "AS")
+            || text
+                .name(after)
+                .is_some_and(|word| !AFTER_TABLE.iter().any(|k| k.eq_ignore_ascii_case(&word)));
+        let alias = if named { "" } else { " AS `columns`" };
+        let sql = format!(
+            "(SELECT * FROM information_schema.columns WHERE column_name <> {}){alias}",
+            literal(ROW_ID)
+        );
+        Some((sql, after))
     }
 
     /// The value of a variable that is not MariaDB's to tell, as a SQL literal.

@@ -10,7 +10,6 @@ use super::session::Session;
 use super::statement::Route;
 use super::text::{Text, literal, quoted};
 use super::{FrontError, variables};
-use crate::tidb::apply::table::ROW_ID;
 use crate::tidb::catalog::{Warning, show};
 use crate::tidb::wire::ErrPacket;
 
@@ -90,7 +89,7 @@ impl Session {
         match word.as_str() {
             "DATABASES" | "SCHEMAS" => self.show_databases(text, n + 1),
             "TABLES" => self.show_tables(text, n + 1),
-            "COLUMNS" | "FIELDS" => self.show_columns(text, n + 1).await,
+            "COLUMNS" | "FIELDS" => self.show_columns(text, n + 1),
             "VARIABLES" => self.show_variables(text, n + 1),
             "CREATE" if text.is(n + 1, "TABLE") => self.show_create_table(text, n + 2).await,
             "CREATE" if text.is(n + 1, "DATABASE") || text.is(n + 1, "SCHEMA") => {
@@ -193,7 +192,7 @@ impl Session {
     fn show_tables(&self, text: &Text<'_>, n: usize) -> Served {
         let (database, n) = self.database_clause(text, n);
         let Some(database) = database else {
-            return refused(ErrPacket::new(1046, "3D000", "No database selected"));
+            return refused(no_database());
         };
         if is_system(&database) {
             return refused(errors::unsupported(&format!("SHOW TABLES of {database}")));
@@ -232,7 +231,7 @@ impl Session {
             return refused(errors::syntax_at_token(text, n));
         };
         let Some(database) = database.or_else(|| self.database.clone()) else {
-            return refused(ErrPacket::new(1046, "3D000", "No database selected"));
+            return refused(no_database());
         };
         let catalog = self.shared.apply.catalog();
         let Some(info) = catalog.table(&database, &table) else {
@@ -270,7 +269,7 @@ impl Session {
     }
 
     /// `SHOW [FULL] COLUMNS FROM t [FROM db] [LIKE … | WHERE …]`.
-    async fn show_columns(&mut self, text: &Text<'_>, n: usize) -> Served {
+    fn show_columns(&self, text: &Text<'_>, n: usize) -> Served {
         let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
             .then(|| text.full_name(n + 1))
             .flatten()
@@ -284,12 +283,12 @@ impl Session {
             (database, n) = (Some(named), after);
         }
         let full = text.is(1, "FULL");
-        self.columns_of(text, database, &table, full, n).await
+        self.columns_of(text, database, &table, full, n)
     }
 
-    /// Columns of a table, without the invisible one.
-    pub(super) async fn columns_of(
-        &mut self,
+    /// Columns of a table; of a server's own table as MariaDB tells them.
+    pub(super) fn columns_of(
+        &self,
         text: &Text<'_>,
         database: Option<String>,
         table: &str,
@@ -297,27 +296,26 @@ impl Session {
         n: usize,
     ) -> Served {
         let Some(database) = database else {
-            return refused(ErrPacket::new(1046, "3D000", "No database selected"));
+            return refused(no_database());
         };
-        let visible = format!("Field <> {}", literal(ROW_ID));
-        let condition = if n >= text.tokens.len() {
-            visible
-        } else if text.is(n, "LIKE") {
-            let Some(pattern) = text.string(n + 1) else {
-                return refused(errors::syntax_at_token(text, n + 1));
-            };
-            format!("Field LIKE {} AND {visible}", literal(&pattern))
-        } else if text.is(n, "WHERE") {
-            format!("({}) AND {visible}", text.from(n + 1))
-        } else {
-            return refused(errors::syntax_at_token(text, n));
+        let catalog = self.shared.apply.catalog();
+        let Some(info) = catalog.table(&database, table) else {
+            if is_system(&database) {
+                let full = if full { "FULL " } else { "" };
+                return served(format!(
+                    "SHOW {full}COLUMNS FROM {}.{} {}",
+                    quoted(&database),
+                    quoted(table),
+                    text.from(n)
+                ));
+            }
+            return refused(unknown_table(&database, table));
         };
-        let full = if full { "FULL " } else { "" };
-        served(format!(
-            "SHOW {full}COLUMNS FROM {}.{} WHERE {condition}",
-            quoted(&database),
-            quoted(table)
-        ))
+        let (columns, rows) = super::columns::rows(info, full);
+        match filtered(&select(&columns, &rows), "Field", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
     }
 
     fn show_index(&self, text: &Text<'_>, n: usize) -> Served {
@@ -334,7 +332,7 @@ impl Session {
             (database, n) = (Some(named), after);
         }
         let Some(database) = database else {
-            return refused(ErrPacket::new(1046, "3D000", "No database selected"));
+            return refused(no_database());
         };
         let catalog = self.shared.apply.catalog();
         let Some(info) = catalog.table(&database, &table) else {
@@ -405,6 +403,10 @@ pub(super) fn is_system(database: &str) -> bool {
     SYSTEM_DATABASES
         .iter()
         .any(|db| db.eq_ignore_ascii_case(database))
+}
+
+pub(super) fn no_database() -> ErrPacket {
+    ErrPacket::new(1046, "3D000", "No database selected")
 }
 
 pub(super) fn unknown_database(name: &str) -> ErrPacket {

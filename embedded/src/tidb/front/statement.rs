@@ -159,7 +159,7 @@ impl Session {
             Class::Ddl => Ok(Ok(Route::Ddl)),
             Class::Set => Ok(Ok(Route::Set)),
             Class::Show => self.show(&text).await,
-            Class::Explain => self.explain(&text).await,
+            Class::Explain => self.explain(&text),
             Class::Prepare => self.prepare_text(&text).await,
             Class::Kill => {
                 let from = if text.is(1, "TIDB") { 2 } else { 1 };
@@ -219,7 +219,7 @@ impl Session {
     }
 
     /// `DESC t` and `DESC t column`; plans would be MariaDB's.
-    async fn explain(&mut self, text: &Text<'_>) -> Routed {
+    fn explain(&self, text: &Text<'_>) -> Routed {
         const OF_STATEMENTS: [&str; 10] = [
             "SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH", "FORMAT", "ANALYZE", "FOR",
             "TABLE",
@@ -240,9 +240,9 @@ impl Session {
                 Ok(like) => like,
                 Err(_) => return Ok(Err(errors::syntax_at_token(text, n))),
             };
-            return self.columns_of(&like, database, &table, false, 1).await;
+            return self.columns_of(&like, database, &table, false, 1);
         }
-        self.columns_of(text, database, &table, false, n).await
+        self.columns_of(text, database, &table, false, n)
     }
 
     /// `ANALYZE TABLE`: there are no statistics to collect, but the tables have to exist.
@@ -261,7 +261,7 @@ impl Session {
                 .ok_or_else(|| errors::syntax_at_token(text, n))?;
             let database = database
                 .or_else(|| self.database.clone())
-                .ok_or_else(|| ErrPacket::new(1046, "3D000", "No database selected"))?;
+                .ok_or_else(served::no_database)?;
             if catalog.table(&database, &table).is_none() {
                 return Err(served::unknown_table(&database, &table));
             }

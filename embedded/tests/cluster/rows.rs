@@ -1,0 +1,111 @@
+//! What TiKV holds for a table, and what SQL says of it.
+
+use std::collections::BTreeMap;
+
+use embedded::client::Client;
+use embedded::tidb::catalog::{Catalog, TableInfo, TidbVersion};
+use embedded::tidb::codec::{CodecError, Datum, keys, row};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+/// Values of a row as text, NULL as none.
+pub type Row = Vec<Option<String>>;
+
+/// The schema in TiKV.
+pub async fn catalog(client: &Client, version: &str) -> Catalog {
+    let version: TidbVersion = version.parse().unwrap();
+    let snapshot = client.snapshot(client.tso().await.unwrap());
+    let pairs = snapshot.scan(b"m", b"n").await.unwrap();
+    Catalog::load(version, pairs.into_iter().map(|p| (p.key, p.value))).unwrap()
+}
+
+/// The rows of a table in TiKV, sorted.
+pub async fn in_tikv(client: &Client, table: &TableInfo) -> Vec<Row> {
+    let snapshot = client.snapshot(client.tso().await.unwrap());
+    let start = keys::record_prefix(table.id);
+    let mut end = start.clone();
+    *end.last_mut().unwrap() += 1;
+    let mut rows = Vec::new();
+    for pair in snapshot.scan(&start, &end).await.unwrap() {
+        let (_, handle) = keys::decode_record_key(&pair.key).unwrap();
+        let missing =
+            |column: &embedded::tidb::catalog::model::ColumnInfo| -> Result<Datum, CodecError> {
+                Ok(column.origin_default.as_ref().map_or(Datum::Null, |d| {
+                    match column.field_type.tp.is_integer() {
+                        true => Datum::Int(d.parse().unwrap()),
+                        false => Datum::Bytes(d.clone().into_bytes()),
+                    }
+                }))
+            };
+        let values = row::decode_row(table, &handle, &pair.value, missing).unwrap();
+        rows.push(values.iter().map(text).collect());
+    }
+    rows.sort();
+    rows
+}
+
+fn text(value: &Datum) -> Option<String> {
+    match value {
+        Datum::Null => None,
+        Datum::Int(v) => Some(v.to_string()),
+        Datum::Uint(v) => Some(v.to_string()),
+        Datum::Float(v) => Some(v.to_string()),
+        Datum::Bytes(v) => Some(String::from_utf8_lossy(v).into_owned()),
+        Datum::Decimal(v) => Some(v.to_string()),
+        other => Some(format!("{other:?}")),
+    }
+}
+
+/// The rows of a table by SQL, sorted.
+pub async fn by_sql(conn: &mut Conn, table: &str) -> Vec<Row> {
+    let rows: Vec<mysql_async::Row> = conn.query(format!("SELECT * FROM {table}")).await.unwrap();
+    let mut out: Vec<Row> = rows
+        .into_iter()
+        .map(|row| {
+            row.unwrap()
+                .into_iter()
+                .map(|value| match value {
+                    mysql_async::Value::NULL => None,
+                    mysql_async::Value::Bytes(bytes) => {
+                        Some(String::from_utf8_lossy(&bytes).into_owned())
+                    }
+                    other => Some(other.as_sql(true)),
+                })
+                .collect()
+        })
+        .collect();
+    out.sort();
+    out
+}
+
+/// Every table of `test` has the same rows by SQL and in TiKV; gives them by table.
+pub async fn compare_all(
+    conn: &mut Conn,
+    client: &Client,
+    version: &str,
+) -> BTreeMap<String, Vec<Row>> {
+    let schema = catalog(client, version).await;
+    let mut tables: Vec<String> = conn.query("SHOW TABLES FROM test").await.unwrap();
+    tables.sort();
+    let mut known: Vec<String> = schema
+        .database("test")
+        .map(|db| db.tables().map(|t| t.name.o.clone()).collect())
+        .unwrap_or_default();
+    known.sort();
+    assert_eq!(
+        tables, known,
+        "the tables by SQL and those of the schema in TiKV"
+    );
+    let mut out = BTreeMap::new();
+    for name in tables {
+        let info = schema.table("test", &name).unwrap();
+        let sql = by_sql(conn, &format!("`{name}`")).await;
+        assert_eq!(
+            sql,
+            in_tikv(client, info).await,
+            "table {name}: by SQL and in TiKV"
+        );
+        out.insert(name, sql);
+    }
+    out
+}
