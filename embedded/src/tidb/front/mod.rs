@@ -23,8 +23,10 @@ mod session;
 mod set;
 mod statement;
 mod text;
+mod time_zone;
 mod variables;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,6 +100,8 @@ pub struct Shared {
     pub ddl: Mutex<()>,
     /// Variables of TiDB set by `SET GLOBAL`.
     pub(crate) globals: std::sync::Mutex<variables::Values>,
+    /// Time zones that MariaDB is known to know.
+    pub(crate) time_zones: Mutex<HashSet<String>>,
     /// Open connections.
     pub connections: AtomicUsize,
 }
@@ -120,6 +124,7 @@ impl Shared {
             build_text: served::build_text(release),
             ddl: Mutex::new(()),
             globals: std::sync::Mutex::default(),
+            time_zones: Mutex::default(),
             connections: AtomicUsize::new(0),
         }
     }

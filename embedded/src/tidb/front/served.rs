@@ -10,7 +10,7 @@ use super::session::Session;
 use super::statement::Route;
 use super::text::{Text, literal, quoted};
 use super::{FrontError, variables};
-use crate::tidb::catalog::{Warning, show};
+use crate::tidb::catalog::{TidbVersion, Warning, show};
 use crate::tidb::wire::ErrPacket;
 
 /// The databases that TiDB shows besides those of its schema.
@@ -19,6 +19,28 @@ const VIRTUAL_DATABASES: [&str; 4] = [
     "METRICS_SCHEMA",
     "PERFORMANCE_SCHEMA",
     "sys",
+];
+
+/// TiDB's character sets as far as they are served: name, description, default collation, bytes a character.
+const CHARSETS: [(&str, &str, &str, u8); 5] = [
+    ("ascii", "US ASCII", "ascii_bin", 1),
+    ("binary", "binary", "binary", 1),
+    ("latin1", "Latin1", "latin1_bin", 1),
+    ("utf8", "UTF-8 Unicode", "utf8_bin", 3),
+    ("utf8mb4", "UTF-8 Unicode", "utf8mb4_bin", 4),
+];
+
+/// TiDB's collations as far as they are served: name, character set, protocol number.
+const COLLATIONS: [(&str, &str, u16); 9] = [
+    ("ascii_bin", "ascii", 65),
+    ("binary", "binary", 63),
+    ("latin1_bin", "latin1", 47),
+    ("utf8_bin", "utf8", 83),
+    ("utf8_general_ci", "utf8", 33),
+    ("utf8_unicode_ci", "utf8", 192),
+    ("utf8mb4_bin", "utf8mb4", 46),
+    ("utf8mb4_general_ci", "utf8mb4", 45),
+    ("utf8mb4_unicode_ci", "utf8mb4", 224),
 ];
 
 /// What `SELECT tidb_version()` says of a release.
@@ -147,6 +169,9 @@ impl Session {
                 ];
                 served(select(&columns, &[row.map(literal).to_vec()]))
             }
+            "CHARSET" => self.show_charsets(text, n + 1),
+            "CHARACTER" if text.is(n + 1, "SET") => self.show_charsets(text, n + 2),
+            "COLLATION" => self.show_collations(text, n + 1),
             "PLUGINS" => served(select(
                 &["Name", "Status", "Type", "Library", "License", "Version"],
                 &[],
@@ -340,6 +365,70 @@ impl Session {
         };
         let (columns, rows) = super::indexes::rows(info);
         match filtered(&select(&columns, &rows), "Key_name", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn show_charsets(&self, text: &Text<'_>, n: usize) -> Served {
+        let columns = ["Charset", "Description", "Default collation", "Maxlen"];
+        let rows: Vec<_> = CHARSETS
+            .iter()
+            .map(|(name, description, collation, max)| {
+                vec![
+                    literal(name),
+                    literal(description),
+                    literal(collation),
+                    max.to_string(),
+                ]
+            })
+            .collect();
+        match filtered(&select(&columns, &rows), "Charset", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn show_collations(&self, text: &Text<'_>, n: usize) -> Served {
+        let modern = self.shared.version >= TidbVersion::V8_5;
+        let mut columns = vec![
+            "Collation",
+            "Charset",
+            "Id",
+            "Default",
+            "Compiled",
+            "Sortlen",
+        ];
+        if modern {
+            columns.push("Pad_attribute");
+        }
+        let rows: Vec<_> = COLLATIONS
+            .iter()
+            .filter(|(name, ..)| modern || name.ends_with("_bin") || *name == "binary")
+            .map(|(name, charset, id)| {
+                let default = CHARSETS
+                    .iter()
+                    .any(|(_, _, collation, _)| collation == name);
+                let pad = if *name == "binary" {
+                    "NO PAD"
+                } else {
+                    "PAD SPACE"
+                };
+                let mut row = vec![
+                    literal(name),
+                    literal(charset),
+                    id.to_string(),
+                    literal(if default { "Yes" } else { "" }),
+                    literal("Yes"),
+                    "1".to_owned(),
+                ];
+                if modern {
+                    row.push(literal(pad));
+                }
+                row
+            })
+            .collect();
+        match filtered(&select(&columns, &rows), "Collation", text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),
         }

@@ -219,6 +219,10 @@ impl Session {
             let level = allowed!(self.value(value).await?).unwrap_or_default();
             allowed!(isolation(&level));
         }
+        if name == "time_zone" {
+            let zone = allowed!(self.value(value).await?).unwrap_or_default();
+            self.introduce_zone(&zone).await?;
+        }
         if name == "character_set_connection" {
             let charset = allowed!(self.value(value).await?).unwrap_or_default();
             if let Some(collation) = default_collation(&charset) {

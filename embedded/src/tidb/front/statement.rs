@@ -212,6 +212,7 @@ impl Session {
             }
             tracing::trace!(table, "a write");
         }
+        self.introduce_zones(text).await?;
         Ok(self.rewrite(text).await?.map(|rewritten| Route::Forward {
             rewritten,
             target: target.map(|(_, table)| table),

@@ -27,7 +27,7 @@ const BINLOG: [&str; 9] = [
 ];
 
 /// TiDB's defaults, where MariaDB's differ.
-const LIKE_TIDB: [&str; 13] = [
+const LIKE_TIDB: [&str; 12] = [
     "--character-set-server=utf8mb4",
     "--collation-server=utf8mb4_bin",
     "--lower-case-table-names=1",
@@ -41,7 +41,6 @@ const LIKE_TIDB: [&str; 13] = [
     "--innodb-strict-mode=OFF",
     "--event-scheduler=OFF",
     "--local-infile=OFF",
-    "--secure-file-priv=/nonexistent",
 ];
 
 /// For a small private server.
@@ -69,6 +68,7 @@ pub fn server(packages: &Packages, layout: &Layout, version: &str) -> Vec<OsStri
     args.push(with_path("--socket=", &layout.socket));
     args.push(with_path("--pid-file=", &layout.pid_file));
     args.push(with_path("--tmpdir=", &layout.tmp));
+    args.push(with_path("--secure-file-priv=", &layout.tmp));
     args.extend(
         BINLOG
             .iter()

@@ -14,8 +14,6 @@ pub struct Packages {
     pub install: PathBuf,
     /// The `usr` folder: MariaDB's base directory.
     pub base: PathBuf,
-    /// `mariadb-tzinfo-to-sql`, if it is there.
-    pub tzinfo_to_sql: Option<PathBuf>,
     libraries: Vec<PathBuf>,
 }
 
@@ -42,14 +40,9 @@ impl Packages {
             "mysql_system_tables.sql",
             &["share/mysql/mysql_system_tables.sql"],
         )?;
-        let tzinfo_to_sql = ["bin/mariadb-tzinfo-to-sql", "bin/mysql_tzinfo_to_sql"]
-            .iter()
-            .map(|place| base.join(place))
-            .find(|path| path.is_file());
         Ok(Self {
             server,
             install,
-            tzinfo_to_sql,
             libraries: library_folders(dir),
             base,
         })

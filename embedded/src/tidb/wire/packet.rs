@@ -48,14 +48,12 @@ impl OkPacket {
             warnings: r.u16()?,
             ..Self::default()
         };
-        if capabilities & SESSION_TRACK == 0 {
-            ok.info = r.rest().to_vec();
-            return Ok(ok);
-        }
         if !r.is_empty() {
             ok.info = r.lenenc_bytes()?.to_vec();
         }
-        if ok.status & STATUS_SESSION_STATE_CHANGED != 0 && !r.is_empty() {
+        let tracked =
+            capabilities & SESSION_TRACK != 0 && ok.status & STATUS_SESSION_STATE_CHANGED != 0;
+        if tracked && !r.is_empty() {
             ok.session_state = r.lenenc_bytes()?.to_vec();
         }
         Ok(ok)
@@ -69,7 +67,10 @@ impl OkPacket {
         put_lenenc(&mut out, self.last_insert_id);
         out.extend_from_slice(&(self.status & !STATUS_SESSION_STATE_CHANGED).to_le_bytes());
         out.extend_from_slice(&self.warnings.to_le_bytes());
-        out.extend_from_slice(&self.info);
+        if !self.info.is_empty() {
+            // With its length, whatever the protocol's description says.
+            put_lenenc_bytes(&mut out, &self.info);
+        }
         out
     }
 
@@ -232,6 +233,7 @@ mod tests {
         let ok = OkPacket {
             affected_rows: 300,
             status: STATUS_SESSION_STATE_CHANGED | 2,
+            info: b"Rows matched: 1".to_vec(),
             session_state: tracked(&[("autocommit", "ON"), ("last_gtid", "0-1-17")]),
             ..OkPacket::default()
         };
@@ -246,6 +248,7 @@ mod tests {
         let plain = OkPacket::parse(&read.encode_plain(OK), 0).unwrap();
         assert_eq!(plain.status, 2);
         assert_eq!(plain.affected_rows, 300);
+        assert_eq!(plain.info, read.info);
         assert!(plain.session_state.is_empty());
     }
 

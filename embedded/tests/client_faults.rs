@@ -1,0 +1,169 @@
+//! The client against a cluster that misbehaves.
+
+mod fake;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use embedded::client::{Change, Client, ClientError};
+use fake::{Fake, Fault, wrap};
+
+async fn connect(fake: &Fake) -> Client {
+    Client::connect(&[fake.url()], Duration::from_secs(5))
+        .await
+        .unwrap()
+}
+
+fn key(n: usize) -> Bytes {
+    format!("key{n:04}").into()
+}
+
+fn puts(keys: impl IntoIterator<Item = usize>, value: &'static str) -> BTreeMap<Bytes, Change> {
+    keys.into_iter()
+        .map(|n| (key(n), Change::Put(Bytes::from_static(value.as_bytes()))))
+        .collect()
+}
+
+async fn values(client: &Client) -> Vec<(Bytes, Bytes)> {
+    let snapshot = client.snapshot(client.tso().await.unwrap());
+    let pairs = snapshot.scan(b"key", b"kez").await.unwrap();
+    pairs.into_iter().map(|p| (p.key, p.value)).collect()
+}
+
+#[tokio::test]
+async fn a_transaction_over_regions_outlives_every_region_error() {
+    use Fault::{EpochNotMatch, NotLeader, RegionNotFound, ServerIsBusy, Unavailable};
+    let fake = Fake::start().await;
+    let client = connect(&fake).await;
+    fake.split(&[wrap(&key(10)).to_vec(), wrap(&key(20)).to_vec()]);
+    let all = [
+        NotLeader,
+        EpochNotMatch,
+        RegionNotFound,
+        ServerIsBusy,
+        Unavailable,
+    ];
+    for call in ["prewrite", "commit", "scan"] {
+        fake.fault(call, &all);
+    }
+    let start_ts = client.tso().await.unwrap();
+    client
+        .commit(start_ts, &key(5), puts(0..30, "a"))
+        .await
+        .unwrap();
+    // Split again, behind the client's back.
+    fake.split(&[
+        wrap(&key(3)).to_vec(),
+        wrap(&key(15)).to_vec(),
+        wrap(&key(25)).to_vec(),
+    ]);
+    let start_ts = client.tso().await.unwrap();
+    client
+        .commit(start_ts, &key(29), puts(0..30, "b"))
+        .await
+        .unwrap();
+    let expected: Vec<_> = (0..30)
+        .map(|n| (key(n), Bytes::from_static(b"b")))
+        .collect();
+    assert_eq!(values(&client).await, expected);
+    assert_eq!(fake.lock_count(), 0);
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_a_commit_is_asked_again() {
+    let fake = Fake::start().await;
+    let client = connect(&fake).await;
+    fake.fault("commit", &[Fault::LostReply, Fault::Unavailable]);
+    let start_ts = client.tso().await.unwrap();
+    let committed = client
+        .commit(start_ts, &key(1), puts([1], "a"))
+        .await
+        .unwrap();
+    assert!(committed.commit_ts > start_ts);
+    assert_eq!(
+        client.settle(start_ts, &key(1)).await.unwrap(),
+        Some(committed.commit_ts)
+    );
+    assert_eq!(values(&client).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_had_is_undetermined_and_settles_later() {
+    let fake = Fake::start().await;
+    let client = Client::connect(&[fake.url()], Duration::from_millis(300))
+        .await
+        .unwrap();
+    fake.fault("commit", &[Fault::Unavailable; 100]);
+    let start_ts = client.tso().await.unwrap();
+    let error = client
+        .commit(start_ts, &key(1), puts([1, 2], "a"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClientError::Undetermined { .. }), "{error}");
+    assert_eq!(fake.lock_count(), 2);
+    // It was not committed: now it never will be.
+    assert_eq!(client.settle(start_ts, &key(1)).await.unwrap(), None);
+    fake.heal("commit");
+    let start_ts = client.tso().await.unwrap();
+    client
+        .commit(start_ts, &key(1), puts([1, 2], "b"))
+        .await
+        .unwrap();
+    assert_eq!(values(&client).await.len(), 2);
+    assert_eq!(fake.lock_count(), 0);
+}
+
+#[tokio::test]
+async fn timestamps_rise_and_survive_a_broken_stream() {
+    let fake = Fake::start().await;
+    let client = connect(&fake).await;
+    fake.fault("tso", &[Fault::Unavailable, Fault::Unavailable]);
+    let many = (0..200).map(|_| client.tso());
+    let all = futures_util::future::try_join_all(many).await.unwrap();
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "no timestamp is given twice");
+    let last = *distinct.into_iter().next_back().unwrap();
+    assert!(client.tso().await.unwrap() > last);
+    assert!(fake.count("tso") < 100, "round trips are shared");
+}
+
+#[tokio::test]
+async fn a_lock_of_a_live_transaction_is_waited_for_and_a_dead_one_s_is_resolved() {
+    let fake = Fake::start().await;
+    let client = Client::connect(&[fake.url()], Duration::from_millis(400))
+        .await
+        .unwrap();
+    fake.fault("commit", &[Fault::Unavailable; 40]);
+    let start_ts = client.tso().await.unwrap();
+    client
+        .commit(start_ts, &key(1), puts([1, 2], "a"))
+        .await
+        .unwrap_err();
+    let snapshot = client.snapshot(client.tso().await.unwrap());
+    let error = snapshot.get(&key(2)).await.unwrap_err().to_string();
+    assert!(error.contains("is locked by transaction"), "{error}");
+    client.break_lock(&key(1)).await.unwrap();
+    assert_eq!(snapshot.get(&key(2)).await.unwrap(), None);
+    assert_eq!(fake.lock_count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let error = Client::connect(
+        &["http://127.0.0.1:1".to_owned()],
+        Duration::from_millis(200),
+    )
+    .await
+    .unwrap_err()
+    .to_string();
+    assert!(
+        error.contains("connect to PD: still failing after"),
+        "{error}"
+    );
+    assert!(error.contains("http://127.0.0.1:1"), "{error}");
+    let error = Client::connect(&["no address".to_owned()], Duration::from_millis(200))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClientError::Address { .. }), "{error}");
+}
