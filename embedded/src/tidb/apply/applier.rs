@@ -20,6 +20,7 @@ use super::writer::{Changes, Writer};
 use super::{ApplyError, Gtid};
 use crate::client::Change;
 use crate::tidb::catalog::{Catalog, Mutation, Plan};
+use crate::tidb::wire::WireError;
 
 /// Events read ahead of the writer.
 const READ_AHEAD: usize = 1024;
@@ -90,7 +91,10 @@ impl Applier {
             reader.abort();
             match ended? {
                 None => return Ok(()),
-                Some(error @ (BinlogError::Wire(_) | BinlogError::Ended)) => {
+                Some(
+                    error @ (BinlogError::Wire(WireError::Io { .. } | WireError::Closed { .. })
+                    | BinlogError::Ended),
+                ) => {
                     // MariaDB's own end is noticed elsewhere; a connection alone may be opened again.
                     tracing::warn!(%error, "the binlog's stream broke; opening it again");
                     self.group = None;
