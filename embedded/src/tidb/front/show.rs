@@ -1,0 +1,294 @@
+//! `SHOW …`.
+
+use super::errors;
+use super::served::{
+    Served, VIRTUAL_DATABASES, filtered, is_system, no_database, refused, select, served,
+    unknown_database, unknown_table,
+};
+use super::session::Session;
+use super::text::{Text, literal, quoted};
+use crate::tidb::catalog::{Warning, show};
+use crate::tidb::wire::ErrPacket;
+
+impl Session {
+    /// `SHOW …`.
+    pub(super) async fn show(&mut self, text: &Text<'_>) -> Served {
+        let mut n = 1;
+        while ["FULL", "GLOBAL", "SESSION", "EXTENDED"]
+            .iter()
+            .any(|w| text.is(n, w))
+        {
+            n += 1;
+        }
+        let word = text.get(n).to_ascii_uppercase();
+        match word.as_str() {
+            "DATABASES" | "SCHEMAS" => self.show_databases(text, n + 1),
+            "TABLES" => self.show_tables(text, n + 1),
+            "COLUMNS" | "FIELDS" => self.show_columns(text, n + 1),
+            "VARIABLES" => self.show_variables(text, n + 1),
+            "CREATE" if text.is(n + 1, "TABLE") => self.show_create_table(text, n + 2).await,
+            "CREATE" if text.is(n + 1, "DATABASE") || text.is(n + 1, "SCHEMA") => {
+                self.show_create_database(text, n + 2)
+            }
+            "MASTER" | "BINARY" if text.is(n + 1, "STATUS") => {
+                let ts = self.shared.client.tso().await?;
+                let columns = [
+                    "File",
+                    "Position",
+                    "Binlog_Do_DB",
+                    "Binlog_Ignore_DB",
+                    "Executed_Gtid_Set",
+                ];
+                let empty = "''".to_owned();
+                let row = vec![
+                    "'tidb-binlog'".to_owned(),
+                    ts.to_string(),
+                    empty.clone(),
+                    empty.clone(),
+                    empty,
+                ];
+                served(select(&columns, &[row]))
+            }
+            "WARNINGS" | "ERRORS" => match self.warnings.take() {
+                Some(warnings) => {
+                    let query = show_warnings(&warnings, word == "ERRORS");
+                    self.warnings = Some(warnings);
+                    served(query)
+                }
+                None => self.forwarded(text).await,
+            },
+            "GRANTS" => served(select(
+                &["Grants for User"],
+                &[vec![literal(
+                    "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION",
+                )]],
+            )),
+            "ENGINES" => {
+                let columns = [
+                    "Engine",
+                    "Support",
+                    "Comment",
+                    "Transactions",
+                    "XA",
+                    "Savepoints",
+                ];
+                let row = [
+                    "InnoDB",
+                    "DEFAULT",
+                    "Supports transactions, row-level locking, and foreign keys",
+                    "YES",
+                    "YES",
+                    "YES",
+                ];
+                served(select(&columns, &[row.map(literal).to_vec()]))
+            }
+            "CHARSET" => self.show_charsets(text, n + 1),
+            "CHARACTER" if text.is(n + 1, "SET") => self.show_charsets(text, n + 2),
+            "COLLATION" => self.show_collations(text, n + 1),
+            "PLUGINS" => served(select(
+                &["Name", "Status", "Type", "Library", "License", "Version"],
+                &[],
+            )),
+            "PROCESSLIST" | "STATUS" | "COUNT" => self.forwarded(text).await,
+            "INDEX" | "INDEXES" | "KEYS" => self.show_index(text, n + 1),
+            "SLAVE" | "REPLICA" => refused(ErrPacket::new(
+                errors::NOT_SUPPORTED,
+                "42000",
+                "This version of TiDB doesn't yet support 'SHOW {REPLICA | SLAVE} STATUS'",
+            )),
+            "BINLOG" | "BINARY" | "RELAYLOG" | "AUTHORS" | "CONTRIBUTORS" | "EXPLAIN"
+            | "LOCALES" => refused(errors::syntax_at_token(text, n)),
+            _ => refused(errors::unsupported(&format!("SHOW {word}"))),
+        }
+    }
+
+    fn show_databases(&self, text: &Text<'_>, n: usize) -> Served {
+        let catalog = self.shared.apply.catalog();
+        let mut names: Vec<String> = catalog
+            .databases()
+            .map(|db| db.info.name.o.clone())
+            .collect();
+        names.extend(VIRTUAL_DATABASES.map(str::to_owned));
+        names.sort();
+        let rows: Vec<_> = names.iter().map(|name| vec![literal(name)]).collect();
+        match filtered(&select(&["Database"], &rows), "Database", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+
+    /// The database that `FROM`/`IN` at the n-th token names, or the current one, and the place after it.
+    fn database_clause(&self, text: &Text<'_>, n: usize) -> (Option<String>, usize) {
+        if text.is(n, "FROM") || text.is(n, "IN") {
+            if let Some(name) = text.name(n + 1) {
+                return (Some(name), n + 2);
+            }
+        }
+        (self.database.clone(), n)
+    }
+
+    fn show_tables(&self, text: &Text<'_>, n: usize) -> Served {
+        let (database, n) = self.database_clause(text, n);
+        let Some(database) = database else {
+            return refused(no_database());
+        };
+        if is_system(&database) {
+            return refused(errors::unsupported(&format!("SHOW TABLES of {database}")));
+        }
+        let catalog = self.shared.apply.catalog();
+        let Some(db) = catalog.database(&database) else {
+            return refused(unknown_database(&database));
+        };
+        let mut names: Vec<&str> = db.tables().map(|t| t.name.o.as_str()).collect();
+        names.sort_by_key(|name| name.to_lowercase());
+        let full = text.is(1, "FULL");
+        let title = format!("Tables_in_{}", db.info.name.o);
+        let columns: &[&str] = if full {
+            &[&title, "Table_type"]
+        } else {
+            &[&title]
+        };
+        let rows: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let mut row = vec![literal(name)];
+                if full {
+                    row.push("'BASE TABLE'".to_owned());
+                }
+                row
+            })
+            .collect();
+        match filtered(&select(columns, &rows), &title, text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+
+    async fn show_create_table(&mut self, text: &Text<'_>, n: usize) -> Served {
+        let Some((database, table, _)) = text.full_name(n) else {
+            return refused(errors::syntax_at_token(text, n));
+        };
+        let Some(database) = database.or_else(|| self.database.clone()) else {
+            return refused(no_database());
+        };
+        let catalog = self.shared.apply.catalog();
+        let Some(info) = catalog.table(&database, &table) else {
+            return refused(unknown_table(&database, &table));
+        };
+        let options = show::ShowOptions {
+            auto_increment: None,
+            utc_offset: self.catalog_session().await?.utc_offset,
+        };
+        let row = vec![
+            literal(&info.name.o),
+            literal(&show::create_table(info, options)),
+        ];
+        served(select(&["Table", "Create Table"], &[row]))
+    }
+
+    fn show_create_database(&self, text: &Text<'_>, n: usize) -> Served {
+        let n = if text.are(n, &["IF", "NOT", "EXISTS"]) {
+            n + 3
+        } else {
+            n
+        };
+        let Some(name) = text.name(n) else {
+            return refused(errors::syntax_at_token(text, n));
+        };
+        let catalog = self.shared.apply.catalog();
+        let Some(db) = catalog.database(&name) else {
+            return refused(unknown_database(&name));
+        };
+        let row = vec![
+            literal(&db.info.name.o),
+            literal(&show::create_database(&db.info)),
+        ];
+        served(select(&["Database", "Create Database"], &[row]))
+    }
+
+    /// `SHOW [FULL] COLUMNS FROM t [FROM db] [LIKE … | WHERE …]`.
+    fn show_columns(&self, text: &Text<'_>, n: usize) -> Served {
+        let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
+            .then(|| text.full_name(n + 1))
+            .flatten()
+        else {
+            return refused(errors::syntax_at_token(text, n));
+        };
+        let mut database = database.or_else(|| self.database.clone());
+        if let (Some(named), after) = self.database_clause(text, n)
+            && after > n
+        {
+            (database, n) = (Some(named), after);
+        }
+        let full = text.is(1, "FULL");
+        self.columns_of(text, database, &table, full, n)
+    }
+
+    /// Columns of a table; of a server's own table as MariaDB tells them.
+    pub(super) fn columns_of(
+        &self,
+        text: &Text<'_>,
+        database: Option<String>,
+        table: &str,
+        full: bool,
+        n: usize,
+    ) -> Served {
+        let Some(database) = database else {
+            return refused(no_database());
+        };
+        let catalog = self.shared.apply.catalog();
+        let Some(info) = catalog.table(&database, table) else {
+            if is_system(&database) {
+                let full = if full { "FULL " } else { "" };
+                return served(format!(
+                    "SHOW {full}COLUMNS FROM {}.{} {}",
+                    quoted(&database),
+                    quoted(table),
+                    text.from(n)
+                ));
+            }
+            return refused(unknown_table(&database, table));
+        };
+        let (columns, rows) = super::columns::rows(info, full);
+        match filtered(&select(&columns, &rows), "Field", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn show_index(&self, text: &Text<'_>, n: usize) -> Served {
+        let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
+            .then(|| text.full_name(n + 1))
+            .flatten()
+        else {
+            return refused(errors::syntax_at_token(text, n));
+        };
+        let mut database = database.or_else(|| self.database.clone());
+        if let (Some(named), after) = self.database_clause(text, n)
+            && after > n
+        {
+            (database, n) = (Some(named), after);
+        }
+        let Some(database) = database else {
+            return refused(no_database());
+        };
+        let catalog = self.shared.apply.catalog();
+        let Some(info) = catalog.table(&database, &table) else {
+            return refused(unknown_table(&database, &table));
+        };
+        let (columns, rows) = super::indexes::rows(info);
+        match filtered(&select(&columns, &rows), "Key_name", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+}
+
+fn show_warnings(warnings: &[Warning], errors_only: bool) -> String {
+    let rows: Vec<_> = warnings
+        .iter()
+        .filter(|w| !errors_only || w.level == "Error")
+        .map(|w| vec![literal(w.level), w.code.to_string(), literal(&w.message)])
+        .collect();
+    select(&["Level", "Code", "Message"], &rows)
+}
