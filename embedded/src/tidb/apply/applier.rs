@@ -35,6 +35,8 @@ pub struct Applier {
     socket: PathBuf,
     writer: Writer,
     catalog: Catalog,
+    /// Since it was last reported.
+    catalog_changed: bool,
     pending: Option<Pending>,
     group: Option<Group>,
     tables: HashMap<u64, Option<TableMapping>>,
@@ -73,6 +75,7 @@ impl Applier {
             socket: socket.to_owned(),
             writer,
             catalog,
+            catalog_changed: false,
             pending: pending.map(|(intent, plan)| Pending { intent, plan }),
             group: None,
             tables: HashMap::new(),
@@ -258,6 +261,7 @@ impl Applier {
                 })
                 .await?;
             self.catalog.apply(&mutations)?;
+            self.catalog_changed = true;
             tracing::debug!(
                 step,
                 of = plan.len(),
@@ -291,6 +295,12 @@ impl Applier {
                 plan,
                 reply,
             } => {
+                if let Some(left) = &self.pending {
+                    return Err(ApplyError::HalfDone {
+                        sql: left.intent.sql.clone(),
+                        why: "its connection ended before its outcome was known".to_owned(),
+                    });
+                }
                 self.writer
                     .commit(self.writer.gtid(), |start_ts| {
                         intent.schema_ts = start_ts;
@@ -304,6 +314,13 @@ impl Applier {
                 self.resume_plan().await?;
                 // The front may have gone; then the statement is never sent, and recovery or the next one drops it.
                 let _ = reply.send(());
+            }
+            Request::Fail { why } => {
+                let sql = self.pending.take().map(|p| p.intent.sql);
+                return Err(ApplyError::HalfDone {
+                    sql: sql.unwrap_or_default(),
+                    why,
+                });
             }
             Request::Abandon { reply } => {
                 let outcome = match self.pending.take() {
@@ -326,13 +343,14 @@ impl Applier {
         Ok(())
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
         self.desk.progress.send_modify(|progress| {
             progress.gtid = self.writer.gtid();
-            if progress.catalog.schema_version() != self.catalog.schema_version() {
+            if self.catalog_changed {
                 progress.catalog = Arc::new(self.catalog.clone());
             }
         });
+        self.catalog_changed = false;
     }
 }
 

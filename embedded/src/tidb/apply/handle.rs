@@ -50,6 +50,9 @@ pub(super) enum Request {
     Abandon {
         reply: oneshot::Sender<Abandoned>,
     },
+    Fail {
+        why: String,
+    },
 }
 
 /// The front's end.
@@ -127,5 +130,13 @@ impl ApplyHandle {
             .await
             .map_err(|_| Ended)?;
         answer.await.map_err(|_| Ended)
+    }
+
+    /// Ends the applier, and with it the process: a statement is stuck half-way, and only a restart, which finds out how
+    /// far it got, may go on.
+    pub async fn fail(&self, why: String) -> Ended {
+        // An applier that is gone has ended already.
+        let _ = self.requests.send(Request::Fail { why }).await;
+        Ended
     }
 }

@@ -85,6 +85,16 @@ pub enum ApplyError {
         /// Why not.
         source: Box<DdlError>,
     },
+    /// A DDL statement is stuck half-way.
+    #[error(
+        "carry on with {sql:?}: {why}; a restart finds out how far it got and completes or drops it"
+    )]
+    HalfDone {
+        /// Its text.
+        sql: String,
+        /// What stopped it.
+        why: String,
+    },
     /// What is kept in TiKV beside the data is damaged.
     #[error("read {what} in TiKV: {why}")]
     Record {

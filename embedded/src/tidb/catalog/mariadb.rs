@@ -85,7 +85,7 @@ pub(crate) fn create_table(
         }
     }
     if table.has_row_id() {
-        parts.push(row_id(auto.is_some()));
+        parts.push(row_id());
     }
     let mut out = format!(
         "CREATE TABLE {} ({})",
@@ -99,14 +99,10 @@ pub(crate) fn create_table(
     Ok(out)
 }
 
-/// The column `_tidb_rowid`. MariaDB has one AUTO_INCREMENT column a table; where it is taken, row ids are short UUIDs.
-fn row_id(auto_increment_taken: bool) -> String {
-    let value = if auto_increment_taken {
-        "DEFAULT (UUID_SHORT())"
-    } else {
-        "AUTO_INCREMENT"
-    };
-    format!("`{ROW_ID}` BIGINT NOT NULL {value} INVISIBLE, UNIQUE KEY `{ROW_ID}` (`{ROW_ID}`)")
+/// The column `_tidb_rowid`. It is no AUTO_INCREMENT column: MariaDB has one of those a table, which may be the user's,
+/// and its values would show as LAST_INSERT_ID.
+fn row_id() -> String {
+    format!("`{ROW_ID}` BIGINT NOT NULL DEFAULT (UUID_SHORT()) INVISIBLE")
 }
 
 /// A column's definition.

@@ -109,12 +109,11 @@ impl Session {
                     Ok(Some(ErrPacket::new(error.code, &error.state, message)))
                 }
                 (Abandoned::Dropped | Abandoned::Done, other) => Err(other.into()),
-                (Abandoned::Partly { seen }, error) => Err(FrontError::HalfDone {
-                    sql: sql.to_owned(),
-                    seen,
-                    of: statements.len(),
-                    error: error.to_string(),
-                }),
+                (Abandoned::Partly { seen }, error) => {
+                    let of = statements.len();
+                    let why = format!("MariaDB ran {seen} of its {of} statements, then: {error}");
+                    Err(apply.fail(why).await.into())
+                }
             };
         }
         Ok(None)

@@ -67,20 +67,6 @@ pub enum FrontError {
     /// An interrupted statement could not be settled.
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    /// A DDL statement stopped half-way at MariaDB.
-    #[error(
-        "carry on with {sql:?}: MariaDB ran {seen} of its {of} statements, then answered: {error}; restart to finish it"
-    )]
-    HalfDone {
-        /// The client's statement.
-        sql: String,
-        /// How many of MariaDB's statements were run.
-        seen: usize,
-        /// Of how many.
-        of: usize,
-        /// MariaDB's answer to the next one.
-        error: String,
-    },
 }
 
 /// What all connections share.
