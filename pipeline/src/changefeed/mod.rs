@@ -1,1 +1,4 @@
 //! Changefeeds: their state in etcd and the task that drives one.
+
+pub mod snapshot;
+pub mod task;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -40,10 +40,28 @@ impl std::fmt::Debug for Producer {
     }
 }
 
+/// Messages handed over between two [marks](Producer::mark) that are not acknowledged yet.
+#[derive(Debug, Default)]
+struct Epoch(AtomicUsize);
+
+/// A point in the order of messages; see [`Producer::mark`].
+#[derive(Debug)]
+pub struct Mark(Arc<Epoch>);
+
+impl Mark {
+    /// Whether every message between this mark and the one before it is acknowledged.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.0.0.load(Ordering::Acquire) == 0
+    }
+}
+
 /// What is known of the messages handed over.
 #[derive(Debug, Default)]
 struct State {
     pending: AtomicUsize,
+    /// Where the next message belongs.
+    epoch: Mutex<Arc<Epoch>>,
     acknowledged: AtomicU64,
     failed: Mutex<Option<Coded>>,
     /// What the client last said about its connections: the reason behind a bare "timed out".
@@ -57,6 +75,10 @@ impl State {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn epoch(&self) -> MutexGuard<'_, Arc<Epoch>> {
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fail(&self, error: Coded) {
@@ -81,12 +103,13 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = Arc<Epoch>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, epoch: Arc<Epoch>) {
         match result {
             Ok(_) => {
                 self.0.acknowledged.fetch_add(1, Ordering::Relaxed);
+                epoch.0.fetch_sub(1, Ordering::AcqRel);
             }
             Err((error, message)) => {
                 let trouble = self
@@ -189,7 +212,9 @@ impl Producer {
             if let Some(error) = self.deliveries.failure() {
                 return Err(error);
             }
-            let mut record = BaseRecord::<[u8], [u8]>::to(topic)
+            let epoch = Arc::clone(&self.deliveries.epoch());
+            epoch.0.fetch_add(1, Ordering::AcqRel);
+            let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, Arc::clone(&epoch))
                 .partition(partition)
                 .payload(value);
             record.key = key;
@@ -197,6 +222,7 @@ impl Producer {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    epoch.0.fetch_sub(1, Ordering::AcqRel);
                     self.deliveries.pending.fetch_sub(1, Ordering::AcqRel);
                     changed.await;
                 }
@@ -217,6 +243,26 @@ impl Producer {
     /// # Errors
     /// `ErrKafkaAsyncSendMessage` if one failed.
     pub async fn flush(&self) -> Result<(), Coded> {
+        self.until(|| self.deliveries.pending.load(Ordering::Acquire) == 0)
+            .await
+    }
+
+    /// Marks this place in the order of messages: once this mark and all before it are acknowledged, so is every message
+    /// handed over before it. A message that failed is never acknowledged.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(std::mem::take(&mut *self.deliveries.epoch()))
+    }
+
+    /// Waits until `mark` is acknowledged.
+    ///
+    /// # Errors
+    /// `ErrKafkaAsyncSendMessage` if a message failed.
+    pub async fn acknowledged_up_to(&self, mark: &Mark) -> Result<(), Coded> {
+        self.until(|| mark.is_acknowledged()).await
+    }
+
+    async fn until(&self, done: impl Fn() -> bool) -> Result<(), Coded> {
         loop {
             let changed = self.deliveries.changed.notified();
             tokio::pin!(changed);
@@ -224,7 +270,7 @@ impl Producer {
             if let Some(error) = self.deliveries.failure() {
                 return Err(error);
             }
-            if self.deliveries.pending.load(Ordering::Acquire) == 0 {
+            if done() {
                 return Ok(());
             }
             changed.await;
@@ -327,6 +373,25 @@ mod tests {
             read_all(&cluster.bootstrap_servers(), 0, 1),
             [(Some(Vec::new()), b"0".to_vec())]
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn marks_are_acknowledged_one_after_the_other() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 2, 1).unwrap();
+        let producer = Producer::new(&settled(&cluster.bootstrap_servers()), Compat::V8_5).unwrap();
+        assert!(producer.mark().is_acknowledged(), "nothing was sent");
+        producer.send("t", 0, None, b"one").await.unwrap();
+        let first = producer.mark();
+        producer.send("t", 1, None, b"two").await.unwrap();
+        let second = producer.mark();
+        producer.acknowledged_up_to(&first).await.unwrap();
+        producer.acknowledged_up_to(&second).await.unwrap();
+        assert_eq!(producer.acknowledged(), 2);
+        producer.send("t", 7, None, b"no partition").await.ok();
+        let never = producer.mark();
+        producer.acknowledged_up_to(&never).await.unwrap_err();
+        assert!(!never.is_acknowledged());
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,411 @@
+//! The loop of a changefeed's task.
+//!
+//! One barrier holds all tables: the commit-ts of the next DDL statement, or how far the stream of DDL jobs is complete.
+//! Rows up to the barrier go out in commit order; once all of them are acknowledged the statement at the barrier goes
+//! out, tables come and go with it, and the next barrier holds (`spec/tikv-cdc-protocol.md §7`).
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Config, End, Progress, Spec, jobs::Jobs, scope::Scope, sink::Sink};
+use crate::{
+    changefeed::snapshot::schema_at,
+    coded::Coded,
+    model::{RawKv, Span, Ts},
+    mount::key,
+    schema::{DdlEvent, SchemaStorage, TableInfo},
+    sink::kafka::producer::Mark,
+    sort::{Sorter, TableId},
+    upstream::Upstream,
+};
+
+/// Bytes of rows taken from the sorter at once.
+const BATCH: usize = 1 << 20;
+/// How long a stopped task waits for what it handed over.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+/// The pace of watermarks.
+const WATERMARK_EVERY: Duration = Duration::from_secs(1);
+/// How much of the schema's past is kept behind the checkpoint, as a TSO difference: rows that come again need it.
+const SCHEMA_PAST: Ts = 60_000 << crate::model::LOGICAL_BITS;
+
+/// A running changefeed.
+#[derive(Debug)]
+pub(super) struct Task {
+    upstream: Upstream,
+    scope: Scope,
+    schema: SchemaStorage,
+    jobs: Jobs,
+    /// Statements that have not gone out, by commit-ts.
+    ddls: VecDeque<DdlEvent>,
+    sorter: Sorter,
+    /// Physical ids followed.
+    followed: HashSet<TableId>,
+    /// Their logical ids.
+    logical: HashSet<i64>,
+    sink: Sink,
+    target_ts: Option<Ts>,
+    /// Everything up to here has been handed over.
+    sent_ts: Ts,
+    /// Timestamps up to which everything is acknowledged once their mark and all before it are.
+    marks: VecDeque<(Ts, Mark)>,
+    progress: watch::Sender<Progress>,
+    watermark: (Instant, Ts),
+}
+
+impl Task {
+    /// Opens the sink, reads the schema at the checkpoint and follows its tables.
+    pub(super) async fn open(
+        spec: Spec,
+        upstream: Upstream,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Self, Coded> {
+        let scope = Scope::new(&spec)?;
+        let mut sink = Sink::open(&spec).await?;
+        let checkpoint = spec.checkpoint_ts;
+        let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
+        let schema = schema_at(&upstream, schema_ts, spec.compat).await?;
+        let tables: Vec<_> = schema
+            .tables(schema_ts)
+            .into_iter()
+            .filter(|table| scope.takes_table(table))
+            .collect();
+        for table in &tables {
+            sink.admit(table).await?;
+        }
+        let mut task = Self {
+            jobs: Jobs::follow(&upstream, schema_ts, spec.compat),
+            sorter: Sorter::new(memory_quota(&spec.config)),
+            upstream,
+            scope,
+            schema,
+            ddls: VecDeque::new(),
+            followed: HashSet::new(),
+            logical: HashSet::new(),
+            sink,
+            target_ts: spec.target_ts.filter(|ts| *ts > 0),
+            sent_ts: checkpoint,
+            marks: VecDeque::new(),
+            progress,
+            watermark: (Instant::now(), checkpoint),
+        };
+        for table in tables {
+            for id in &table.physical_ids {
+                task.follow(*id, table.id, checkpoint)?;
+            }
+        }
+        tracing::info!(
+            changefeed = spec.id,
+            checkpoint,
+            tables = task.followed.len(),
+            "the changefeed runs"
+        );
+        task.progress.send_modify(|progress| {
+            progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint);
+        });
+        task.report();
+        Ok(task)
+    }
+
+    /// Works until there is a reason to end.
+    pub(super) async fn run(&mut self, stop: CancellationToken) -> Result<End, Coded> {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    self.settle().await;
+                    return Ok(End::Stopped);
+                }
+                end = self.step() => if let Some(end) = end? {
+                    return Ok(end);
+                }
+            }
+        }
+    }
+
+    /// Waits for a moment for what was handed over, so that less is sent again later.
+    async fn settle(&mut self) {
+        let acknowledged = async {
+            while let Some((_, mark)) = self.marks.front() {
+                self.sink.acknowledged_up_to(mark).await?;
+                self.reap();
+            }
+            Ok::<_, Coded>(())
+        };
+        match tokio::time::timeout(STOP_GRACE, acknowledged).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "stopped with messages that are not acknowledged")
+            }
+            Err(_) => tracing::warn!("stopped with messages that are not acknowledged"),
+        }
+    }
+
+    /// Does what can be done now, or waits until there is something.
+    async fn step(&mut self) -> Result<Option<End>, Coded> {
+        let barrier = self.barrier();
+        let complete = self
+            .sorter
+            .resolved_ts()
+            .map_or(barrier, |ts| ts.min(barrier));
+        let rows = self.sorter.take(|_| barrier, BATCH).await?;
+        if let Some((_, last)) = rows.last() {
+            // What is complete comes in commit order, transactions whole.
+            let sent = complete.min(last.commit_ts - 1);
+            self.send(&rows).await?;
+            self.sent(sent);
+            return Ok(None);
+        }
+        self.sent(complete);
+        if self
+            .ddls
+            .front()
+            .is_some_and(|ddl| ddl.commit_ts <= complete)
+        {
+            self.acknowledged().await?;
+            self.ddl(complete).await?;
+            return Ok(None);
+        }
+        if self.target_ts.is_some_and(|target| complete >= target) {
+            self.acknowledged().await?;
+            return Ok(Some(End::Finished));
+        }
+        self.watermark(false).await?;
+        self.wait().await?;
+        Ok(None)
+    }
+
+    /// Rows above this have to wait.
+    fn barrier(&self) -> Ts {
+        let barrier = match self.ddls.front() {
+            Some(ddl) => ddl.commit_ts,
+            None => self.schema.resolved_ts(),
+        };
+        self.target_ts.map_or(barrier, |target| barrier.min(target))
+    }
+
+    /// Waits until rows, resolved-ts, DDL jobs or acknowledgements come.
+    async fn wait(&mut self) -> Result<(), Coded> {
+        let acknowledged = async {
+            match self.marks.front() {
+                Some((_, mark)) => self.sink.acknowledged_up_to(mark).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.sorter.changed() => {}
+            changes = self.jobs.next() => self.jobs_came(changes?)?,
+            acknowledged = acknowledged => acknowledged?,
+        }
+        self.reap();
+        Ok(())
+    }
+
+    fn jobs_came(&mut self, changes: Vec<RawKv>) -> Result<(), Coded> {
+        for change in &changes {
+            self.schema.on_kv(change)?;
+        }
+        let events = self.schema.on_resolved(self.jobs.resolved_ts())?;
+        self.ddls.extend(events);
+        self.report();
+        Ok(())
+    }
+
+    /// Hands over rows in their order, transaction by transaction.
+    async fn send(&mut self, rows: &[(TableId, RawKv)]) -> Result<(), Coded> {
+        let same = |a: &(TableId, RawKv), b: &(TableId, RawKv)| {
+            (a.0, a.1.start_ts, a.1.commit_ts) == (b.0, b.1.start_ts, b.1.commit_ts)
+        };
+        for transaction in rows.chunk_by(same) {
+            let Some((id, first)) = transaction.first() else {
+                continue;
+            };
+            if self.scope.ignores(first.start_ts) {
+                continue;
+            }
+            // Rows that come for a table that is gone are nobody's.
+            let Some(table) = self.schema.table_of_row(first) else {
+                tracing::debug!(table = id, commit_ts = first.commit_ts, "a row of no table");
+                continue;
+            };
+            let changes = transaction.iter().map(|(_, change)| change);
+            self.sink.rows(&table, changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything up to `ts` has been handed over.
+    fn sent(&mut self, ts: Ts) {
+        if ts > self.sent_ts {
+            self.sent_ts = ts;
+            self.marks.push_back((ts, self.sink.mark()));
+        }
+        self.reap();
+    }
+
+    /// Moves the checkpoint past what is acknowledged.
+    fn reap(&mut self) {
+        let mut checkpoint = None;
+        while let Some((ts, mark)) = self.marks.front()
+            && mark.is_acknowledged()
+        {
+            checkpoint = Some(*ts);
+            self.marks.pop_front();
+        }
+        if let Some(checkpoint) = checkpoint {
+            self.progress.send_modify(|progress| {
+                progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint);
+            });
+            self.report();
+        }
+    }
+
+    /// Tells how far everything else is.
+    fn report(&self) {
+        let resolved = self.schema.resolved_ts();
+        let resolved = self
+            .sorter
+            .resolved_ts()
+            .map_or(resolved, |ts| ts.min(resolved));
+        let barrier = self.barrier();
+        let messages = self.sink.acknowledged();
+        self.progress.send_modify(|progress| {
+            progress.resolved_ts = progress.resolved_ts.max(resolved);
+            progress.barrier_ts = barrier;
+            progress.messages = messages;
+        });
+    }
+
+    /// Waits until all that was handed over is acknowledged.
+    async fn acknowledged(&mut self) -> Result<(), Coded> {
+        while let Some((_, mark)) = self.marks.front() {
+            self.sink.acknowledged_up_to(mark).await?;
+            self.reap();
+        }
+        Ok(())
+    }
+
+    /// Sends the statements of the next DDL job; tables come and go with it.
+    async fn ddl(&mut self, complete: Ts) -> Result<(), Coded> {
+        let Some(at) = self
+            .ddls
+            .front()
+            .map(|ddl| ddl.commit_ts)
+            .filter(|at| *at <= complete)
+        else {
+            return Ok(());
+        };
+        let mut touched = Vec::new();
+        while let Some(event) = self.ddls.front().filter(|ddl| ddl.commit_ts == at) {
+            if self.scope.takes_ddl(event)? {
+                self.sink.ddl(event).await?;
+                tracing::info!(
+                    job = event.job_id,
+                    commit_ts = at,
+                    query = event.query,
+                    "DDL sent"
+                );
+            }
+            let infos = event.info.iter().chain(&event.pre_info);
+            touched.extend(infos.flat_map(|info| info.physical_ids.iter().copied()));
+            touched.extend(event.created.iter().chain(&event.dropped));
+            self.ddls.pop_front();
+        }
+        // Not to be mistaken for acknowledged before Kafka says so.
+        self.marks.push_back((at, self.sink.mark()));
+        self.acknowledged().await?;
+        for id in touched {
+            self.reconsider(id, at).await?;
+        }
+        self.progress
+            .send_modify(|progress| progress.tables = sorted(&self.followed));
+        self.watermark(true).await?;
+        self.schema.gc(at.saturating_sub(SCHEMA_PAST));
+        self.report();
+        Ok(())
+    }
+
+    /// Follows a table, or no longer, according to the schema at `ts`.
+    async fn reconsider(&mut self, id: TableId, ts: Ts) -> Result<(), Coded> {
+        let table = self.schema.table(id, ts);
+        let wanted = table.filter(|table| self.scope.takes_table(table));
+        match (wanted, self.followed.contains(&id)) {
+            (Some(table), false) => {
+                self.sink.admit(&table).await?;
+                self.follow(id, table.id, ts)
+            }
+            (Some(table), true) => self.sink.admit(&table).await,
+            (None, true) => {
+                self.forget(id);
+                Ok(())
+            }
+            (None, false) => Ok(()),
+        }
+    }
+
+    fn follow(&mut self, id: TableId, logical: i64, from: Ts) -> Result<(), Coded> {
+        let (start, end) = key::row_range(id);
+        let feed = self.upstream.subscribe(Span::new(start, end), from);
+        self.sorter.follow(id, from, feed)?;
+        self.followed.insert(id);
+        self.logical.insert(logical);
+        self.progress
+            .send_modify(|progress| progress.tables = sorted(&self.followed));
+        Ok(())
+    }
+
+    fn forget(&mut self, id: TableId) {
+        self.sorter.forget(id);
+        self.followed.remove(&id);
+        let tables: Vec<Arc<TableInfo>> = self.schema.tables(self.sent_ts);
+        let still = |logical: &i64| {
+            tables.iter().any(|table| {
+                table.id == *logical
+                    && table
+                        .physical_ids
+                        .iter()
+                        .any(|id| self.followed.contains(id))
+            })
+        };
+        let gone: Vec<i64> = self
+            .logical
+            .iter()
+            .copied()
+            .filter(|id| !still(id))
+            .collect();
+        for id in gone {
+            self.logical.remove(&id);
+            self.sink.forget(id);
+        }
+    }
+
+    /// Sends a watermark if one is due.
+    async fn watermark(&mut self, after_ddl: bool) -> Result<(), Coded> {
+        let checkpoint = self.progress.borrow().checkpoint_ts;
+        let (last, ts) = self.watermark;
+        let due = checkpoint > ts && last.elapsed() >= WATERMARK_EVERY;
+        if self.sink.has_watermarks() && (after_ddl || due) {
+            self.watermark = (Instant::now(), checkpoint);
+            self.sink.watermark(checkpoint, &self.logical).await?;
+        }
+        Ok(())
+    }
+}
+
+fn sorted(ids: &HashSet<TableId>) -> Vec<TableId> {
+    let mut ids: Vec<_> = ids.iter().copied().collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn memory_quota(config: &Config) -> usize {
+    match config {
+        Config::Modern(config) => usize::try_from(config.memory_quota).unwrap_or(usize::MAX),
+        Config::Legacy(_) => crate::config::replica::DEFAULT_MEMORY_QUOTA as usize,
+    }
+}

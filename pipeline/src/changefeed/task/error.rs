@@ -1,0 +1,58 @@
+//! Failures of the stages as the codes that TiCDC reports them under.
+
+use crate::{
+    codec::{canal_json::EncodeError, dispatch::DispatchError},
+    coded::{Code, Coded},
+    mount::MountError,
+    schema::SchemaError,
+    sort, upstream,
+};
+
+/// Names a stage's failure in the order of words of the house, "failed to …", under the code of errors that have none.
+fn processor(error: impl std::fmt::Display) -> Coded {
+    Coded::new(Code::ErrProcessorUnknown, format!("failed to {error}"))
+}
+
+impl From<upstream::Error> for Coded {
+    fn from(error: upstream::Error) -> Self {
+        processor(error)
+    }
+}
+
+impl From<sort::Error> for Coded {
+    fn from(error: sort::Error) -> Self {
+        processor(error)
+    }
+}
+
+impl From<MountError> for Coded {
+    fn from(error: MountError) -> Self {
+        processor(error)
+    }
+}
+
+impl From<SchemaError> for Coded {
+    fn from(error: SchemaError) -> Self {
+        Coded::new(Code::ErrOwnerUnknown, format!("failed to {error}"))
+    }
+}
+
+impl From<DispatchError> for Coded {
+    fn from(error: DispatchError) -> Self {
+        Coded::new(Code::ErrDispatcherFailed, format!("failed to {error}"))
+    }
+}
+
+impl From<EncodeError> for Coded {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::TooLarge { .. } => {
+                let text = error.to_string();
+                let message = text.split_once(']').map_or(&*text, |(_, message)| message);
+                Coded::new(Code::ErrMessageTooLarge, message)
+            }
+            EncodeError::Value { .. } => processor(error),
+            EncodeError::Ddl(error) => error.into(),
+        }
+    }
+}

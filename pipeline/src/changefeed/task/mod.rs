@@ -1,0 +1,105 @@
+//! The task of a running changefeed: from the change feed to acknowledged messages.
+//!
+//! [`run`] loads the schema at the checkpoint, follows the DDL stream and every replicated table, and sends what is
+//! complete in commit order, DDL statements between the rows before and after them. It owns no state outside: whoever
+//! started it persists the checkpoint that it reports, and starts it again from there.
+
+mod drive;
+mod error;
+mod jobs;
+mod scope;
+mod sink;
+
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::drive::Task;
+use crate::{
+    coded::Coded,
+    compat::Compat,
+    config::{legacy::LegacyConfig, replica::ReplicaConfig},
+    model::Ts,
+    sort::TableId,
+    upstream::Upstream,
+};
+
+/// The configuration of a changefeed, as its release has it.
+#[derive(Debug, Clone)]
+pub enum Config {
+    /// v4.0.9.
+    Legacy(Box<LegacyConfig>),
+    /// Since v5.
+    Modern(Box<ReplicaConfig>),
+}
+
+/// What a task replicates: nothing of it changes while it runs.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Namespace of the changefeed, `default` unless said otherwise.
+    pub namespace: String,
+    /// Its id.
+    pub id: String,
+    /// Address of the capture that runs it, part of the producer's default client id.
+    pub capture: String,
+    /// Whose messages.
+    pub compat: Compat,
+    /// The sink URI as given, credentials included.
+    pub sink_uri: String,
+    /// The configuration.
+    pub config: Config,
+    /// Everything up to here has been acknowledged: rows with a commit-ts above it are sent.
+    pub checkpoint_ts: Ts,
+    /// A DDL statement at exactly the checkpoint may not have been sent: it is sent (again) (`spec/state.md §3.6`).
+    pub ddl_at_checkpoint: bool,
+    /// The changefeed is finished when everything up to here is acknowledged.
+    pub target_ts: Option<Ts>,
+    /// In which TIMESTAMP values are written: the server's `--tz`.
+    pub time_zone: TimeZone,
+}
+
+/// How far a task has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Everything up to here has been acknowledged downstream.
+    pub checkpoint_ts: Ts,
+    /// Everything up to here has been read upstream.
+    pub resolved_ts: Ts,
+    /// The commit-ts of the DDL statement that holds rows back, if one does (`min-table-barrier-ts` in etcd); else the
+    /// resolved-ts of the DDL stream.
+    pub barrier_ts: Ts,
+    /// Physical ids of the tables replicated.
+    pub tables: Vec<TableId>,
+    /// Messages acknowledged since the task began.
+    pub messages: u64,
+}
+
+/// How a task ends without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// `stop` was cancelled; what was handed to Kafka was waited for.
+    Stopped,
+    /// The target-ts was reached.
+    Finished,
+}
+
+/// Runs a changefeed until it is stopped, finished, or fails.
+///
+/// The checkpoint in `progress` only grows, and only past what Kafka has acknowledged. Once it is told, it may be
+/// persisted.
+///
+/// # Errors
+/// With TiCDC's codes; the owner decides which of them end the changefeed for good (`spec/state.md §2`).
+pub async fn run(
+    spec: Spec,
+    upstream: Upstream,
+    progress: watch::Sender<Progress>,
+    stop: CancellationToken,
+) -> Result<End, Coded> {
+    let open = Task::open(spec, upstream, progress);
+    let mut task = tokio::select! {
+        task = open => task?,
+        () = stop.cancelled() => return Ok(End::Stopped),
+    };
+    task.run(stop).await
+}

@@ -1,0 +1,384 @@
+//! From rows and DDL statements to messages handed to Kafka.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use super::{Config, Spec};
+use crate::{
+    codec::{
+        canal_json::{self, ColumnSelector, Encoder, LargeRows},
+        dispatch::{DispatchRule, Dispatcher},
+    },
+    coded::{Code, Coded},
+    compat::Compat,
+    config::{
+        dispatch::{ColumnSelectors, DispatchRules, Partitioning},
+        kafka::Identity,
+        uri::SinkUri,
+    },
+    model::{RawKv, Ts},
+    mount::{Mounter, SplitRule, TextRules},
+    schema::{DdlEvent, TableInfo},
+    sink::{
+        kafka::{
+            cluster::{Cluster as _, KafkaCluster},
+            producer::{Mark, Producer},
+            settle::{Settled, ensure_topic},
+        },
+        prepare::{Kafka, Prepared, prepare, prepare_legacy},
+    },
+};
+
+/// Where rows of one version of a table go.
+#[derive(Debug)]
+struct Route {
+    /// [`TableInfo::version`] that it was made for.
+    version: Ts,
+    topic: Arc<str>,
+    partitions: u32,
+    dispatcher: Dispatcher,
+}
+
+/// An open sink.
+#[derive(Debug)]
+pub(super) struct Sink {
+    compat: Compat,
+    producer: Producer,
+    cluster: KafkaCluster,
+    settled: Settled,
+    rules: DispatchRules,
+    columns: Option<ColumnSelectors>,
+    mounter: Mounter,
+    encoder: Encoder,
+    /// Partitions of the topics in use.
+    topics: HashMap<Arc<str>, u32>,
+    /// By logical table id.
+    routes: HashMap<i64, Route>,
+    buffer: Vec<u8>,
+}
+
+/// `sink.column-selectors` as the encoder asks for them.
+#[derive(Debug)]
+struct Selected(ColumnSelectors);
+
+impl ColumnSelector for Selected {
+    fn selects(&self, table: &TableInfo, column: usize) -> bool {
+        self.0
+            .selects(&table.schema, &table.name, &table.columns[column].name)
+    }
+}
+
+impl Sink {
+    /// Checks the sink of `spec` against its cluster and opens it.
+    ///
+    /// # Errors
+    /// Those of [`prepare`] and [`Producer::new`].
+    pub(super) async fn open(spec: &Spec) -> Result<Self, Coded> {
+        let uri = SinkUri::parse(&spec.sink_uri)
+            .map_err(|error| Coded::new(Code::ErrSinkURIInvalid, error.to_string()))?;
+        let identity = Identity {
+            capture: &spec.capture,
+            namespace: &spec.namespace,
+            changefeed: &spec.id,
+        };
+        let prepared = match &spec.config {
+            Config::Modern(config) => prepare(&Kafka, &uri, config, spec.compat, identity).await?,
+            Config::Legacy(config) => {
+                // What this writes back was stored when the changefeed was created.
+                let mut config = config.as_ref().clone();
+                prepare_legacy(&Kafka, &uri, &mut config, |_, _| (), identity).await?
+            }
+        };
+        Self::new(spec, prepared)
+    }
+
+    fn new(spec: &Spec, prepared: Prepared<KafkaCluster>) -> Result<Self, Coded> {
+        let Prepared {
+            cluster,
+            settled,
+            dispatch,
+            columns,
+        } = prepared;
+        let producer = Producer::new(&settled, spec.compat)?;
+        let text = TextRules {
+            time_zone: spec.time_zone.clone(),
+            compat: spec.compat,
+        };
+        let options = &settled.encoder;
+        let config = canal_json::Config {
+            compat: spec.compat,
+            enable_tidb_extension: options.enable_tidb_extension,
+            content_compatible: options.content_compatible,
+            only_output_updated_columns: options.only_output_updated_columns,
+            delete_only_output_handle_key_columns: options.delete_only_handle_key_columns,
+            columns: columns
+                .clone()
+                .map(|columns| Arc::new(Selected(columns)) as Arc<dyn ColumnSelector>),
+            // The older ones leave the check to the broker.
+            max_message_bytes: match spec.compat >= Compat::V8_5 {
+                true => options.max_message_bytes,
+                false => usize::MAX,
+            },
+            large_rows: LargeRows::Refuse,
+        };
+        let topics = [(Arc::from(settled.topic.as_str()), settled.partitions)];
+        Ok(Self {
+            compat: spec.compat,
+            producer,
+            cluster,
+            rules: dispatch,
+            columns,
+            mounter: Mounter {
+                split: SplitRule::new(spec.compat, options.output_raw_change_event),
+                text: text.clone(),
+            },
+            encoder: Encoder::new(config, text),
+            topics: topics.into(),
+            routes: HashMap::new(),
+            buffer: Vec::new(),
+            settled,
+        })
+    }
+
+    /// Checks that the rules about topics, partitions and columns fit the table.
+    ///
+    /// # Errors
+    /// `ErrDispatcherFailed`, `ErrColumnSelectorFailed`, `ErrKafkaCreateTopic`.
+    pub(super) async fn admit(&mut self, table: &TableInfo) -> Result<(), Coded> {
+        if let Some(columns) = &self.columns {
+            check_columns(columns, table)?;
+        }
+        self.route(table).await
+    }
+
+    /// Makes sure that there is a route for this version of the table.
+    async fn route(&mut self, table: &TableInfo) -> Result<(), Coded> {
+        if let Some(route) = self.routes.get(&table.id)
+            && route.version == table.version
+        {
+            return Ok(());
+        }
+        let rule = self.rules.of(&table.schema, &table.name);
+        let dispatcher = Dispatcher::new(&rule_of(&rule.partitioning), table)?;
+        let topic = match &rule.topic {
+            Some(expression) => expression.topic(&table.schema, &table.name),
+            None => self.settled.topic.clone(),
+        };
+        let (topic, partitions) = self.topic(&topic).await?;
+        let route = Route {
+            version: table.version,
+            topic,
+            partitions,
+            dispatcher,
+        };
+        self.routes.insert(table.id, route);
+        Ok(())
+    }
+
+    /// A topic, made if it is missing, with its number of partitions.
+    async fn topic(&mut self, name: &str) -> Result<(Arc<str>, u32), Coded> {
+        if let Some((name, partitions)) = self.topics.get_key_value(name) {
+            return Ok((Arc::clone(name), *partitions));
+        }
+        let failed = |error| Coded::wrap(Code::ErrKafkaCreateTopic, error);
+        let used = u32::try_from(self.settled.new_partitions)
+            .unwrap_or(1)
+            .max(1);
+        let existing = self.cluster.partitions(name).await.map_err(failed)?;
+        let partitions = match existing {
+            Some(partitions) => partitions,
+            None => {
+                let Settled {
+                    new_partitions,
+                    replication_factor,
+                    auto_create,
+                    ..
+                } = self.settled;
+                ensure_topic(
+                    &self.cluster,
+                    name,
+                    new_partitions,
+                    replication_factor,
+                    auto_create,
+                )
+                .await?;
+                used
+            }
+        };
+        let name: Arc<str> = Arc::from(name);
+        self.topics.insert(Arc::clone(&name), partitions);
+        Ok((name, partitions))
+    }
+
+    /// Hands over the messages of one transaction's changes in one table.
+    ///
+    /// # Errors
+    /// `ErrMessageTooLarge`, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed.
+    pub(super) async fn rows<'a>(
+        &mut self,
+        table: &'a TableInfo,
+        changes: impl IntoIterator<Item = &'a RawKv>,
+    ) -> Result<(), Coded> {
+        self.route(table).await?;
+        let Some(route) = self.routes.get(&table.id) else {
+            return Ok(());
+        };
+        for event in self.mounter.mount_txn(changes, table)? {
+            let partition =
+                route
+                    .dispatcher
+                    .partition(&event, &self.mounter.text, route.partitions)?;
+            self.buffer.clear();
+            self.encoder
+                .encode_row(&event, now_ms(), &mut self.buffer)?;
+            self.producer
+                .send(&route.topic, partition, None, &self.buffer)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the message of a DDL statement: to partition 0, in v4.0.9 to each (`spec/canal-json.md §0`).
+    ///
+    /// # Errors
+    /// `ErrKafkaAsyncSendMessage`; `ErrOwnerUnknown` if the statement cannot be restored.
+    pub(super) async fn ddl(&mut self, event: &DdlEvent) -> Result<(), Coded> {
+        let name = match (&event.pre_info, event.table.as_str()) {
+            (Some(before), _) => Some((before.schema.as_str(), before.name.as_str())),
+            (None, "") => None,
+            (None, table) => Some((event.schema.as_str(), table)),
+        };
+        let topic = name
+            .and_then(|(schema, table)| {
+                Some((self.rules.of(schema, table).topic.as_ref()?, schema, table))
+            })
+            .map_or_else(
+                || self.settled.topic.clone(),
+                |(expression, schema, table)| expression.topic(schema, table),
+            );
+        let (topic, partitions) = self.topic(&topic).await?;
+        self.buffer.clear();
+        self.encoder.encode_ddl(event, now_ms(), &mut self.buffer)?;
+        let last = match self.compat {
+            Compat::V4_0_9 => partitions,
+            Compat::V6_5 | Compat::V8_5 => 1,
+        };
+        for partition in 0..last {
+            self.producer
+                .send(&topic, partition, None, &self.buffer)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Whether watermarks are sent.
+    pub(super) fn has_watermarks(&self) -> bool {
+        self.settled.encoder.enable_tidb_extension
+    }
+
+    /// Hands over a watermark to every partition of the topics of these tables, and of the default topic if there are
+    /// none (`spec/canal-json.md §11`).
+    ///
+    /// # Errors
+    /// `ErrKafkaAsyncSendMessage`.
+    pub(super) async fn watermark(&mut self, ts: Ts, tables: &HashSet<i64>) -> Result<(), Coded> {
+        self.buffer.clear();
+        self.encoder
+            .encode_watermark(ts, now_ms(), &mut self.buffer);
+        let mut topics: BTreeSet<&Arc<str>> = self
+            .routes
+            .iter()
+            .filter(|(id, _)| tables.contains(id))
+            .map(|(_, route)| &route.topic)
+            .collect();
+        topics.extend(
+            self.topics
+                .keys()
+                .filter(|name| ***name == *self.settled.topic),
+        );
+        for topic in topics {
+            for partition in 0..self.topics.get(topic).copied().unwrap_or(1) {
+                self.producer
+                    .send(topic, partition, None, &self.buffer)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a table that is gone.
+    pub(super) fn forget(&mut self, table: i64) {
+        self.routes.remove(&table);
+    }
+
+    /// See [`Producer::mark`].
+    pub(super) fn mark(&self) -> Mark {
+        self.producer.mark()
+    }
+
+    /// See [`Producer::acknowledged_up_to`].
+    pub(super) async fn acknowledged_up_to(&self, mark: &Mark) -> Result<(), Coded> {
+        self.producer.acknowledged_up_to(mark).await
+    }
+
+    /// See [`Producer::acknowledged`].
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.producer.acknowledged()
+    }
+}
+
+fn rule_of(partitioning: &Partitioning) -> DispatchRule {
+    match partitioning {
+        Partitioning::Table => DispatchRule::Table,
+        Partitioning::Ts => DispatchRule::Ts,
+        Partitioning::IndexValue { index } => DispatchRule::IndexValue {
+            index: index.clone(),
+        },
+        Partitioning::Columns(columns) => DispatchRule::Columns {
+            columns: columns.clone(),
+        },
+    }
+}
+
+/// A consumer must be able to tell the rows apart: the primary key or a whole unique key of NOT NULL columns stays.
+fn check_columns(columns: &ColumnSelectors, table: &TableInfo) -> Result<(), Coded> {
+    let selected =
+        |column: usize| columns.selects(&table.schema, &table.name, &table.columns[column].name);
+    let not_null =
+        |column: usize| table.columns[column].field.flag & crate::schema::field::FLAG_NOT_NULL != 0;
+    let primary: Vec<usize> = (0..table.columns.len())
+        .filter(|at| table.columns[*at].is_primary)
+        .collect();
+    if !primary.is_empty() && primary.into_iter().all(selected) {
+        return Ok(());
+    }
+    let whole = |index: &crate::schema::Index| {
+        index.unique
+            && index
+                .columns
+                .iter()
+                .all(|part| part.column.is_some_and(|at| selected(at) && not_null(at)))
+    };
+    match table.indexes.iter().any(whole) {
+        true => Ok(()),
+        false => Err(Coded::new(
+            Code::ErrColumnSelectorFailed,
+            format!(
+                "no primary key columns or unique key columns obtained after filter out, table: {}.{}",
+                table.schema, table.name
+            ),
+        )),
+    }
+}
+
+/// The wall clock, milliseconds since 1970 UTC.
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}
