@@ -580,7 +580,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn parsing_never_panics(rule in "[^@].{0,40}", name in ".{0,10}", cased: bool) {
-            if let Ok(rules) = Rules::parse(&[rule.clone()], cased) {
+            if let Ok(rules) = Rules::parse(std::slice::from_ref(&rule), cased) {
                 let _ = (rules.matches_table(&name, &name), rules.matches_schema(&name));
             }
             let _ = ColumnRules::parse(&[rule]);

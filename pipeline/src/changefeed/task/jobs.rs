@@ -1,7 +1,5 @@
 //! The stream of DDL jobs: several spans, complete together.
 
-use std::future::Future;
-
 use futures_util::future::select_all;
 
 use crate::{
@@ -35,20 +33,18 @@ impl Jobs {
     /// The next changes; their jobs and [`resolved_ts`](Self::resolved_ts) count from then on.
     ///
     /// Nothing is lost if the future is dropped before it is done.
-    pub(super) fn next(&mut self) -> impl Future<Output = Result<Vec<RawKv>, upstream::Error>> {
-        async {
-            let waiting = self.feeds.iter_mut().map(|(feed, ts)| {
-                Box::pin(async move { feed.recv_batch().await.map(|batch| (batch, ts)) })
-            });
-            let (batch, ts) = select_all(waiting).await.0?;
-            let mut changes = Vec::new();
-            for event in batch {
-                match event {
-                    FeedEvent::Kv(kv) => changes.push(kv),
-                    FeedEvent::Resolved(resolved) => *ts = (*ts).max(resolved),
-                }
+    pub(super) async fn next(&mut self) -> Result<Vec<RawKv>, upstream::Error> {
+        let waiting = self.feeds.iter_mut().map(|(feed, ts)| {
+            Box::pin(async move { feed.recv_batch().await.map(|batch| (batch, ts)) })
+        });
+        let (batch, ts) = select_all(waiting).await.0?;
+        let mut changes = Vec::new();
+        for event in batch {
+            match event {
+                FeedEvent::Kv(kv) => changes.push(kv),
+                FeedEvent::Resolved(resolved) => *ts = (*ts).max(resolved),
             }
-            Ok(changes)
         }
+        Ok(changes)
     }
 }
