@@ -20,7 +20,10 @@ use crate::{
     model::{RawKv, Span, Ts},
     mount::key,
     schema::{DdlEvent, SchemaStorage, TableInfo},
-    sink::kafka::producer::Mark,
+    sink::{
+        kafka::{cluster::Cluster, producer::Mark},
+        prepare::Connect,
+    },
     sort::{Sorter, TableId},
     upstream::Upstream,
 };
@@ -36,7 +39,7 @@ const SCHEMA_PAST: Ts = 60_000 << crate::model::LOGICAL_BITS;
 
 /// A running changefeed.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(super) struct Task<C> {
     upstream: Upstream,
     scope: Scope,
     schema: SchemaStorage,
@@ -48,7 +51,7 @@ pub(super) struct Task {
     followed: HashSet<TableId>,
     /// Their logical ids.
     logical: HashSet<i64>,
-    sink: Sink,
+    sink: Sink<C>,
     target_ts: Option<Ts>,
     /// Everything up to here has been handed over.
     sent_ts: Ts,
@@ -58,15 +61,16 @@ pub(super) struct Task {
     watermark: (Instant, Ts),
 }
 
-impl Task {
+impl<C: Cluster> Task<C> {
     /// Opens the sink, reads the schema at the checkpoint and follows its tables.
-    pub(super) async fn open(
+    pub(super) async fn open<K: Connect<Cluster = C>>(
+        kafka: &K,
         spec: Spec,
         upstream: Upstream,
         progress: watch::Sender<Progress>,
     ) -> Result<Self, Coded> {
         let scope = Scope::new(&spec)?;
-        let mut sink = Sink::open(&spec).await?;
+        let mut sink = Sink::open(kafka, &spec).await?;
         let checkpoint = spec.checkpoint_ts;
         let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
         let schema = schema_at(&upstream, schema_ts, spec.compat).await?;

@@ -20,6 +20,7 @@ use crate::{
     compat::Compat,
     config::{legacy::LegacyConfig, replica::ReplicaConfig},
     model::Ts,
+    sink::prepare::{Connect, Kafka},
     sort::TableId,
     upstream::Upstream,
 };
@@ -96,7 +97,21 @@ pub async fn run(
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<End, Coded> {
-    let open = Task::open(spec, upstream, progress);
+    run_on(&Kafka, spec, upstream, progress, stop).await
+}
+
+/// As [`run`], with another way to reach and ask Kafka; messages go to the brokers of the sink URI all the same.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on<K: Connect>(
+    kafka: &K,
+    spec: Spec,
+    upstream: Upstream,
+    progress: watch::Sender<Progress>,
+    stop: CancellationToken,
+) -> Result<End, Coded> {
+    let open = Task::open(kafka, spec, upstream, progress);
     let mut task = tokio::select! {
         task = open => task?,
         () = stop.cancelled() => return Ok(End::Stopped),

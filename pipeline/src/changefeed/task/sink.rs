@@ -24,11 +24,11 @@ use crate::{
     schema::{DdlEvent, TableInfo},
     sink::{
         kafka::{
-            cluster::{Cluster as _, KafkaCluster},
+            cluster::Cluster,
             producer::{Mark, Producer},
             settle::{Settled, ensure_topic},
         },
-        prepare::{Kafka, Prepared, prepare, prepare_legacy},
+        prepare::{Connect, Prepared, prepare, prepare_legacy},
     },
 };
 
@@ -44,10 +44,10 @@ struct Route {
 
 /// An open sink.
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(super) struct Sink<C> {
     compat: Compat,
     producer: Producer,
-    cluster: KafkaCluster,
+    cluster: C,
     settled: Settled,
     rules: DispatchRules,
     columns: Option<ColumnSelectors>,
@@ -71,12 +71,15 @@ impl ColumnSelector for Selected {
     }
 }
 
-impl Sink {
+impl<C: Cluster> Sink<C> {
     /// Checks the sink of `spec` against its cluster and opens it.
     ///
     /// # Errors
     /// Those of [`prepare`] and [`Producer::new`].
-    pub(super) async fn open(spec: &Spec) -> Result<Self, Coded> {
+    pub(super) async fn open<K: Connect<Cluster = C>>(
+        kafka: &K,
+        spec: &Spec,
+    ) -> Result<Self, Coded> {
         let uri = SinkUri::parse(&spec.sink_uri)
             .map_err(|error| Coded::new(Code::ErrSinkURIInvalid, error.to_string()))?;
         let identity = Identity {
@@ -85,17 +88,17 @@ impl Sink {
             changefeed: &spec.id,
         };
         let prepared = match &spec.config {
-            Config::Modern(config) => prepare(&Kafka, &uri, config, spec.compat, identity).await?,
+            Config::Modern(config) => prepare(kafka, &uri, config, spec.compat, identity).await?,
             Config::Legacy(config) => {
                 // What this writes back was stored when the changefeed was created.
                 let mut config = config.as_ref().clone();
-                prepare_legacy(&Kafka, &uri, &mut config, |_, _| (), identity).await?
+                prepare_legacy(kafka, &uri, &mut config, |_, _| (), identity).await?
             }
         };
         Self::new(spec, prepared)
     }
 
-    fn new(spec: &Spec, prepared: Prepared<KafkaCluster>) -> Result<Self, Coded> {
+    fn new(spec: &Spec, prepared: Prepared<C>) -> Result<Self, Coded> {
         let Prepared {
             cluster,
             settled,
