@@ -50,10 +50,18 @@ codes! {
     ErrDispatcherFailed "dispatcher failed",
     /// A column selector does not fit a table.
     ErrColumnSelectorFailed "column selector failed",
+    /// A row does not have the checksum that it carries.
+    ErrCorruptedDataMutation "Changefeed stopped due to corrupted data mutation received",
+    /// A checkpoint-ts on the command line is no number.
+    ErrCliInvalidCheckpointTs "invalid checkpoint-ts",
+    /// A checkpoint-ts on the command line lies in the future.
+    ErrCliCheckpointTsIsInFuture "the checkpoint-ts is in the future",
     /// A table filter cannot be parsed.
     ErrFilterRuleInvalid "filter rule is invalid",
     /// The checkpoint fell behind for longer than the gc-ttl.
     ErrGCTTLExceeded "the checkpoint-ts is lagging behind longer than gc-ttl",
+    /// A DDL statement cannot be followed (since v7).
+    ErrHandleDDLFailed "handle ddl failed",
     /// A changefeed id of v4.0.9.
     ErrInvalidChangefeedID "bad changefeed id",
     /// An unknown event type in an event filter.
@@ -80,6 +88,8 @@ codes! {
     ErrKafkaNewProducer "new kafka producer",
     /// No producer (v4.0.9).
     ErrKafkaNewSaramaProducer "new sarama producer",
+    /// DDL or a watermark could not be delivered.
+    ErrKafkaSendMessage "kafka send message failed",
     /// A topic expression cannot be parsed.
     ErrKafkaTopicExprInvalid "invalid topic expression",
     /// A row whose message exceeds the topic's limit.
@@ -94,8 +104,12 @@ codes! {
     ErrOwnerNotFound "owner not found",
     /// An error in the owner without a code of its own.
     ErrOwnerUnknown "owner running unknown error",
+    /// PD's etcd did not answer as asked.
+    ErrPDEtcdAPIError "etcd api call error",
     /// An error in a processor without a code of its own.
     ErrProcessorUnknown "processor running unknown error",
+    /// The schema at a checkpoint is not known.
+    ErrSchemaSnapshotNotFound "can not found schema snapshot",
     /// The server starts up or has lost its session.
     ErrServerIsNotReady "cdc server is not ready",
     /// A parameter of the sink is wrong.

@@ -33,7 +33,21 @@ impl From<MountError> for Coded {
 
 impl From<SchemaError> for Coded {
     fn from(error: SchemaError) -> Self {
-        Coded::new(Code::ErrOwnerUnknown, format!("failed to {error}"))
+        let query = match &error {
+            SchemaError::TableNotFound { query, .. }
+            | SchemaError::SchemaNotFound { query, .. }
+            | SchemaError::Job { query, .. }
+            | SchemaError::Statement { query, .. } => query,
+            _ => return Coded::new(Code::ErrOwnerUnknown, format!("failed to {error}")),
+        };
+        Coded::new(
+            Code::ErrHandleDDLFailed,
+            format!(
+                "handle ddl failed, query: {query}. If you want to skip this DDL and continue with replication, you can \
+                 manually execute this DDL downstream. Afterwards, add its start-ts to `ignore-txn-start-ts` in the \
+                 changefeed in the filter configuration.: {error}"
+            ),
+        )
     }
 }
 
