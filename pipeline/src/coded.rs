@@ -110,6 +110,8 @@ codes! {
     ErrProcessorUnknown "processor running unknown error",
     /// The schema at a checkpoint is not known.
     ErrSchemaSnapshotNotFound "can not found schema snapshot",
+    /// A request could not be passed on to the owner.
+    ErrRequestForwardErr "request forward error, an request can only forward to another",
     /// The server starts up or has lost its session.
     ErrServerIsNotReady "cdc server is not ready",
     /// A parameter of the sink is wrong.

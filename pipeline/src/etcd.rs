@@ -180,6 +180,23 @@ impl Client {
         Ok((response.kvs, revision))
     }
 
+    /// The id of the etcd cluster.
+    pub async fn cluster_id(&self) -> Result<u64, Error> {
+        let request = RangeRequest {
+            key: Bytes::from_static(b"\0"),
+            limit: 1,
+            keys_only: true,
+            ..Default::default()
+        };
+        let response = self
+            .call("Range", |channel| {
+                let request = request.clone();
+                async move { KvClient::new(channel).range(request).await }
+            })
+            .await?;
+        Ok(response.header.map_or(0, |header| header.cluster_id))
+    }
+
     /// Writes a key, bound to a lease unless that is 0.
     pub async fn put(&self, key: &str, value: impl Into<Bytes>, lease: i64) -> Result<(), Error> {
         self.txn(vec![], vec![put(key, value, lease)], vec![])

@@ -1,3 +1,5 @@
-//! Entry point.
+//! The `cdc` program: a server, and the command line that speaks to servers.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    pipeline::cli::main()
+}

@@ -1,4 +1,19 @@
-//! Changefeeds: their state in etcd and the task that drives one.
+//! Changefeeds: their state in etcd, who owns them, their life cycle, and the task that drives one.
+//!
+//! [`capture`] is a server's place in the cluster: a session, and the election of an owner. The [`owner`] runs every
+//! changefeed of the cluster: it starts and stops their [`task`]s by the rules of [`lifecycle`], persists how far they
+//! have come ([`state`]), and keeps the upstream from collecting what they still need ([`gc`]).
 
+pub mod capture;
+pub mod clock;
+pub mod create;
+pub mod gc;
+pub mod info;
+pub mod keys;
+pub mod legacy;
+pub mod lifecycle;
+pub mod owner;
 pub mod snapshot;
+pub mod state;
 pub mod task;
+pub mod update;

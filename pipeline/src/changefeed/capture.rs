@@ -1,0 +1,245 @@
+//! A server's place among the captures: a session that has to be kept alive, and the election of an owner.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{info::CaptureInfo, keys::Keys};
+use crate::{
+    compat::Compat,
+    config::golang,
+    etcd::{self, Client},
+};
+
+/// How long a session outlives its server, in seconds (`spec/state.md §1`).
+#[must_use]
+pub fn session_ttl(compat: Compat) -> i64 {
+    match compat {
+        Compat::V4_0_9 => 3,
+        Compat::V6_5 | Compat::V8_5 => 10,
+    }
+}
+
+/// A lease kept alive in the background.
+#[derive(Debug)]
+pub struct Session {
+    etcd: Client,
+    lease: i64,
+    lost: CancellationToken,
+    keeper: JoinHandle<()>,
+}
+
+impl Session {
+    /// Takes a lease of `ttl` seconds and keeps it.
+    ///
+    /// # Errors
+    /// When etcd does not answer.
+    pub async fn open(etcd: &Client, ttl: i64) -> Result<Self, etcd::Error> {
+        let granted = Instant::now();
+        let lease = etcd.grant(ttl).await?;
+        let lost = CancellationToken::new();
+        let keeper = tokio::spawn(keep(etcd.clone(), lease, ttl, granted, lost.clone()));
+        Ok(Self {
+            etcd: etcd.clone(),
+            lease,
+            lost,
+            keeper,
+        })
+    }
+
+    /// The lease.
+    #[must_use]
+    pub fn lease(&self) -> i64 {
+        self.lease
+    }
+
+    /// Cancelled when the lease has, or may have, expired.
+    #[must_use]
+    pub fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Ends the session: its keys are gone at once.
+    pub async fn close(self) {
+        self.keeper.abort();
+        if let Err(error) = self.etcd.revoke(self.lease).await {
+            tracing::warn!(%error, "failed to end the session, its keys stay until it expires");
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Renews a lease three times in its life, and gives it up for lost when it may have expired.
+async fn keep(etcd: Client, lease: i64, ttl: i64, mut renewed: Instant, lost: CancellationToken) {
+    let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(1));
+    let mut pace = tokio::time::interval(ttl / 3);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    pace.tick().await;
+    loop {
+        pace.tick().await;
+        let asked = Instant::now();
+        let left = (renewed + ttl).saturating_duration_since(asked);
+        match tokio::time::timeout(left, etcd.keep_alive(lease)).await {
+            Ok(Ok(_)) => renewed = asked,
+            Ok(Err(error @ etcd::Error::LeaseExpired(_))) => {
+                tracing::warn!(%error, "the session is lost");
+                break;
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "failed to renew the session");
+                if renewed.elapsed() >= ttl {
+                    break;
+                }
+            }
+            Err(_) => {
+                tracing::warn!("the session could not be renewed in time and is given up");
+                break;
+            }
+        }
+    }
+    lost.cancel();
+}
+
+/// Registers a capture under a session.
+///
+/// # Errors
+/// When etcd does not answer.
+pub async fn register(
+    etcd: &Client,
+    keys: &Keys,
+    capture: &CaptureInfo,
+    lease: i64,
+) -> Result<(), etcd::Error> {
+    // a struct of texts and numbers always has a JSON form
+    let value = golang::json(capture).unwrap_or_default();
+    etcd.put(&keys.capture(&capture.id), value, lease).await
+}
+
+/// Ends the sessions of captures that were registered under this address before: whoever has bound the address knows
+/// that they are dead, and need not wait until they expire.
+///
+/// # Errors
+/// When etcd does not answer.
+pub async fn bury(etcd: &Client, keys: &Keys, address: &str) -> Result<(), etcd::Error> {
+    let (pairs, _) = etcd.list(&keys.capture_prefix()).await?;
+    for pair in pairs {
+        let same = serde_json::from_slice::<CaptureInfo>(&pair.value)
+            .is_ok_and(|capture| capture.address == address);
+        if same && pair.lease != 0 {
+            tracing::info!(
+                capture = %String::from_utf8_lossy(&pair.key),
+                "a capture that had this address before is gone, its session is ended"
+            );
+            match etcd.revoke(pair.lease).await {
+                Ok(()) => {}
+                Err(error) if error.is_unreachable() => return Err(error),
+                // it expired meanwhile
+                Err(error) => tracing::debug!(%error, "the session had ended already"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All captures.
+///
+/// # Errors
+/// When etcd does not answer.
+pub async fn captures(etcd: &Client, keys: &Keys) -> Result<Vec<CaptureInfo>, etcd::Error> {
+    let (pairs, _) = etcd.list(&keys.capture_prefix()).await?;
+    let decode = |value: &[u8]| {
+        serde_json::from_slice(value)
+            .inspect_err(|error| tracing::warn!(%error, "a capture's key cannot be read"))
+            .ok()
+    };
+    Ok(pairs
+        .iter()
+        .filter_map(|pair| decode(&pair.value))
+        .collect())
+}
+
+/// The id of the capture that owns the cluster, if one does.
+///
+/// # Errors
+/// When etcd does not answer.
+pub async fn owner(etcd: &Client, keys: &Keys) -> Result<Option<String>, etcd::Error> {
+    let (pairs, _) = etcd.list_by_age(&keys.owner_prefix()).await?;
+    Ok(pairs
+        .first()
+        .map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))
+}
+
+/// Proof of ownership, for transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// The key of the election.
+    pub key: String,
+    /// The revision that made it.
+    pub revision: i64,
+}
+
+impl Ownership {
+    /// The comparison under which an owner writes.
+    #[must_use]
+    pub fn guard(&self) -> proto::etcdserverpb::Compare {
+        etcd::created_at(&self.key, self.revision)
+    }
+
+    /// Gives ownership up; the next candidate takes over.
+    ///
+    /// # Errors
+    /// When etcd does not answer.
+    pub async fn resign(&self, etcd: &Client) -> Result<(), etcd::Error> {
+        etcd.txn(vec![self.guard()], vec![etcd::delete(&self.key)], vec![])
+            .await
+            .map(drop)
+    }
+}
+
+/// Stands for election until elected (etcd's `concurrency.Election`: the oldest key owns).
+///
+/// # Errors
+/// When etcd does not answer, or the session is gone.
+pub async fn campaign(
+    etcd: &Client,
+    keys: &Keys,
+    lease: i64,
+    capture: &str,
+) -> Result<Ownership, etcd::Error> {
+    let key = keys.owner(lease);
+    let put = etcd::put(&key, capture.to_owned(), lease);
+    etcd.txn(vec![etcd::absent(&key)], vec![put], vec![])
+        .await?;
+    loop {
+        let (candidates, revision) = etcd.list_by_age(&keys.owner_prefix()).await?;
+        let Some(mine) = candidates
+            .iter()
+            .position(|pair| pair.key == key.as_bytes())
+        else {
+            return Err(etcd::Error::LeaseExpired(lease));
+        };
+        if mine == 0 {
+            return Ok(Ownership {
+                key,
+                revision: candidates[0].create_revision,
+            });
+        }
+        // any candidate that goes is reason to look again
+        let mut watch = etcd.watch(&keys.owner_prefix(), revision + 1).await?;
+        loop {
+            let events = watch.next().await?;
+            if events
+                .iter()
+                .any(|event| event.r#type() == proto::mvccpb::event::EventType::Delete)
+            {
+                break;
+            }
+        }
+    }
+}

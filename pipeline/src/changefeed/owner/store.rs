@@ -1,0 +1,273 @@
+//! What the owner writes to etcd.
+
+use std::collections::BTreeMap;
+
+use proto::etcdserverpb::RequestOp;
+
+use super::{
+    Context,
+    feed::{Feed, Leaving},
+};
+use crate::{
+    changefeed::{
+        info::{TaskPosition, UpstreamInfo},
+        legacy::{LegacyPosition, TableReplica, TaskStatus},
+        state::{Meta, StateError},
+    },
+    coded::{Code, Coded},
+    config::golang,
+    etcd,
+};
+
+/// Operations that etcd takes in one transaction, with room to spare (its default limit is 128).
+const BATCH: usize = 100;
+/// Seconds for which v4.0.9 keeps the checkpoint of a removed changefeed.
+const REMOVED_KEPT: i64 = 24 * 3600;
+
+/// Why something was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    /// This server is no longer the owner.
+    #[error("another server owns the changefeeds by now")]
+    Replaced,
+    /// A key that should not be there is.
+    #[error("the key exists")]
+    Exists,
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl From<etcd::Error> for WriteError {
+    fn from(error: etcd::Error) -> Self {
+        WriteError::State(error.into())
+    }
+}
+
+impl From<WriteError> for Coded {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Replaced => super::gone(),
+            other => Coded::wrap(Code::ErrPDEtcdAPIError, other),
+        }
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, StateError> {
+    golang::json(value).map_err(StateError::Json)
+}
+
+impl Context {
+    /// Writes under the guard of ownership; the revision.
+    pub(super) async fn write(&self, ops: Vec<RequestOp>) -> Result<i64, WriteError> {
+        let mut revision = 0;
+        let mut ops = ops.into_iter();
+        loop {
+            let batch: Vec<_> = ops.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(revision);
+            }
+            let answer = self
+                .etcd
+                .txn(vec![self.ownership.guard()], batch, vec![])
+                .await?;
+            if !answer.succeeded {
+                return Err(WriteError::Replaced);
+            }
+            revision = answer.header.map_or(0, |header| header.revision);
+        }
+    }
+
+    /// The keys that every cluster of captures has since v5.
+    pub(super) async fn write_basics(&self) -> Result<(), WriteError> {
+        let mut ops = Vec::new();
+        if let Some(key) = self.keys.meta_version() {
+            ops.push(etcd::put(&key, "1", 0));
+        }
+        let id = self.upstream.cluster_id();
+        if let Some(key) = self.keys.upstream(id) {
+            let upstream = UpstreamInfo {
+                id,
+                pd_endpoints: self.upstream.pd_endpoints().join(","),
+                key_path: String::new(),
+                cert_path: String::new(),
+                ca_path: String::new(),
+                cert_allowed_cn: None,
+            };
+            ops.push(etcd::put(&key, json(&upstream)?, 0));
+        }
+        self.write(ops).await.map(drop)
+    }
+
+    /// Writes the keys of a new changefeed, unless they are there.
+    pub(super) async fn write_new(&self, feed: &mut Feed) -> Result<(), WriteError> {
+        let (info, status) = (
+            feed.meta.encode()?,
+            feed.meta.encode_position(&feed.position)?,
+        );
+        let (info_key, status_key) = (self.keys.info(&feed.id), self.keys.status(&feed.id));
+        let compare = vec![
+            self.ownership.guard(),
+            etcd::absent(&info_key),
+            etcd::absent(&status_key),
+        ];
+        let ops = vec![
+            etcd::put(&info_key, info.clone(), 0),
+            etcd::put(&status_key, status.clone(), 0),
+        ];
+        let answer = self.etcd.txn(compare, ops, vec![]).await?;
+        if !answer.succeeded {
+            return Err(WriteError::Exists);
+        }
+        feed.stored.info = info;
+        feed.stored.status = status;
+        feed.stored.revision = answer.header.map_or(0, |header| header.revision);
+        Ok(())
+    }
+
+    /// Writes what differs between a changefeed and its keys.
+    pub(super) async fn write_changes<'a>(
+        &self,
+        feeds: impl Iterator<Item = &'a mut Feed>,
+    ) -> Result<(), WriteError> {
+        let mut ops = Vec::new();
+        let mut changed = Vec::new();
+        for feed in feeds {
+            if feed.leaving.is_some() {
+                continue;
+            }
+            let info = feed.meta.encode()?;
+            let status = feed.meta.encode_position(&feed.position)?;
+            let task = self.task_keys(feed)?;
+            let before = ops.len();
+            if info != feed.stored.info {
+                ops.push(etcd::put(&self.keys.info(&feed.id), info.clone(), 0));
+            }
+            if status != feed.stored.status {
+                ops.push(etcd::put(&self.keys.status(&feed.id), status.clone(), 0));
+            }
+            for (key, value) in &task {
+                let same = |stored: &&(String, String)| stored.0 == *key && stored.1 == *value;
+                if !feed.stored.task.iter().any(|stored| same(&stored)) {
+                    ops.push(etcd::put(key, value.clone(), 0));
+                }
+            }
+            for (key, _) in &feed.stored.task {
+                if !task.iter().any(|(kept, _)| kept == key) {
+                    ops.push(etcd::delete(key));
+                }
+            }
+            if ops.len() > before {
+                changed.push((feed, info, status, task));
+            }
+        }
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let revision = self.write(ops).await?;
+        for (feed, info, status, task) in changed {
+            feed.stored.info = info;
+            feed.stored.status = status;
+            feed.stored.task = task;
+            feed.stored.revision = revision;
+        }
+        Ok(())
+    }
+
+    /// The keys of a changefeed's task: there while it runs.
+    fn task_keys(&self, feed: &Feed) -> Result<Vec<(String, String)>, StateError> {
+        let Some(running) = feed.running.as_ref().filter(|r| r.stopping.is_none()) else {
+            return Ok(Vec::new());
+        };
+        let position_key = self.keys.task_position(&self.capture, &feed.id);
+        let Meta::Legacy(info) = &feed.meta else {
+            return Ok(vec![(position_key, json(&TaskPosition::default())?)]);
+        };
+        let progress = running.progress.borrow();
+        let position = LegacyPosition {
+            checkpoint_ts: feed.position.checkpoint_ts,
+            resolved_ts: feed.position.resolved_ts,
+            count: 0,
+            error: None,
+        };
+        let known = self.known_tables(feed);
+        let tables: BTreeMap<i64, TableReplica> = progress
+            .tables
+            .iter()
+            .map(|&table| {
+                let start_ts = known.get(&table).copied().unwrap_or(if known.is_empty() {
+                    info.start_ts.max(running.started_at)
+                } else {
+                    feed.position.checkpoint_ts
+                });
+                let replica = TableReplica {
+                    start_ts,
+                    mark_table_id: 0,
+                };
+                (table, replica)
+            })
+            .collect();
+        let status = TaskStatus {
+            tables,
+            ..TaskStatus::default()
+        };
+        let mut keys = vec![(position_key, json(&position)?)];
+        if let Some(key) = self.keys.task_status(&self.capture, &feed.id) {
+            keys.push((key, json(&status)?));
+        }
+        if let Some(key) = self.keys.task_workload(&self.capture, &feed.id) {
+            keys.push((key, "{}".to_owned()));
+        }
+        Ok(keys)
+    }
+
+    /// From where tables that are in etcd already are replicated.
+    fn known_tables(&self, feed: &Feed) -> BTreeMap<i64, u64> {
+        let key = self.keys.task_status(&self.capture, &feed.id);
+        let stored = feed
+            .stored
+            .task
+            .iter()
+            .find(|(stored, _)| Some(stored) == key.as_ref());
+        let status = stored.and_then(|(_, value)| serde_json::from_str::<TaskStatus>(value).ok());
+        status
+            .map(|status| {
+                let tables = status.tables.into_iter();
+                tables.map(|(id, table)| (id, table.start_ts)).collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// Removes the keys of a changefeed; `deleted` counts keys removed so far.
+    pub(super) async fn write_removal(
+        &self,
+        feed: &Feed,
+        leaving: Leaving,
+        deleted: &mut u64,
+    ) -> Result<(), WriteError> {
+        let mut ops: Vec<_> = feed
+            .stored
+            .task
+            .iter()
+            .map(|(key, _)| etcd::delete(key))
+            .collect();
+        let Leaving::Removed { force } = leaving else {
+            return self.write(ops).await.map(drop);
+        };
+        ops.push(etcd::delete(&self.keys.info(&feed.id)));
+        let status_key = self.keys.status(&feed.id);
+        match &feed.meta {
+            Meta::Legacy(_) if !force => {
+                let lease = self.etcd.grant(REMOVED_KEPT).await?;
+                let status = feed.meta.encode_position(&feed.position)?;
+                ops.push(etcd::put(&status_key, status, lease));
+            }
+            _ => ops.push(etcd::delete(&status_key)),
+        }
+        if let Some(key) = self.keys.delete_count() {
+            ops.push(etcd::put(&key, (*deleted + 1).to_string(), 0));
+        }
+        self.write(ops).await?;
+        *deleted += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! A server: a capture that stands for election, the owner's work when it is elected, and the HTTP API.
+
+mod life;
+mod logging;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use self::logging::LogLevel;
+use crate::{
+    api,
+    changefeed::{capture, gc::Safepoints, info::CaptureInfo, keys::Keys, owner},
+    coded::{Code, Coded},
+    compat::Compat,
+    etcd,
+    upstream::{self, Upstream},
+};
+
+/// How long PD may take to be there when a server starts.
+const PD_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a server is told on its command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// URLs of PD.
+    pub pd: Vec<String>,
+    /// Where to listen, `host:port`.
+    pub addr: String,
+    /// How others reach it, `host:port`; `addr` if empty.
+    pub advertise_addr: String,
+    /// Whose behaviour.
+    pub compat: Compat,
+    /// The cluster of captures; none in v4.0.9.
+    pub cluster: String,
+    /// In which TIMESTAMP values are written.
+    pub time_zone: TimeZone,
+    /// How long changefeeds may hold garbage collection up.
+    pub gc_ttl: Duration,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be bound.
+    #[error("listen on {addr}: {source}; is another server running there?")]
+    Listen {
+        /// As given.
+        addr: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// PD does not answer.
+    #[error("reach PD at {pd}: {source}")]
+    Pd {
+        /// As given.
+        pd: String,
+        /// The cause.
+        source: Box<upstream::Error>,
+    },
+    /// PD's etcd does not answer.
+    #[error("reach PD's etcd: {0}")]
+    Etcd(#[from] etcd::Error),
+    /// The API broke.
+    #[error("serve the HTTP API: {0}")]
+    Serve(std::io::Error),
+    /// Signals cannot be waited for.
+    #[error("wait for signals: {0}")]
+    Signal(std::io::Error),
+}
+
+/// This server's place among the captures at the moment.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// The capture's id.
+    pub id: String,
+    /// A way to the owner, if this server is it.
+    pub owner: Option<owner::Handle>,
+    /// Cancelled to give ownership up.
+    resign: CancellationToken,
+}
+
+/// What all parts of a server share.
+#[derive(Debug)]
+pub struct Server {
+    /// Whose behaviour.
+    pub compat: Compat,
+    /// The cluster of captures.
+    pub cluster: String,
+    /// How others reach this server.
+    pub address: String,
+    /// PD's etcd.
+    pub etcd: etcd::Client,
+    /// The names of its keys.
+    pub keys: Keys,
+    /// The cluster that is replicated.
+    pub upstream: Upstream,
+    /// Its GC safepoints.
+    pub safepoints: Safepoints,
+    /// For requests to other servers.
+    pub http: reqwest::Client,
+    /// The level of the log.
+    pub log_level: LogLevel,
+    time_zone: TimeZone,
+    started_at: i64,
+    current: RwLock<Option<Current>>,
+}
+
+/// The commit that the server was built from is not known to it.
+pub const GIT_HASH: &str = "None";
+
+impl Server {
+    /// The capture's place at the moment; none while it has no session.
+    #[must_use]
+    pub fn current(&self) -> Option<Current> {
+        // a writer cannot panic half-way: the value is replaced as a whole
+        let guard = self
+            .current
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        guard.clone()
+    }
+
+    fn set_current(&self, current: Option<Current>) {
+        let mut guard = self
+            .current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *guard = current;
+    }
+
+    /// Gives ownership up, if this server has it; whether it had.
+    pub fn resign(&self) -> bool {
+        match self.current() {
+            Some(current) if current.owner.is_some() => {
+                current.resign.cancel();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The address of the owner.
+    ///
+    /// # Errors
+    /// `ErrOwnerNotFound`, `ErrPDEtcdAPIError`.
+    pub async fn owner_address(&self) -> Result<String, Coded> {
+        let failed = |error| Coded::wrap(Code::ErrPDEtcdAPIError, error);
+        let owner = capture::owner(&self.etcd, &self.keys)
+            .await
+            .map_err(failed)?;
+        let captures = capture::captures(&self.etcd, &self.keys)
+            .await
+            .map_err(failed)?;
+        captures
+            .into_iter()
+            .find(|capture| Some(&capture.id) == owner.as_ref())
+            .map(|capture| capture.address)
+            .ok_or_else(|| Coded::new(Code::ErrOwnerNotFound, "owner not found"))
+    }
+
+    /// What etcd holds of this server under `id`.
+    fn capture_info(&self, id: &str) -> CaptureInfo {
+        let modern = self.compat != Compat::V4_0_9;
+        let program = || {
+            let path = std::env::current_exe().ok();
+            path.map(|path| path.display().to_string())
+                .unwrap_or_default()
+        };
+        CaptureInfo {
+            id: id.to_owned(),
+            address: self.address.clone(),
+            version: if modern {
+                self.compat.release_version().to_owned()
+            } else {
+                String::new()
+            },
+            git_hash: modern.then(|| GIT_HASH.to_owned()),
+            deploy_path: modern.then(program),
+            start_timestamp: modern.then_some(self.started_at),
+        }
+    }
+}
+
+/// Runs a server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServerError`] when it cannot start or its API breaks.
+pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerError> {
+    let listen = |source| ServerError::Listen {
+        addr: options.addr.clone(),
+        source,
+    };
+    let listener = TcpListener::bind(&options.addr).await.map_err(listen)?;
+    let local = listener.local_addr().map_err(listen)?;
+    let address = advertised(&options, local);
+    let stop = CancellationToken::new();
+    let signals = life::Signals::new().map_err(ServerError::Signal)?;
+    let stopping = stop.clone();
+    let waiting = tokio::spawn(async move { signals.wait(&stopping).await });
+
+    let connected = tokio::select! {
+        connected = connect(&options.pd) => connected?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let (upstream, etcd) = connected;
+    let etcd_cluster = etcd.cluster_id().await?;
+    let safepoints = Safepoints::new(
+        upstream.clone(),
+        options.compat,
+        &options.cluster,
+        etcd_cluster,
+        options.gc_ttl,
+    );
+    let server = Arc::new(Server {
+        compat: options.compat,
+        keys: Keys::new(options.compat, &options.cluster),
+        cluster: options.cluster,
+        address,
+        etcd,
+        upstream,
+        safepoints,
+        http: reqwest::Client::new(),
+        log_level,
+        time_zone: options.time_zone,
+        started_at: jiff::Timestamp::now().as_second(),
+        current: RwLock::new(None),
+    });
+    tracing::info!(
+        address = server.address,
+        compat = %server.compat,
+        cluster_id = server.upstream.cluster_id(),
+        "server started"
+    );
+    let serving = {
+        let closing = CancellationToken::new();
+        let closed = closing.clone();
+        let app = api::router(Arc::clone(&server));
+        let serve = axum::serve(listener, app)
+            .with_graceful_shutdown(async move { closed.cancelled().await });
+        (tokio::spawn(async move { serve.await }), closing)
+    };
+    life::live(&server, &stop).await;
+    serving.1.cancel();
+    let (mut serve, _) = serving;
+    // connections that are kept open must not keep the server
+    let served = tokio::time::timeout(Duration::from_secs(1), &mut serve).await;
+    serve.abort();
+    waiting.abort();
+    match served {
+        Ok(Ok(Err(error))) => Err(ServerError::Serve(error)),
+        _ => Ok(()),
+    }
+}
+
+fn advertised(options: &Options, local: SocketAddr) -> String {
+    match options.advertise_addr.as_str() {
+        "" if options.addr.ends_with(":0") => local.to_string(),
+        "" => options.addr.clone(),
+        given => given.to_owned(),
+    }
+}
+
+/// Reaches PD, waiting for a cluster that is about to start.
+async fn connect(pd: &[String]) -> Result<(Upstream, etcd::Client), ServerError> {
+    let deadline = tokio::time::Instant::now() + PD_WITHIN;
+    let mut pace = tokio::time::interval(Duration::from_millis(200));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pace.tick().await;
+        match Upstream::connect(pd).await {
+            Ok(upstream) => {
+                let etcd = etcd::Client::new(&upstream.pd_endpoints())?;
+                return Ok((upstream, etcd));
+            }
+            Err(source) if tokio::time::Instant::now() >= deadline => {
+                return Err(ServerError::Pd {
+                    pd: pd.join(","),
+                    source: Box::new(source),
+                });
+            }
+            Err(error) => tracing::warn!(%error, "PD does not answer yet"),
+        }
+    }
+}
