@@ -5,7 +5,7 @@ const MARKER: u8 = 0xff;
 
 /// Wraps a raw key (`docs/spec/tikv-cdc-protocol.md §3`): groups of eight bytes, zero-padded, each followed by
 /// `0xff - padding`.
-pub(super) fn encode(raw: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity((raw.len() / GROUP + 1) * (GROUP + 1));
     let mut rest = raw;
     loop {
@@ -22,7 +22,7 @@ pub(super) fn encode(raw: &[u8]) -> Vec<u8> {
 }
 
 /// Unwraps a region boundary. Boundaries that are no wrapped keys give `None`.
-pub(super) fn decode(mut wrapped: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(mut wrapped: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(wrapped.len());
     loop {
         let (group, tail) = wrapped.split_at_checked(GROUP + 1)?;

@@ -8,7 +8,7 @@
 //! from succeeding.
 
 mod error;
-mod keys;
+pub(crate) mod keys;
 mod lock;
 mod pd;
 mod read;

@@ -1,9 +1,55 @@
 //! The store: one durable MVCC engine with TiKV's transactional service and change feed.
+//!
+//! Percolator as far as an outside reader can observe it, without Raft: one peer for each region, always its leader.
+//! `engine` keeps versions on disk, `txn` holds the rules, `service` speaks `tikvpb`, `feed` speaks `cdcpb`,
+//! `concurrency` keeps commit timestamps above what has been read and resolved.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use proto::cdcpb::change_data_server::ChangeDataServer;
+use proto::pdpb;
+use proto::tikvpb::tikv_server::TikvServer;
 use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, ClientError};
+use crate::serve;
+
+mod concurrency;
+mod engine;
+mod feed;
+mod heartbeat;
+mod identity;
+mod key;
+mod latches;
+mod pd;
+mod region;
+mod service;
+mod split;
+mod status;
+mod store;
+mod txn;
+mod waits;
+
+pub use engine::EngineError;
+
+use concurrency::Concurrency;
+use engine::Engine;
+use feed::hub::{Hub, Publisher};
+use feed::service::FeedService;
+use pd::PdLink;
+use region::Regions;
+use service::TikvService;
+use split::Splitter;
+use store::Store;
+
+/// How long a start waits for PD.
+const START_WAIT: Duration = Duration::from_secs(30);
+/// Largest message taken from clients.
+const MAX_MESSAGE: usize = 256 << 20;
+const GIT_HASH: &str = "embedded";
 
 /// `embedded tikv`.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,21 +69,182 @@ pub struct Args {
     /// TiKV's version to answer as.
     #[arg(long, default_value = "8.5.3")]
     pub version: String,
+    /// Milliseconds between two resolved-ts of the change feed (TiKV's `cdc.min-ts-interval`), from 10 on.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub cdc_min_ts_interval: u64,
+    /// Bytes of events that may wait for clients of the change feed before they are told that the store is congested
+    /// (TiKV's `cdc.sink-memory-quota`).
+    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub cdc_sink_memory_quota: u64,
 }
 
 /// Why the store could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// This build has no store.
-    #[error("start the store: it is not part of this build")]
-    Missing,
+    /// A port is not to be had.
+    #[error(transparent)]
+    Listen(#[from] serve::ListenError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// PD was not there at the start.
+    #[error("reach PD at {url} within {}s: {source} (is it running?)", .waited.as_secs())]
+    NoPd {
+        /// Its address.
+        url: String,
+        /// How long was waited.
+        waited: Duration,
+        /// The last answer.
+        source: ClientError,
+    },
+    /// An address that is none.
+    #[error("use {address:?} as PD's address: {why} (expected http://host:port)")]
+    PdAddress {
+        /// The address as given.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A call to PD failed.
+    #[error("{what}: {why}")]
+    Pd {
+        /// The call.
+        what: &'static str,
+        /// What was met.
+        why: String,
+    },
+    /// PD refused a call.
+    #[error("{what}: PD refuses it: {why}")]
+    Refused {
+        /// The call.
+        what: &'static str,
+        /// The kind of refusal.
+        kind: pdpb::ErrorType,
+        /// PD's words.
+        why: String,
+    },
+    /// The folder belongs to another cluster.
+    #[error(
+        "use the data in {dir}: it belongs to cluster {own}, PD serves cluster {found} (was PD's etcd emptied? then empty this folder too)"
+    )]
+    OtherCluster {
+        /// The folder.
+        dir: PathBuf,
+        /// Its cluster.
+        own: u64,
+        /// PD's cluster.
+        found: u64,
+    },
+    /// The cluster has data, the folder does not.
+    #[error(
+        "join cluster {cluster_id} with an empty {dir}: the cluster's data is in another folder, and an embedded cluster has one store (was the folder removed? then empty PD's etcd too)"
+    )]
+    DataLost {
+        /// The folder.
+        dir: PathBuf,
+        /// PD's cluster.
+        cluster_id: u64,
+    },
+    /// The folder holds something unreadable.
+    #[error("read the {what} in {dir}: {problem}")]
+    Corrupt {
+        /// The folder.
+        dir: PathBuf,
+        /// Which record.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// Serves until `stop` is cancelled.
 ///
 /// # Errors
-/// See [`Error`].
-pub async fn run(_args: Args, _stop: CancellationToken) -> Result<(), Error> {
-    Err(Error::Missing)
+/// When a port is taken, the folder cannot be used, PD cannot be reached or serves another cluster, or the disk takes no
+/// more writes.
+pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
+    let listener = serve::listen(args.addr).await?;
+    let status_listener = serve::listen(args.status_addr).await?;
+    let hub = Arc::new(Hub::new(
+        usize::try_from(args.cdc_sink_memory_quota).unwrap_or(usize::MAX),
+    ));
+    let engine = Engine::open(&args.data_dir, Box::new(Publisher(hub.clone())))?;
+    let locks = hub.load(&engine.reader())?;
+    let started = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        started = start(&args, engine.clone(), hub.clone()) => started?,
+    };
+    let (store, pd, client) = started;
+    tracing::info!(
+        addr = %args.addr, store = store.id, cluster_id = store.cluster_id, regions = store.regions.all().len(), locks,
+        version = args.version, git_hash = GIT_HASH, "TiKV serves"
+    );
+    // Ends with `stop`, or when the engine fails.
+    let end = stop.child_token();
+    let tasks = [
+        tokio::spawn(heartbeat::stores(store.clone(), pd.clone(), end.clone())),
+        tokio::spawn(heartbeat::regions(store.clone(), pd, end.clone())),
+        tokio::spawn(feed::advance(
+            hub,
+            store.concurrency.clone(),
+            client,
+            Duration::from_millis(args.cdc_min_ts_interval),
+            end.clone(),
+        )),
+    ];
+    let grpc = tonic::service::Routes::new(
+        TikvServer::new(TikvService::new(store.clone())).max_decoding_message_size(MAX_MESSAGE),
+    )
+    .add_service(
+        ChangeDataServer::new(FeedService::new(store.clone(), end.clone()))
+            .max_decoding_message_size(MAX_MESSAGE),
+    )
+    .into_axum_router();
+    let serving = async {
+        tokio::join!(
+            serve::serve(listener, grpc, end.clone()),
+            serve::serve(status_listener, status::router(store, &args), end.clone()),
+        )
+    };
+    tokio::pin!(serving);
+    let failed = tokio::select! {
+        _ = &mut serving => None,
+        error = engine.failed() => Some(error),
+    };
+    end.cancel();
+    if failed.is_some() {
+        serving.await;
+    }
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::warn!(%error, "a task of the store did not end well");
+        }
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+async fn start(
+    args: &Args,
+    engine: Engine,
+    hub: Arc<Hub>,
+) -> Result<(Arc<Store>, PdLink, Client), Error> {
+    let no_pd = |source| Error::NoPd {
+        url: args.pd.clone(),
+        waited: START_WAIT,
+        source,
+    };
+    let client = Client::connect(std::slice::from_ref(&args.pd), START_WAIT)
+        .await
+        .map_err(no_pd)?;
+    let pd = PdLink::new(&args.pd, client.cluster_id())?;
+    let registered = identity::register(&engine, &pd, args).await?;
+    let concurrency = Arc::new(Concurrency::default());
+    // Above everything read or resolved before a restart.
+    concurrency.advance(client.tso().await.map_err(no_pd)?);
+    let regions = Arc::new(Regions::new(registered.store_id, registered.regions));
+    let splitter = Splitter::new(pd.clone(), engine.clone(), regions.clone(), hub.clone());
+    let ids = (client.cluster_id(), registered.store_id);
+    let store = Store::new(ids, engine, regions, hub, concurrency, splitter);
+    Ok((Arc::new(store), pd, client))
 }

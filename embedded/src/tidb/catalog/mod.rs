@@ -17,6 +17,8 @@ mod state;
 mod time_zone;
 mod version;
 
+pub(crate) use build::statement;
+pub(crate) use ddl::{run, sql_error, unsupported};
 pub use error::{CatalogError, DdlError};
 pub use model::TableInfo;
 pub use plan::{Failure, Mutation, Plan, Warning};

@@ -1,8 +1,8 @@
 //! DDL statements reduced to what is served. Reading one from the parser's tree refuses everything else by name.
 
-use super::default::DefaultValue;
-use super::types::TypeSpec;
-use crate::tidb::catalog::ddl::Position;
+pub(crate) use super::default::DefaultValue;
+pub(crate) use super::types::TypeSpec;
+pub(crate) use crate::tidb::catalog::ddl::Position;
 
 /// A table's name, with its database if that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,182 @@
+//! The changes of `ALTER TABLE`.
+
+use tidb_sql::ast::{self, AlterSpec, TableOption};
+
+use super::{Reader, statement::table_name};
+use crate::tidb::catalog::DdlError;
+use crate::tidb::catalog::model::CiStr;
+use crate::tidb::catalog::statement::{Change, CharsetClause, Position};
+
+impl Reader<'_> {
+    pub(super) fn changes(self, specs: &[AlterSpec]) -> Result<Vec<Change>, DdlError> {
+        let mut changes = Vec::new();
+        for spec in specs {
+            self.change(spec, &mut changes)?;
+        }
+        Ok(changes)
+    }
+
+    fn change(self, spec: &AlterSpec, out: &mut Vec<Change>) -> Result<(), DdlError> {
+        out.push(match spec {
+            AlterSpec::Options(options) => return self.options(options, out),
+            AlterSpec::AddColumn {
+                if_not_exists,
+                placed,
+            } => Change::AddColumn {
+                column: self.column(&placed.column)?,
+                position: position(&placed.position),
+                if_not_exists: *if_not_exists,
+            },
+            AlterSpec::AddColumns {
+                if_not_exists,
+                columns,
+                constraints,
+            } => {
+                for column in columns {
+                    out.push(Change::AddColumn {
+                        column: self.column(column)?,
+                        position: Position::Unspecified,
+                        if_not_exists: *if_not_exists,
+                    });
+                }
+                for constraint in constraints {
+                    self.add_constraint(constraint, out)?;
+                }
+                return Ok(());
+            }
+            AlterSpec::AddConstraint(constraint) => return self.add_constraint(constraint, out),
+            AlterSpec::DropColumn { if_exists, name } => Change::DropColumn {
+                name: name.name.clone(),
+                if_exists: *if_exists,
+            },
+            AlterSpec::DropPrimaryKey => Change::DropPrimaryKey,
+            AlterSpec::DropIndex { if_exists, name } => Change::DropIndex {
+                name: name.clone(),
+                if_exists: *if_exists,
+            },
+            AlterSpec::ModifyColumn { if_exists, placed } => Change::ModifyColumn {
+                old: placed.column.name.name.clone(),
+                column: self.column(&placed.column)?,
+                position: position(&placed.position),
+                if_exists: *if_exists,
+            },
+            AlterSpec::ChangeColumn {
+                if_exists,
+                old,
+                placed,
+            } => Change::ModifyColumn {
+                old: old.name.clone(),
+                column: self.column(&placed.column)?,
+                position: position(&placed.position),
+                if_exists: *if_exists,
+            },
+            AlterSpec::RenameColumn { from, to } => Change::RenameColumn {
+                from: from.name.clone(),
+                to: to.name.clone(),
+            },
+            AlterSpec::SetDefault { column, value } => Change::SetDefault {
+                column: column.name.clone(),
+                value: Some(self.default_value(value)?),
+            },
+            AlterSpec::DropDefault(column) => Change::SetDefault {
+                column: column.name.clone(),
+                value: None,
+            },
+            AlterSpec::Rename(to) => Change::Rename(table_name(to)),
+            AlterSpec::RenameIndex { from, to } => Change::RenameIndex {
+                from: from.clone(),
+                to: to.clone(),
+            },
+            AlterSpec::OrderBy(_)
+            | AlterSpec::Algorithm(_)
+            | AlterSpec::Lock(_)
+            | AlterSpec::Force
+            | AlterSpec::Keys(_)
+            | AlterSpec::Validation(_) => Change::Nothing,
+            other => return Err(self.unsupported(name_of(other))),
+        });
+        Ok(())
+    }
+
+    fn add_constraint(
+        self,
+        constraint: &ast::Constraint,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DdlError> {
+        let if_not_exists = matches!(constraint, ast::Constraint::Key(key) if key.if_not_exists);
+        out.push(match self.constraint(constraint)? {
+            Some(index) => Change::AddIndex {
+                index,
+                if_not_exists,
+            },
+            None => Change::Nothing,
+        });
+        Ok(())
+    }
+
+    fn options(self, options: &[TableOption], out: &mut Vec<Change>) -> Result<(), DdlError> {
+        let mut charset = CharsetClause::default();
+        let mut converts = false;
+        for option in options {
+            match option {
+                TableOption::Charset { name, convert } => {
+                    charset.charset.clone_from(name);
+                    converts |= convert;
+                }
+                TableOption::Collate(name) => charset.collate = Some(name.clone()),
+                TableOption::Comment(text) => out.push(Change::Comment(text.clone())),
+                TableOption::AutoIncrement {
+                    value,
+                    force: false,
+                } => {
+                    out.push(Change::AutoIncrement(*value));
+                }
+                TableOption::AutoIncrement { .. } => {
+                    return Err(self.unsupported("FORCE AUTO_INCREMENT"));
+                }
+                TableOption::AutoIdCache(_) => return Err(self.unsupported("AUTO_ID_CACHE")),
+                TableOption::ShardRowIdBits(_) => {
+                    return Err(self.unsupported("SHARD_ROW_ID_BITS"));
+                }
+                other => {
+                    self.ignored(other)?;
+                    out.push(Change::Nothing);
+                }
+            }
+        }
+        if converts || charset.charset.is_some() || charset.collate.is_some() {
+            out.push(Change::Charset {
+                clause: charset,
+                convert: converts,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn position(position: &ast::Position) -> Position {
+    match position {
+        ast::Position::Unspecified => Position::Unspecified,
+        ast::Position::First => Position::First,
+        ast::Position::After(column) => Position::After(CiStr::new(&column.name)),
+    }
+}
+
+fn name_of(spec: &AlterSpec) -> &'static str {
+    match spec {
+        AlterSpec::DropForeignKey { .. } => "foreign keys",
+        AlterSpec::DropCheck(_) | AlterSpec::AlterCheck { .. } => "CHECK constraints",
+        AlterSpec::AlterIndex(_) => "changes of an index's visibility",
+        AlterSpec::Writable(_) => "READ ONLY tables",
+        AlterSpec::Tablespace(_) => "tablespaces",
+        AlterSpec::Secondary(_) => "secondary engines",
+        AlterSpec::Cache(_) => "cached tables",
+        AlterSpec::TiFlashReplica { .. } => "TiFlash replicas",
+        AlterSpec::Attributes { .. } => "ATTRIBUTES",
+        AlterSpec::StatsOptions(_)
+        | AlterSpec::AddStatistics { .. }
+        | AlterSpec::DropStatistics { .. } => "statistics",
+        AlterSpec::RemoveTtl => "TTL",
+        _ => "partitioned tables",
+    }
+}

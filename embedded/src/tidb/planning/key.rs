@@ -1,0 +1,77 @@
+//! Keys and indexes.
+
+use tidb_sql::ast::{self, IndexKind as Kind};
+
+use super::Reader;
+use crate::tidb::catalog::DdlError;
+use crate::tidb::catalog::statement::{Clustering, IndexDef, IndexKind};
+
+impl Reader<'_> {
+    /// A key of a table, if it is one; TiDB of these releases reads CHECK and ignores it.
+    pub(super) fn constraint(
+        self,
+        constraint: &ast::Constraint,
+    ) -> Result<Option<IndexDef>, DdlError> {
+        match constraint {
+            ast::Constraint::Key(key) => self
+                .index(key.kind, key.name.clone(), &key.parts, &key.options)
+                .map(Some),
+            ast::Constraint::ForeignKey(_) => Err(self.unsupported("foreign keys")),
+            ast::Constraint::Check { .. } => Ok(None),
+        }
+    }
+
+    pub(super) fn index(
+        self,
+        kind: Kind,
+        name: Option<String>,
+        parts: &[ast::IndexPart],
+        options: &ast::IndexOptions,
+    ) -> Result<IndexDef, DdlError> {
+        let kind = match kind {
+            Kind::Primary => IndexKind::Primary(clustering(options.clustering)),
+            Kind::Unique => IndexKind::Unique,
+            Kind::Plain => IndexKind::Plain,
+            Kind::FullText => return Err(self.unsupported("FULLTEXT indexes")),
+            Kind::Spatial => return Err(self.unsupported("SPATIAL indexes")),
+            Kind::Vector => return Err(self.unsupported("VECTOR indexes")),
+        };
+        if options.global {
+            return Err(self.unsupported("GLOBAL indexes"));
+        }
+        let index_type = match options.index_type {
+            None => None,
+            Some(ast::IndexType::BTree) => Some(1),
+            Some(ast::IndexType::Hash) => Some(2),
+            Some(ast::IndexType::RTree) => Some(3),
+            Some(ast::IndexType::Hypo | ast::IndexType::Hnsw) => {
+                return Err(self.unsupported("indexes of type HYPO and HNSW"));
+            }
+        };
+        let columns = parts
+            .iter()
+            .map(|part| match part {
+                // TiDB reads DESC and ignores it.
+                ast::IndexPart::Column { name, length, .. } => Ok((name.name.clone(), *length)),
+                ast::IndexPart::Expr { .. } => Err(self.unsupported("expression indexes")),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(IndexDef {
+            kind,
+            name,
+            columns,
+            comment: options.comment.clone(),
+            invisible: options.visible == Some(false),
+            index_type,
+            has_options: !options.is_empty(),
+        })
+    }
+}
+
+pub(super) fn clustering(clustering: ast::Clustering) -> Clustering {
+    match clustering {
+        ast::Clustering::Unspecified => Clustering::Unspecified,
+        ast::Clustering::Clustered => Clustering::Clustered,
+        ast::Clustering::NonClustered => Clustering::NonClustered,
+    }
+}

@@ -1,0 +1,137 @@
+//! Statements.
+
+use tidb_sql::ast;
+
+use super::Reader;
+use crate::tidb::catalog::DdlError;
+use crate::tidb::catalog::statement::{CharsetClause, Statement, TableName};
+
+impl Reader<'_> {
+    pub(super) fn statement(self, statement: &ast::Statement) -> Result<Statement, DdlError> {
+        use ast::Statement as S;
+        Ok(match statement {
+            S::CreateDatabase {
+                if_not_exists,
+                name,
+                options,
+            } => Statement::CreateDatabase {
+                name: name.clone(),
+                if_not_exists: *if_not_exists,
+                charset: self.database_options(options)?,
+            },
+            S::AlterDatabase { name, options } => Statement::AlterDatabase {
+                name: name.clone(),
+                charset: self.database_options(options)?,
+            },
+            S::DropDatabase { if_exists, name } => Statement::DropDatabase {
+                name: name.clone(),
+                if_exists: *if_exists,
+            },
+            S::CreateTable(table) => Statement::CreateTable(Box::new(self.create_table(table)?)),
+            S::CreateTableLike {
+                temporary,
+                if_not_exists,
+                name,
+                source,
+            } => {
+                self.permanent(*temporary)?;
+                Statement::CreateTableLike {
+                    name: table_name(name),
+                    source: table_name(source),
+                    if_not_exists: *if_not_exists,
+                }
+            }
+            S::DropTable {
+                temporary,
+                if_exists,
+                names,
+            } => {
+                self.permanent(*temporary)?;
+                Statement::DropTable {
+                    names: names.iter().map(table_name).collect(),
+                    if_exists: *if_exists,
+                }
+            }
+            S::TruncateTable(name) => Statement::TruncateTable(table_name(name)),
+            S::RenameTable(pairs) => Statement::RenameTable(
+                pairs
+                    .iter()
+                    .map(|(from, to)| (table_name(from), table_name(to)))
+                    .collect(),
+            ),
+            S::AlterTable(alter) => Statement::AlterTable {
+                name: table_name(&alter.name),
+                changes: self.changes(&alter.specs)?,
+            },
+            S::CreateIndex(create) => Statement::CreateIndex {
+                table: table_name(&create.table),
+                index: self.index(
+                    create.kind,
+                    Some(create.name.clone()),
+                    &create.parts,
+                    &create.options,
+                )?,
+                if_not_exists: create.if_not_exists,
+            },
+            S::DropIndex {
+                if_exists,
+                name,
+                table,
+                ..
+            } => Statement::DropIndex {
+                table: table_name(table),
+                index: name.clone(),
+                if_exists: *if_exists,
+            },
+            S::CreateView(_) | S::DropView { .. } => return Err(self.unsupported("views")),
+            S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => {
+                return Err(self.unsupported("sequences"));
+            }
+            S::CreatePlacementPolicy { .. }
+            | S::AlterPlacementPolicy { .. }
+            | S::DropPlacementPolicy { .. } => {
+                return Err(self.unsupported("placement policies"));
+            }
+            S::FlashbackDatabase { .. } | S::RecoverTable(_) | S::FlashbackTable { .. } => {
+                return Err(self.unsupported("bringing back what was dropped"));
+            }
+            _ => return Err(self.unsupported("this kind of DDL statement")),
+        })
+    }
+
+    /// Temporary tables are kept by nobody's change feed.
+    pub(super) fn permanent(self, temporary: ast::Temporary) -> Result<(), DdlError> {
+        match temporary {
+            ast::Temporary::No => Ok(()),
+            ast::Temporary::Session | ast::Temporary::Global => {
+                Err(self.unsupported("temporary tables"))
+            }
+        }
+    }
+
+    fn database_options(self, options: &[ast::DatabaseOption]) -> Result<CharsetClause, DdlError> {
+        let mut clause = CharsetClause::default();
+        for option in options {
+            match option {
+                ast::DatabaseOption::Charset(name) => clause.charset = Some(name.clone()),
+                ast::DatabaseOption::Collate(name) => clause.collate = Some(name.clone()),
+                // TiDB reads it and forgets it.
+                ast::DatabaseOption::Encryption(_) => {}
+                ast::DatabaseOption::PlacementPolicy(_) => {
+                    return Err(self.unsupported("placement policies"));
+                }
+                ast::DatabaseOption::TiFlashReplica { .. } => {
+                    return Err(self.unsupported("TiFlash replicas"));
+                }
+            }
+        }
+        Ok(clause)
+    }
+}
+
+pub(super) fn table_name(name: &ast::TableName) -> TableName {
+    TableName {
+        database: name.schema.clone(),
+        table: name.name.clone(),
+    }
+}

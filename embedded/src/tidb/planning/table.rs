@@ -1,0 +1,70 @@
+//! `CREATE TABLE` and table options.
+
+use tidb_sql::ast::{self, TableOption};
+
+use super::{Reader, statement::table_name};
+use crate::tidb::catalog::DdlError;
+use crate::tidb::catalog::statement::{CreateTable, TableOptions};
+
+impl Reader<'_> {
+    pub(super) fn create_table(self, table: &ast::CreateTable) -> Result<CreateTable, DdlError> {
+        self.permanent(table.temporary)?;
+        if table.select.is_some() {
+            // TiDB reads it and refuses it.
+            return Err(crate::tidb::catalog::sql_error::refused(
+                1105,
+                "'CREATE TABLE ... SELECT' is not implemented yet",
+            ));
+        }
+        if table.partition.is_some() {
+            return Err(self.unsupported("partitioned tables"));
+        }
+        let columns = table
+            .columns
+            .iter()
+            .map(|column| self.column(column))
+            .collect::<Result<_, _>>()?;
+        let mut indexes = Vec::new();
+        for constraint in &table.constraints {
+            indexes.extend(self.constraint(constraint)?);
+        }
+        Ok(CreateTable {
+            name: table_name(&table.name),
+            if_not_exists: table.if_not_exists,
+            columns,
+            indexes,
+            options: self.table_options(&table.options)?,
+        })
+    }
+
+    fn table_options(self, options: &[TableOption]) -> Result<TableOptions, DdlError> {
+        let mut out = TableOptions::default();
+        for option in options {
+            match option {
+                TableOption::Charset { name, .. } => out.charset.charset.clone_from(name),
+                TableOption::Collate(name) => out.charset.collate = Some(name.clone()),
+                TableOption::Comment(text) => out.comment = Some(text.clone()),
+                TableOption::AutoIncrement { value, .. } => out.auto_increment = Some(*value),
+                TableOption::AutoIdCache(value) => out.auto_id_cache = Some(*value),
+                TableOption::ShardRowIdBits(bits) => out.shard_row_id_bits = Some(*bits),
+                TableOption::PreSplitRegions(bits) => out.pre_split_regions = Some(*bits),
+                other => self.ignored(other)?,
+            }
+        }
+        Ok(out)
+    }
+
+    /// Options that TiDB reads and ignores; those that it keeps and this one does not are refused.
+    pub(super) fn ignored(self, option: &TableOption) -> Result<(), DdlError> {
+        let what = match option {
+            TableOption::AutoRandomBase { .. } => "AUTO_RANDOM_BASE",
+            TableOption::Ttl { .. }
+            | TableOption::TtlEnable(_)
+            | TableOption::TtlJobInterval(_) => "TTL",
+            TableOption::PlacementPolicy(_) => "placement policies",
+            TableOption::Stats(name, _) => name,
+            _ => return Ok(()),
+        };
+        Err(self.unsupported(what))
+    }
+}

@@ -1,0 +1,305 @@
+//! The way to one client: a queue whose memory is counted, and how it is packed into messages.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use prost::Message as _;
+use proto::cdcpb;
+use semver::Version;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::Status;
+
+/// A message carries events up to this size; a larger event goes alone.
+const MESSAGE_BYTES: usize = 6 << 20;
+/// Steps of scans that may wait for the client, before its scans wait.
+const SCAN_STEPS: usize = 16;
+/// Resolved-ts that may wait for the client: they say the same again, so that further ones can be left out.
+const RESOLVED_WAITING: usize = 1024;
+
+/// Memory for events that clients have not taken yet, shared by all of them.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl Quota {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes`, if there are that many.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+            })
+            .ok()?;
+        Some(Charge {
+            quota: self.clone(),
+            bytes,
+        })
+    }
+}
+
+/// Memory taken; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    quota: Arc<Quota>,
+    bytes: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.quota.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What waits for a client.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Event {
+        event: cdcpb::Event,
+        /// None for what must get through.
+        charge: Option<Charge>,
+        /// Of the scan it came from.
+        step: Option<Arc<OwnedSemaphorePermit>>,
+    },
+    Resolved(cdcpb::ResolvedTs),
+}
+
+/// What a client understands, by the version in the first header it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Features {
+    /// Resolved-ts of many regions in one message (from 4.0.8 on).
+    pub(crate) batch_resolved_ts: bool,
+    /// The cluster id is checked (from 5.3.0 on).
+    pub(crate) checks_cluster_id: bool,
+}
+
+impl Features {
+    /// Of a client of this version; one that is no semantic version counts as 0.0.0.
+    pub(crate) fn of(version: &str) -> Self {
+        let version = Version::parse(version).unwrap_or(Version::new(0, 0, 0));
+        Self {
+            batch_resolved_ts: version >= Version::new(4, 0, 8),
+            checks_cluster_id: version >= Version::new(5, 3, 0),
+        }
+    }
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: u64,
+    /// Subscriptions are told apart by their request ids in resolved-ts too.
+    pub(crate) multiplexed: bool,
+    features: OnceLock<Features>,
+    queue: mpsc::UnboundedSender<Item>,
+    steps: Arc<Semaphore>,
+    resolved_waiting: Arc<AtomicUsize>,
+    closed: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn new(id: u64, multiplexed: bool) -> (Arc<Self>, Packer) {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let resolved_waiting = Arc::new(AtomicUsize::new(0));
+        let link = Arc::new(Self {
+            id,
+            multiplexed,
+            features: OnceLock::new(),
+            queue,
+            steps: Arc::new(Semaphore::new(SCAN_STEPS)),
+            resolved_waiting: resolved_waiting.clone(),
+            closed: AtomicBool::new(false),
+        });
+        let packer = Packer {
+            waiting,
+            next: None,
+            resolved_waiting,
+        };
+        (link, packer)
+    }
+
+    /// Settles what the client understands, when its first request comes; gives what was settled.
+    pub(crate) fn settle(&self, version: &str) -> Features {
+        *self.features.get_or_init(|| Features::of(version))
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.settle("")
+    }
+
+    /// Waits until another step of a scan may be queued; none if the client is gone.
+    pub(crate) async fn step(&self) -> Option<OwnedSemaphorePermit> {
+        self.steps.clone().acquire_owned().await.ok()
+    }
+
+    pub(crate) fn send(&self, item: Item) {
+        if let Item::Resolved(_) = &item
+            && self.resolved_waiting.fetch_add(1, Ordering::Relaxed) >= RESOLVED_WAITING
+        {
+            self.resolved_waiting.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        // The client may be gone; its subscriptions go when its requests end.
+        let _ = self.queue.send(item);
+    }
+
+    /// Sends an event that must get through.
+    pub(crate) fn send_always(&self, event: cdcpb::Event) {
+        self.send(Item::Event {
+            event,
+            charge: None,
+            step: None,
+        });
+    }
+
+    /// Lets go of scans that wait for the client.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.steps.close();
+    }
+}
+
+/// The receiving end: packs what waits into messages.
+#[derive(Debug)]
+pub(crate) struct Packer {
+    waiting: mpsc::UnboundedReceiver<Item>,
+    next: Option<Item>,
+    resolved_waiting: Arc<AtomicUsize>,
+}
+
+impl Packer {
+    /// Hands messages to the client until there is no sender or no client any more. Memory is given back once a message
+    /// is handed over.
+    pub(crate) async fn run(mut self, out: mpsc::Sender<Result<cdcpb::ChangeDataEvent, Status>>) {
+        while let Some((message, held)) = self.message().await {
+            if out.send(Ok(message)).await.is_err() {
+                return;
+            }
+            drop(held);
+        }
+    }
+
+    async fn message(&mut self) -> Option<(cdcpb::ChangeDataEvent, Vec<Item>)> {
+        let mut message = cdcpb::ChangeDataEvent::default();
+        let mut held = Vec::new();
+        let mut bytes = 0;
+        let mut item = match self.next.take() {
+            Some(item) => item,
+            None => self.waiting.recv().await?,
+        };
+        loop {
+            match item {
+                Item::Resolved(resolved) if message.events.is_empty() => {
+                    self.resolved_waiting.fetch_sub(1, Ordering::Relaxed);
+                    message.resolved_ts = Some(resolved);
+                    return Some((message, held));
+                }
+                Item::Event {
+                    event,
+                    charge,
+                    step,
+                } => {
+                    let size = event.encoded_len();
+                    if bytes > 0 && bytes + size > MESSAGE_BYTES {
+                        self.next = Some(Item::Event {
+                            event,
+                            charge,
+                            step,
+                        });
+                        return Some((message, held));
+                    }
+                    bytes += size;
+                    message.events.push(event);
+                    held.push(Item::Event {
+                        event: cdcpb::Event::default(),
+                        charge,
+                        step,
+                    });
+                }
+                resolved @ Item::Resolved(_) => {
+                    self.next = Some(resolved);
+                    return Some((message, held));
+                }
+            }
+            match self.waiting.try_recv() {
+                Ok(next) => item = next,
+                Err(_) => return Some((message, held)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_decide_what_a_client_understands() {
+        let of = |version| {
+            let features = Features::of(version);
+            (features.batch_resolved_ts, features.checks_cluster_id)
+        };
+        assert_eq!(of("8.5.0"), (true, true));
+        assert_eq!(of("5.2.0"), (true, false));
+        assert_eq!(of("4.0.8"), (true, false));
+        for old in ["4.0.7", "", "v8.5", "v8.5.0"] {
+            assert_eq!(of(old), (false, false), "{old}");
+        }
+    }
+
+    #[test]
+    fn memory_comes_back() {
+        let quota = Arc::new(Quota::new(10));
+        let charge = quota.take(7).unwrap();
+        assert!(quota.take(4).is_none());
+        drop(charge);
+        assert!(quota.take(10).is_some());
+        assert_eq!(quota.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn events_share_messages_up_to_the_limit_and_resolved_ts_go_alone() {
+        let (link, mut packer) = Link::new(1, true);
+        let event = |bytes: usize| cdcpb::Event {
+            event: Some(cdcpb::event::Event::Entries(cdcpb::event::Entries {
+                entries: vec![cdcpb::event::Row {
+                    value: vec![0; bytes].into(),
+                    ..Default::default()
+                }],
+            })),
+            ..Default::default()
+        };
+        for bytes in [10, 4 << 20, 4 << 20, 8 << 20, 10] {
+            link.send_always(event(bytes));
+        }
+        link.send(Item::Resolved(cdcpb::ResolvedTs::default()));
+        link.send_always(event(1));
+        let mut shape = Vec::new();
+        for _ in 0..6 {
+            let (message, _) = packer.message().await.unwrap();
+            shape.push((message.events.len(), message.resolved_ts.is_some()));
+        }
+        assert_eq!(
+            shape,
+            [
+                (2, false),
+                (1, false),
+                (1, false),
+                (1, false),
+                (0, true),
+                (1, false)
+            ]
+        );
+    }
+}

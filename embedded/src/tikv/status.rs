@@ -1,0 +1,92 @@
+//! The status port, as far as tools read TiKV's.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::Args;
+use super::store::Store;
+
+struct Shared {
+    store: Arc<Store>,
+    args: Args,
+}
+
+/// The routes.
+pub(crate) fn router(store: Arc<Store>, args: &Args) -> Router {
+    let shared = Arc::new(Shared {
+        store,
+        args: args.clone(),
+    });
+    Router::new()
+        .route("/status", get(status))
+        .route("/config", get(config))
+        .route("/metrics", get(metrics))
+        .with_state(shared)
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let (subscriptions, locks) = shared.store.hub.counts();
+    Json(json!({
+        "version": shared.args.version,
+        "embedded": true,
+        "cluster_id": shared.store.cluster_id,
+        "store_id": shared.store.id,
+        "regions": shared.store.regions.all().len(),
+        "locks": locks,
+        "subscriptions": subscriptions,
+    }))
+}
+
+async fn config(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let args = &shared.args;
+    Json(json!({
+        "server": { "addr": args.addr.to_string(), "status-addr": args.status_addr.to_string() },
+        "storage": { "data-dir": args.data_dir.display().to_string(), "api-version": 1 },
+        "pd": { "endpoints": [args.pd] },
+        "cdc": {
+            "min-ts-interval": format!("{}ms", args.cdc_min_ts_interval),
+            "sink-memory-quota": args.cdc_sink_memory_quota,
+        },
+    }))
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> String {
+    let store = &shared.store;
+    let (subscriptions, locks) = store.hub.counts();
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let as_u64 = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let rows = [
+        ("tikv_reads_total", "counter", count(&store.counters.reads)),
+        (
+            "tikv_writes_total",
+            "counter",
+            count(&store.counters.writes),
+        ),
+        (
+            "tikv_refused_total",
+            "counter",
+            count(&store.counters.refused),
+        ),
+        ("tikv_regions", "gauge", as_u64(store.regions.all().len())),
+        ("tikv_locks", "gauge", as_u64(locks)),
+        ("tikv_disk_bytes", "gauge", store.engine.disk_space()),
+        ("tikv_cdc_subscriptions", "gauge", as_u64(subscriptions)),
+        (
+            "tikv_cdc_waiting_bytes",
+            "gauge",
+            as_u64(store.hub.waiting_bytes()),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, kind, value) in rows {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+    }
+    text
+}

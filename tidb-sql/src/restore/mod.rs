@@ -1,0 +1,1 @@
+//! Statements in TiDB's own spelling.
