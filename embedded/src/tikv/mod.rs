@@ -69,13 +69,30 @@ pub struct Args {
     /// TiKV's version to answer as.
     #[arg(long, default_value = "8.5.3")]
     pub version: String,
-    /// Milliseconds between two resolved-ts of the change feed (TiKV's `cdc.min-ts-interval`), from 10 on.
-    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
-    pub cdc_min_ts_interval: u64,
+    /// Time between two resolved-ts of the change feed, as `20ms` or `1s` (TiKV's `cdc.min-ts-interval`), from 10 ms on.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub cdc_min_ts_interval: Duration,
     /// Bytes of events that may wait for clients of the change feed before they are told that the store is congested
     /// (TiKV's `cdc.sink-memory-quota`).
     #[arg(long, value_name = "BYTES", default_value_t = 512 << 20, value_parser = clap::value_parser!(u64).range(1..))]
     pub cdc_sink_memory_quota: u64,
+}
+
+/// Reads `20ms` or `1s`.
+fn interval(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str =
+        "expected a whole number with its unit, such as 20ms or 1s, from 10ms to 60s";
+    let number = |digits: &str, unit: u64| Some(digits.parse::<u64>().ok()?.saturating_mul(unit));
+    let ms = match text.strip_suffix("ms") {
+        Some(digits) => number(digits, 1),
+        None => text
+            .strip_suffix('s')
+            .and_then(|digits| number(digits, 1000)),
+    };
+    match ms {
+        Some(ms @ 10..=60_000) => Ok(Duration::from_millis(ms)),
+        _ => Err(EXPECTED.to_owned()),
+    }
 }
 
 /// Why the store could not start or had to stop.
@@ -189,7 +206,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
             hub,
             store.concurrency.clone(),
             client,
-            Duration::from_millis(args.cdc_min_ts_interval),
+            args.cdc_min_ts_interval,
             end.clone(),
         )),
     ];

@@ -50,7 +50,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "storage": { "data-dir": args.data_dir.display().to_string(), "api-version": 1 },
         "pd": { "endpoints": [args.pd] },
         "cdc": {
-            "min-ts-interval": format!("{}ms", args.cdc_min_ts_interval),
+            "min-ts-interval": format!("{}ms", args.cdc_min_ts_interval.as_millis()),
             "sink-memory-quota": args.cdc_sink_memory_quota,
         },
     }))
