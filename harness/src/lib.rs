@@ -1,7 +1,9 @@
 //! The lab and the scenario runner of cdclab.
 //!
-//! [`lab`] brings the chain up, [`observe`] looks at what came out of it, [`cli`] is what `cargo xtask` dispatches to.
+//! [`lab`] brings the chain up, [`observe`] looks at what came out of it, [`scenario`] runs SQL files through it and
+//! judges, [`cli`] is what `cargo xtask` dispatches to.
 
 pub mod cli;
 pub mod lab;
 pub mod observe;
+pub mod scenario;
