@@ -222,7 +222,13 @@ pub(super) async fn update(
     if !matches!(view.state, FeedState::Stopped | FeedState::Failed) {
         return Err(update::running().into());
     }
-    let info = update::apply(old, parse(&body)?, server.compat).await?;
+    let body: &[u8] = if body.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        &body
+    };
+    let request = update::parse(body).map_err(|error| ApiError::param(&error))?;
+    let info = update::apply(old, request, server.compat).await?;
     let shown = ChangefeedInfo::new(&info, view.position.checkpoint_ts, 0);
     owner.update(&id, Meta::Modern(Box::new(info))).await?;
     Ok(Json(shown).into_response())

@@ -200,6 +200,20 @@ impl Keys {
         Some(Id::new(namespace, id))
     }
 
+    /// Whether a key belongs to the task of a changefeed.
+    #[must_use]
+    pub fn is_task(&self, key: &str) -> bool {
+        let rest = key
+            .strip_prefix(&self.base)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let rest = match (rest, self.legacy) {
+            (Some(rest), true) => Some(rest),
+            (Some(rest), false) => rest.split_once('/').map(|(_, rest)| rest),
+            (None, _) => None,
+        };
+        rest.is_some_and(|rest| rest.starts_with("task/"))
+    }
+
     /// Capture and changefeed of a key of tasks of v4.0.9.
     #[must_use]
     pub fn parse_task(&self, kind: &str, key: &str) -> Option<(String, String)> {
@@ -230,6 +244,7 @@ mod tests {
         );
         assert_eq!(old.parse_info(&old.info(&id)), Some(id.clone()));
         assert_eq!(old.upstream(7), None);
+        assert!(old.is_task(&old.task_position("u", &id)) && !old.is_task(&old.info(&id)));
 
         let new = Keys::new(Compat::V8_5, "default");
         assert_eq!(new.capture("u"), "/tidb/cdc/default/__cdc_meta__/capture/u");
@@ -256,6 +271,7 @@ mod tests {
         assert_eq!(new.parse_info(&new.info(&id)), Some(id.clone()));
         assert_eq!(new.parse_info(&new.status(&id)), None);
         assert_eq!(new.parse_info(&new.capture("u")), None);
+        assert!(new.is_task(&new.task_position("u", &id)) && !new.is_task(&new.status(&id)));
         assert_eq!(id.to_string(), "default/ticdc-kafka");
     }
 }

@@ -316,6 +316,8 @@ pub fn decode_position(compat: Compat, value: &[u8]) -> serde_json::Result<Posit
 pub struct Snapshot {
     /// Changefeeds with where they stand, if that is known.
     pub changefeeds: Vec<(Id, Meta, Option<Position>)>,
+    /// Keys of tasks, of this capture or of those before it.
+    pub tasks: Vec<String>,
     /// Removed keys counted so far.
     pub deleted: u64,
     /// At which revision.
@@ -343,6 +345,10 @@ pub async fn load(
         let key = text(&pair.key);
         if Some(&key) == keys.delete_count().as_ref() {
             snapshot.deleted = text(&pair.value).trim().parse().unwrap_or_default();
+        }
+        if keys.is_task(&key) {
+            snapshot.tasks.push(key);
+            continue;
         }
         let Some(id) = keys.parse_info(&key) else {
             continue;

@@ -1,6 +1,7 @@
 //! Changing what a changefeed is (`spec/cli-and-api.md §2`).
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{create, info::Info, keys::Id};
 use crate::{
@@ -28,6 +29,26 @@ pub struct Request {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(ts: &Ts) -> bool {
     *ts == 0
+}
+
+/// Reads a request. Of a `sink` that is given, what it does not name is not there: an update replaces it whole, other
+/// than in a request to create, where defaults stand behind it.
+///
+/// # Errors
+/// When it is not the JSON of a request.
+pub fn parse(body: &[u8]) -> serde_json::Result<Request> {
+    let mut request: Value = serde_json::from_slice(body)?;
+    let defaults = serde_json::to_value(api::SinkConfig::default())?;
+    let sink = request
+        .get_mut("replica_config")
+        .and_then(|config| config.get_mut("sink"))
+        .and_then(Value::as_object_mut);
+    if let (Some(sink), Value::Object(defaults)) = (sink, defaults) {
+        for (name, _) in defaults {
+            sink.entry(name).or_insert(Value::Null);
+        }
+    }
+    serde_json::from_value(request)
 }
 
 fn refused(reason: impl std::fmt::Display) -> Coded {
@@ -82,4 +103,24 @@ pub async fn apply(old: &Info, request: Request, compat: Compat) -> Result<Info,
         ));
     }
     Ok(info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_is_replaced_whole() {
+        let request = parse(
+            br#"{"replica_config": {"case_sensitive": true, "sink": {"protocol": "canal-json"}}}"#,
+        )
+        .unwrap();
+        let sink = request.replica_config.unwrap().sink.unwrap();
+        assert_eq!(sink.protocol.as_deref(), Some("canal-json"));
+        assert_eq!((sink.csv, sink.terminator), (None, None));
+        let request = parse(br#"{"replica_config": {}}"#).unwrap();
+        assert!(request.replica_config.unwrap().sink.is_none());
+        assert!(parse(b"{}").unwrap().replica_config.is_none());
+        assert!(parse(b"[").is_err());
+    }
 }

@@ -6,6 +6,7 @@
 
 mod commands;
 mod detect;
+mod diff;
 mod flags;
 mod hints;
 mod legacy;

@@ -49,6 +49,8 @@ pub(super) struct Actor {
     context: Context,
     feeds: BTreeMap<Id, Feed>,
     numbers: u64,
+    /// Keys of tasks of captures that owned before.
+    stale: Vec<String>,
     deleted: u64,
     revision: i64,
     ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
@@ -78,6 +80,7 @@ impl Actor {
             context,
             feeds,
             numbers: 0,
+            stale: snapshot.tasks,
             deleted: snapshot.deleted,
             revision: snapshot.revision,
             ended: mpsc::unbounded_channel(),
@@ -111,7 +114,8 @@ impl Actor {
         stop: &CancellationToken,
         lost: &CancellationToken,
     ) -> Result<(), WriteError> {
-        if let Err(error) = self.context.write_basics().await {
+        let stale = std::mem::take(&mut self.stale);
+        if let Err(error) = self.context.write_basics(&stale).await {
             self.survive(error, "write what the cluster of captures is")?;
         }
         let ids: Vec<Id> = self.feeds.keys().cloned().collect();

@@ -77,9 +77,9 @@ impl Context {
         }
     }
 
-    /// The keys that every cluster of captures has since v5.
-    pub(super) async fn write_basics(&self) -> Result<(), WriteError> {
-        let mut ops = Vec::new();
+    /// The keys that every cluster of captures has since v5; removes those of tasks that are no more.
+    pub(super) async fn write_basics(&self, stale: &[String]) -> Result<(), WriteError> {
+        let mut ops: Vec<_> = stale.iter().map(|key| etcd::delete(key)).collect();
         if let Some(key) = self.keys.meta_version() {
             ops.push(etcd::put(&key, "1", 0));
         }
@@ -194,11 +194,12 @@ impl Context {
             .tables
             .iter()
             .map(|&table| {
-                let start_ts = known.get(&table).copied().unwrap_or(if known.is_empty() {
-                    info.start_ts.max(running.started_at)
-                } else {
-                    feed.position.checkpoint_ts
-                });
+                let start_ts = match &known {
+                    Some(known) => known.get(&table).copied(),
+                    None => Some(info.start_ts.max(running.started_at)),
+                };
+                // a table that came later is there since about the checkpoint
+                let start_ts = start_ts.unwrap_or(feed.position.checkpoint_ts);
                 let replica = TableReplica {
                     start_ts,
                     mark_table_id: 0,
@@ -220,21 +221,17 @@ impl Context {
         Ok(keys)
     }
 
-    /// From where tables that are in etcd already are replicated.
-    fn known_tables(&self, feed: &Feed) -> BTreeMap<i64, u64> {
+    /// From where tables that are in etcd already are replicated; none before the first are.
+    fn known_tables(&self, feed: &Feed) -> Option<BTreeMap<i64, u64>> {
         let key = self.keys.task_status(&self.capture, &feed.id);
         let stored = feed
             .stored
             .task
             .iter()
             .find(|(stored, _)| Some(stored) == key.as_ref());
-        let status = stored.and_then(|(_, value)| serde_json::from_str::<TaskStatus>(value).ok());
-        status
-            .map(|status| {
-                let tables = status.tables.into_iter();
-                tables.map(|(id, table)| (id, table.start_ts)).collect()
-            })
-            .unwrap_or_default()
+        let status: TaskStatus = serde_json::from_str(&stored?.1).ok()?;
+        let tables = status.tables.into_iter();
+        Some(tables.map(|(id, table)| (id, table.start_ts)).collect())
     }
 
     /// Removes the keys of a changefeed; `deleted` counts keys removed so far.

@@ -21,6 +21,8 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8300";
 /// An answer with the server's hints.
 pub(super) struct Answer<T> {
     pub(super) value: T,
+    /// The body as it came.
+    pub(super) text: String,
     pub(super) hints: Vec<String>,
 }
 
@@ -114,7 +116,11 @@ impl Client {
         let value = serde_json::from_slice(&bytes).map_err(|error| {
             CallError::Failed(Failure(format!("read the answer of \"{url}\": {error}")))
         })?;
-        Ok(Answer { value, hints })
+        Ok(Answer {
+            value,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            hints,
+        })
     }
 
     /// Asks for something.

@@ -114,8 +114,7 @@ pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal
         .await?;
     terminal.line(format_args!(
         "Create changefeed successfully!\nID: {}\nInfo: {}",
-        answer.value.id,
-        golang::json(&answer.value)?
+        answer.value.id, answer.text
     ));
     hints::print(terminal, answer.hints);
     Ok(())

@@ -3,9 +3,11 @@
 mod changefeed;
 mod client;
 mod create;
-mod diff;
+
 mod others;
 mod update;
+
+pub(super) use self::others::confirm_meta;
 
 use super::{Failure, Outcome, Terminal, commands::Command, flags::Values};
 use crate::{compat::Compat, config::golang};

@@ -6,15 +6,14 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{
-    super::{Failure, Outcome, Terminal, flags::Values, hints, prompt},
+    super::{Failure, Outcome, Terminal, diff, flags::Values, hints, prompt},
     client::{Client, path},
-    diff,
 };
 use crate::{
     api::model::ChangefeedInfo,
     changefeed::update::Request,
     compat::Compat,
-    config::{file, golang, replica::ReplicaConfig},
+    config::{file, replica::ReplicaConfig},
 };
 
 /// A changefeed as differences of it are shown.
@@ -33,8 +32,10 @@ fn document(
 pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal<'_>) -> Outcome {
     let client = Client::new(values).await?;
     let old: ChangefeedInfo = client.get(&path(values, "")).await?;
-    let old_config = old.config.clone().replacing();
-    let mut config = old_config.clone();
+    // what the server leaves out was filled with defaults when it was read
+    let mut before = old.config.clone().replacing();
+    before.forget_unused();
+    let mut config = before.clone();
     let mut target_ts = old.target_ts;
     let mut sink_uri = old.sink_uri.clone();
     if values.has("target-ts") {
@@ -51,13 +52,10 @@ pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal
     if values.has("schema-registry") {
         config.sink.schema_registry = Some(values.text("schema-registry").to_owned());
     }
-    let mut before = old_config.clone();
-    before.forget_unused();
     let changed = values.has("config") || values.has("schema-registry");
-    let after = if changed { &config } else { &before };
     let lines = diff::lines(
         &document(old.target_ts, &old.sink_uri, &before)?,
-        &document(target_ts, &sink_uri, after)?,
+        &document(target_ts, &sink_uri, &config)?,
     );
     if lines.is_empty() {
         terminal.line("changefeed config is the same with the old one, do nothing");
@@ -94,8 +92,7 @@ pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal
     // the blank before the end of the line is the original's
     terminal.line(format_args!(
         "Update changefeed config successfully! \nID: {}\nInfo: {}",
-        answer.value.id,
-        golang::json(&answer.value)?
+        answer.value.id, answer.text
     ));
     hints::print(terminal, answer.hints);
     Ok(())

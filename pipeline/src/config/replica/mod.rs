@@ -85,8 +85,7 @@ pub struct ReplicaConfig {
     /// For other sinks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_sync_point: Option<bool>,
-    /// Whether tables are monitored one by one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Whether tables are monitored one by one; written as `null` where it is not said.
     pub enable_table_monitor: Option<bool>,
     /// Whether tables without a key are left out without a word.
     pub ignore_ineligible_table: bool,
