@@ -1,5 +1,11 @@
 //! The text of a DDL event (spec/canal-json.md §10).
 
+use tidb_sql::{
+    ParseOptions, Release, SqlMode,
+    ast::{AlterSpec, Statement, TableName},
+    restore::restore,
+};
+
 use crate::compat::Compat;
 
 use super::{error::SchemaError, event::DdlEvent, special_comment};
@@ -54,27 +60,10 @@ pub(super) fn text(event: &DdlEvent) -> Result<String, SchemaError> {
         Rewrite::Exchange {
             schema,
             table: other,
-        } => {
-            let partition = exchanged_partition(&event.query)
-                .ok_or_else(|| failed(event, "no EXCHANGE PARTITION … WITH TABLE in it"))?;
-            let validation = match event
-                .query
-                .trim_end()
-                .to_ascii_uppercase()
-                .ends_with("WITHOUT VALIDATION")
-            {
-                true => " WITHOUT VALIDATION",
-                false => "",
-            };
-            Ok(format!(
-                "ALTER TABLE {table} EXCHANGE PARTITION {} WITH TABLE {}.{}{validation}",
-                quoted(partition),
-                quoted(schema),
-                quoted(other)
-            ))
-        }
+        } => exchange(event, schema, other),
         Rewrite::Part(at) => {
-            let parts = split(&event.query);
+            let parts = tidb_sql::split(&event.query, &options(event))
+                .map_err(|error| failed(event, &error.to_string()))?;
             let part = parts
                 .get(*at)
                 .ok_or_else(|| failed(event, &format!("no statement {} in it", at + 1)))?;
@@ -95,25 +84,48 @@ fn failed(event: &DdlEvent, detail: &str) -> SchemaError {
     }
 }
 
-/// The name between `EXCHANGE PARTITION` and `WITH TABLE`.
-fn exchanged_partition(query: &str) -> Option<&str> {
-    const LEAD: &str = "EXCHANGE PARTITION";
-    let upper = query.to_ascii_uppercase();
-    let start = upper.find(LEAD)? + LEAD.len();
-    let end = start + upper[start..].find("WITH TABLE")?;
-    Some(query[start..end].trim().trim_matches('`'))
-}
-
-/// The statements of a text of several.
-fn split(query: &str) -> Vec<&str> {
-    query
-        .split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect()
+/// `EXCHANGE PARTITION` with both tables qualified.
+fn exchange(event: &DdlEvent, schema: &str, table: &str) -> Result<String, SchemaError> {
+    let mut statement = parse(event, &event.query)?;
+    let Statement::AlterTable(alter) = &mut statement else {
+        return Err(failed(event, "it is no ALTER TABLE"));
+    };
+    alter.name = TableName {
+        schema: Some(event.schema.clone()),
+        name: event.table.clone(),
+    };
+    let with = alter.specs.iter_mut().find_map(|spec| match spec {
+        AlterSpec::Exchange { table, .. } => Some(table),
+        _ => None,
+    });
+    *with.ok_or_else(|| failed(event, "no EXCHANGE PARTITION in it"))? = TableName {
+        schema: Some(schema.to_owned()),
+        name: table.to_owned(),
+    };
+    Ok(restore(&statement, release(event.compat)))
 }
 
 /// The statement in TiDB's own spelling.
-fn restored(_event: &DdlEvent, query: &str) -> Result<String, SchemaError> {
-    Ok(query.to_owned())
+fn restored(event: &DdlEvent, query: &str) -> Result<String, SchemaError> {
+    parse(event, query).map(|statement| restore(&statement, release(event.compat)))
+}
+
+fn parse(event: &DdlEvent, query: &str) -> Result<Statement, SchemaError> {
+    tidb_sql::parse_one(query, &options(event)).map_err(|error| failed(event, &error.to_string()))
+}
+
+/// How the session that wrote the statement read it.
+fn options(event: &DdlEvent) -> ParseOptions {
+    ParseOptions {
+        mode: SqlMode::from_bits(event.sql_mode),
+        release: release(event.compat),
+    }
+}
+
+fn release(compat: Compat) -> Release {
+    match compat {
+        Compat::V4_0_9 => Release::V4_0,
+        Compat::V6_5 => Release::V6_5,
+        Compat::V8_5 => Release::V8_5,
+    }
 }

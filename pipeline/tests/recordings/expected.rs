@@ -1,7 +1,5 @@
 //! Differences that are known, each with its reason.
 
-use crate::canonical::canonical;
-
 /// Changefeeds that other stages decide about.
 pub(crate) fn out_of_scope(pipeline: &str) -> Option<&'static str> {
     match pipeline {
@@ -19,18 +17,3 @@ pub(crate) fn ends(version: &str, name: &str, step: u32) -> Option<&'static str>
 
 /// A partition that v8.4.0 has none for.
 pub(crate) const PANICS: &str = "v8.4.0 panics on a stored column behind a virtual one";
-
-/// A DDL message that differs in the statement's spelling.
-pub(crate) const SPELLING: &str = "the statement is not restored in TiDB's spelling";
-
-/// Whether two DDL messages differ in the statement only.
-pub(crate) fn same_but_sql(ours: &str, theirs: &str) -> bool {
-    let around = |message: &str| {
-        let (head, rest) = message.split_once("\"sql\":")?;
-        Some((
-            canonical(head),
-            rest.split_once(",\"sqlType\"")?.1.to_owned(),
-        ))
-    };
-    around(ours) == around(theirs)
-}

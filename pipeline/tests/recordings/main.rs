@@ -10,6 +10,7 @@ mod meta;
 mod partitions;
 mod replay;
 mod report;
+mod whole;
 
 use pipeline::compat::Compat;
 

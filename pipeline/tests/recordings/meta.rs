@@ -1,16 +1,16 @@
 //! The metadata that a cluster had before a recording began.
 
-use std::{convert::Infallible, sync::LazyLock};
+use std::{collections::BTreeMap, convert::Infallible, sync::LazyLock};
 
 use bytes::Bytes;
 use pipeline::{
     compat::Compat,
     model::Span,
     mount::{Value, key, memcomparable, row::RowValue},
-    schema::{Column, DDL_JOB_TABLE_ID, MetaReader, SchemaStorage, TableInfo, job::Job},
+    schema::{Action, Column, DDL_JOB_TABLE_ID, MetaReader, SchemaStorage, TableInfo, job::Job},
 };
 
-use crate::load::{self, KeyValue};
+use crate::load::{self, KeyValue, Step};
 
 /// Meta keys in memory.
 #[derive(Debug, Default)]
@@ -38,20 +38,25 @@ impl Meta {
         self.0.push((raw.into(), value.into()));
     }
 
-    pub(crate) fn database(&mut self, id: i64, name: &str) {
+    fn database(&mut self, id: i64, name: &str) {
         let value = format!(r#"{{"id":{id},"db_name":{{"O":"{name}","L":"{name}"}},"state":5}}"#);
         self.hash("DBs", &format!("DB:{id}"), value);
     }
 
-    pub(crate) fn table(&mut self, schema: i64, id: i64, json: String) {
+    fn table(&mut self, schema: i64, id: i64, json: String) {
         self.hash(&format!("DB:{schema}"), &format!("Table:{id}"), json);
     }
 
     /// The database `mysql` with its table of DDL jobs.
-    pub(crate) fn with_job_table(mut self) -> Self {
+    fn with_job_table(mut self) -> Self {
         self.database(1, "mysql");
         self.table(1, DDL_JOB_TABLE_ID, job_table());
         self
+    }
+
+    /// All keys with their values.
+    pub(crate) fn pairs(&self) -> &[(Bytes, Bytes)] {
+        &self.0
     }
 
     pub(crate) fn load(&self, compat: Compat) -> SchemaStorage {
@@ -62,6 +67,29 @@ impl Meta {
             .block_on(SchemaStorage::load(self, 1, compat))
             .expect("a schema")
     }
+}
+
+/// The metadata before the recording: the databases that its jobs name and do not make.
+pub(crate) fn before(steps: &[Step], compat: Compat) -> Meta {
+    let mut meta = Meta::default();
+    if compat > Compat::V4_0_9 {
+        meta = meta.with_job_table();
+    }
+    if compat == Compat::V8_5 {
+        meta.database(2, "test");
+        return meta;
+    }
+    let mut databases = BTreeMap::new();
+    for job in steps.iter().flat_map(|step| &step.kv).filter_map(job) {
+        let made = job.action == Action::CREATE_SCHEMA;
+        databases
+            .entry(job.schema_id)
+            .or_insert((made, job.schema_name));
+    }
+    for (id, (_, name)) in databases.into_iter().filter(|(_, (made, _))| !made) {
+        meta.database(id, &name);
+    }
+    meta
 }
 
 /// TiDB's document of `mysql.tidb_ddl_job`.

@@ -7,7 +7,7 @@ use pipeline::{
     compat::Compat,
     model::RawKv,
     mount::key,
-    schema::{Action, DDL_JOB_TABLE_ID, DdlEvent, SchemaError, SchemaStorage, TableInfo, Verdict},
+    schema::{DDL_JOB_TABLE_ID, DdlEvent, SchemaError, SchemaStorage, TableInfo, Verdict},
 };
 
 use crate::{
@@ -16,8 +16,7 @@ use crate::{
     expected,
     feed::Feed,
     load::{self, Message, Step},
-    meta::{self, Meta},
-    partitions,
+    meta, partitions,
     report::Report,
 };
 
@@ -47,7 +46,7 @@ pub(crate) fn replay(version: &str, name: &str, compat: Compat) -> Report {
         feeds.push(Feed::new(pipeline, spec, compat));
     }
     let mut replay = Replay {
-        storage: initial(&steps, compat),
+        storage: meta::before(&steps, compat).load(compat),
         compat,
         plain: Feed::new("default", &load::PipelineSpec::default(), compat),
         report,
@@ -60,29 +59,6 @@ pub(crate) fn replay(version: &str, name: &str, compat: Compat) -> Report {
         replay.step(step, &mut feeds);
     }
     replay.report
-}
-
-/// The schema before the recording: the databases that its jobs name and do not make.
-fn initial(steps: &[Step], compat: Compat) -> SchemaStorage {
-    let mut meta = Meta::default();
-    if compat > Compat::V4_0_9 {
-        meta = meta.with_job_table();
-    }
-    if compat == Compat::V8_5 {
-        meta.database(2, "test");
-    } else {
-        let mut databases = BTreeMap::new();
-        for job in steps.iter().flat_map(|step| &step.kv).filter_map(meta::job) {
-            let made = job.action == Action::CREATE_SCHEMA;
-            databases
-                .entry(job.schema_id)
-                .or_insert((made, job.schema_name));
-        }
-        for (id, (_, name)) in databases.into_iter().filter(|(_, (made, _))| !made) {
-            meta.database(id, &name);
-        }
-    }
-    meta.load(compat)
 }
 
 struct Replay {

@@ -1,0 +1,390 @@
+//! Recordings through a whole running task: a cluster in memory commits what was recorded, at the recorded timestamps,
+//! and what arrives in Kafka must be the recorded messages, each table's in order.
+
+mod broker;
+mod cluster;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::tz::TimeZone;
+use pipeline::{
+    changefeed::task::{self, Config, End, Progress, Spec},
+    coded::{Code, Coded},
+    compat::Compat,
+    config::{legacy::LegacyConfig, replica::ReplicaConfig},
+    model::{Op, RawKv},
+    upstream::Upstream,
+};
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    mocking::MockCluster,
+};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{broker::Broker, cluster::Cluster};
+use crate::{
+    canonical::canonical,
+    compare::table_of,
+    load::{self, Step},
+    meta,
+};
+
+const TOPIC: &str = "whole";
+const PARTITIONS: i32 = 3;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When the changes are committed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Before the task begins: it finds them by scanning.
+    Before,
+    /// While it runs, a resolved-ts after each statement.
+    Live,
+    /// While it runs, one resolved-ts behind all of them.
+    LiveAtOnce,
+}
+
+/// The changes of all statements by commit-ts, with whether a reorganisation made them: those are not told.
+fn changes(steps: &[Step]) -> Vec<(RawKv, bool)> {
+    let jobs = steps
+        .iter()
+        .flat_map(|step| &step.ddl_jobs)
+        .filter(|job| job.table == "tidb_ddl_job")
+        .filter_map(load::JobRow::raw)
+        .map(|job| (job, false));
+    let rows = steps
+        .iter()
+        .flat_map(|step| &step.kv)
+        .map(|kv| (kv.raw(), !kv.written_by_ddl.is_null()));
+    let mut all: Vec<_> = jobs.chain(rows).collect();
+    all.sort_by_key(|(kv, _)| (kv.commit_ts, kv.start_ts));
+    all
+}
+
+/// Messages of a topic by table, in the order of their partition.
+fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<String>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "whole")
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        list.add_partition_offset(TOPIC, partition, Offset::Beginning)
+            .expect("a partition");
+    }
+    consumer.assign(&list).expect("an assignment");
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for at in 0..count {
+        let message = consumer
+            .poll(PATIENCE)
+            .unwrap_or_else(|| panic!("no message {at} of {count}"))
+            .expect("a message");
+        let text = std::str::from_utf8(message.payload().unwrap_or_default()).expect("UTF-8");
+        let kind = if text.contains("\"isDdl\":true") {
+            "DDL of "
+        } else {
+            ""
+        };
+        tables
+            .entry(format!("{kind}{}", table_of(text)))
+            .or_default()
+            .push(canonical(text));
+    }
+    tables
+}
+
+/// Whose recordings, and which of the recorded changefeeds.
+#[derive(Debug, Clone, Copy)]
+struct Generation {
+    version: &'static str,
+    compat: Compat,
+    changefeed: &'static str,
+    /// The rest of the sink URI; v4.0 was recorded with one partition.
+    parameters: &'static str,
+}
+
+const V8_4: Generation = Generation {
+    version: "v8.4",
+    compat: Compat::V8_5,
+    changefeed: "default",
+    parameters: "",
+};
+const V4_0: Generation = Generation {
+    version: "v4.0",
+    compat: Compat::V4_0_9,
+    changefeed: "old-value",
+    parameters: "&partition-num=1",
+};
+
+impl Generation {
+    /// The changefeed's configuration.
+    fn config(self) -> Config {
+        if self.compat == Compat::V4_0_9 {
+            let mut config = LegacyConfig::default();
+            config.enable_old_value = true;
+            return Config::Legacy(Box::new(config));
+        }
+        let mut config = ReplicaConfig::default();
+        config.sink.protocol = Some("canal-json".to_owned());
+        Config::Modern(Box::new(config))
+    }
+
+    /// Messages as they can be compared: v4.0.9 keeps no order within a transaction, and partitions of a table are sent
+    /// side by side.
+    fn comparable(self, name: &str, messages: &mut [String]) {
+        if self.compat == Compat::V4_0_9 || name == "partition" {
+            messages.sort_by_cached_key(|message| (commit(message), message.clone()));
+        }
+    }
+}
+
+/// A task that runs over a recording.
+struct Started {
+    cluster: Cluster,
+    /// Lives as long as the task.
+    kafka: MockCluster<'static, rdkafka::producer::DefaultProducerContext>,
+    seen: watch::Receiver<Progress>,
+    stop: CancellationToken,
+    running: JoinHandle<Result<End, Coded>>,
+    steps: Vec<Step>,
+    /// The last commit-ts.
+    last: u64,
+}
+
+impl Started {
+    async fn new(generation: Generation, name: &str, moment: Moment) -> Self {
+        let (_, steps) = load::recording(generation.version, name);
+        let changes = changes(&steps);
+        let first = changes.iter().map(|(change, _)| change.start_ts).min();
+        let first = first.expect("a change");
+        let last = changes.last().expect("a change").0.commit_ts;
+        let begin = first - 10;
+        let cluster = Cluster::start().await;
+        for (key, value) in meta::before(&steps, generation.compat).pairs() {
+            let change = RawKv {
+                op: Op::Put,
+                key: key.clone(),
+                value: value.clone(),
+                old_value: Default::default(),
+                start_ts: begin - 2,
+                commit_ts: begin - 1,
+            };
+            cluster.commit(&change, false);
+        }
+        if matches!(moment, Moment::Before) {
+            for (change, silent) in &changes {
+                cluster.commit(change, *silent);
+            }
+        }
+
+        let kafka = MockCluster::new(1).expect("a broker");
+        kafka.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
+        let brokers = kafka.bootstrap_servers();
+        let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
+        let (progress, seen) = watch::channel(Progress::default());
+        let stop = CancellationToken::new();
+        let spec = Spec {
+            namespace: "default".to_owned(),
+            id: "whole".to_owned(),
+            capture: "127.0.0.1:8300".to_owned(),
+            compat: generation.compat,
+            sink_uri: format!(
+                "kafka://{brokers}/{TOPIC}?protocol=canal-json{}",
+                generation.parameters
+            ),
+            config: generation.config(),
+            checkpoint_ts: begin,
+            ddl_at_checkpoint: false,
+            target_ts: None,
+            time_zone: TimeZone::UTC,
+        };
+        let ended = stop.clone();
+        let running =
+            tokio::spawn(
+                async move { task::run_on(&Broker, spec, upstream, progress, ended).await },
+            );
+        if !matches!(moment, Moment::Before) {
+            // What the task does not follow yet it finds by scanning; either way it must come.
+            let mut commits = changes.iter().peekable();
+            while let Some((change, silent)) = commits.next() {
+                cluster.commit(change, *silent);
+                let next = commits.peek().map(|(next, _)| next.commit_ts);
+                let complete = next.is_none_or(|next| next > change.commit_ts);
+                if matches!(moment, Moment::Live) && complete {
+                    cluster.resolve(change.commit_ts);
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Self {
+            cluster,
+            kafka,
+            seen,
+            stop,
+            running,
+            steps,
+            last,
+        }
+    }
+}
+
+async fn run(generation: Generation, name: &str, moment: Moment) {
+    let Started {
+        cluster,
+        kafka,
+        mut seen,
+        stop,
+        mut running,
+        steps,
+        last,
+    } = Started::new(generation, name, moment).await;
+    let brokers = kafka.bootstrap_servers();
+    // Tables that come with a DDL are followed later and hear of the next resolved-ts only: tell it until all have.
+    let reached = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        while seen.borrow_and_update().checkpoint_ts <= last {
+            pace.tick().await;
+            cluster.resolve(last + 1);
+        }
+    };
+    tokio::select! {
+        ended = &mut running => panic!("{name}: the task ended: {ended:?}"),
+        waited = tokio::time::timeout(PATIENCE, reached) => {
+            assert!(waited.is_ok(), "{name}: {:?}, not {last}", seen.borrow());
+        }
+    }
+    stop.cancel();
+    let end = running.await.expect("no panic").expect("no error");
+    assert_eq!(end, End::Stopped);
+
+    let recorded = recorded(&steps, generation.changefeed);
+    let count: usize = recorded.values().map(Vec::len).sum();
+    assert_eq!(seen.borrow().messages, count as u64, "{name}: messages");
+    let ours = tokio::task::spawn_blocking(move || read(&brokers, count as u64))
+        .await
+        .expect("messages");
+    for (table, mut messages) in recorded {
+        let mut ours = ours.get(&table).cloned().unwrap_or_default();
+        generation.comparable(name, &mut ours);
+        generation.comparable(name, &mut messages);
+        assert_eq!(ours, messages, "{name}: {table}");
+    }
+}
+
+/// The recorded messages of the changefeed with default options, by table.
+fn recorded(steps: &[Step], changefeed: &str) -> BTreeMap<String, Vec<String>> {
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for message in steps
+        .iter()
+        .filter_map(|step| step.cdc.get(changefeed))
+        .flatten()
+    {
+        let text = message
+            .value
+            .as_deref()
+            .unwrap_or_else(|| panic!("an error is recorded: {:?}", message.error));
+        let kind = if message.is_ddl() { "DDL of " } else { "" };
+        tables
+            .entry(format!("{kind}{}", message.table()))
+            .or_default()
+            .push(canonical(text));
+    }
+    tables
+}
+
+/// Runs a recording whose changefeed fails, and gives the error.
+async fn fail(name: &str) -> Coded {
+    let started = Started::new(V8_4, name, Moment::Live).await;
+    let Started {
+        cluster,
+        running,
+        last,
+        ..
+    } = started;
+    let told = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            pace.tick().await;
+            cluster.resolve(last + 1);
+        }
+    };
+    tokio::select! {
+        ended = running => ended.expect("no panic").expect_err("an error"),
+        waited = tokio::time::timeout(PATIENCE, told) => panic!("{name}: it goes on: {waited:?}"),
+    }
+}
+
+/// The commit time of a message.
+fn commit(message: &str) -> u64 {
+    let message: serde_json::Value = serde_json::from_str(message).expect("JSON");
+    message["es"].as_u64().expect("a number")
+}
+
+/// Whether the recorded changefeed got through.
+fn succeeded(name: &str) -> bool {
+    let (_, steps) = load::recording("v8.4", name);
+    let mut messages = steps
+        .iter()
+        .filter_map(|step| step.cdc.get("default"))
+        .flatten();
+    messages.all(|message| message.error.is_none())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_live_arrives_as_recorded() {
+    let names = load::names("v8.4");
+    let names: Vec<_> = names.iter().filter(|name| succeeded(name)).collect();
+    assert!(names.len() > 20, "only {names:?} can be compared");
+    for name in names {
+        run(V8_4, name, Moment::Live).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_before_arrives_as_recorded() {
+    for name in ["article", "dml", "keys", "ddl-table", "txn-and-ddl"] {
+        run(V8_4, name, Moment::Before).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ddl_and_rows_that_become_complete_together_arrive_as_recorded() {
+    for name in ["article", "ddl-column-index", "ddl-table", "txn-and-ddl"] {
+        run(V8_4, name, Moment::LiveAtOnce).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_dialect_arrives_as_recorded() {
+    for name in ["article", "dml", "ddl-table", "txn-and-ddl"] {
+        run(V4_0, name, Moment::Live).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changefeeds_fail_as_recorded() {
+    for (name, code, words) in [
+        (
+            "ddl-ineligible-drop-pk",
+            Code::ErrOwnerUnknown,
+            "An eligible table become ineligible after DDL: [alter table n drop primary key]",
+        ),
+        (
+            "ddl-ineligible-drop-uk",
+            Code::ErrOwnerUnknown,
+            "An eligible table become ineligible after DDL: [alter table n drop index ua]",
+        ),
+        (
+            "ddl-rename-cycle",
+            Code::ErrHandleDDLFailed,
+            "handle ddl failed, query: rename table a to tmpname, b to a, tmpname to b",
+        ),
+    ] {
+        let error = fail(name).await;
+        assert_eq!(error.code(), code, "{name}: {error}");
+        assert!(error.message().contains(words), "{name}: {error}");
+    }
+}

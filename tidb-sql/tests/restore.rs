@@ -1,0 +1,133 @@
+//! The spelling of statements, and that any text is read without a panic. Recorded messages hold the spelling to TiDB's own
+//! in the pipeline's tests.
+
+use proptest::prelude::*;
+use tidb_sql::{ParseOptions, Release, SqlMode, parse, parse_one, restore::restore};
+
+fn restored(sql: &str, release: Release) -> String {
+    let options = ParseOptions {
+        release,
+        ..ParseOptions::default()
+    };
+    let statement = parse_one(sql, &options).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    restore(&statement, release)
+}
+
+/// Statements with their spelling.
+const SPELLED: &[(&str, &str)] = &[
+    (
+        "create table t(id int primary key)",
+        "CREATE TABLE `t` (`id` INT PRIMARY KEY)",
+    ),
+    (
+        "create table if not exists `a``b`.t (a decimal(5), b char binary default 'it''s', key(a, b(3) desc)) \
+         engine=innodb comment 'x'",
+        "CREATE TABLE IF NOT EXISTS `a``b`.`t` (`a` DECIMAL(5),`b` CHAR BINARY DEFAULT _UTF8MB4'it''s',\
+         INDEX(`a`, `b`(3) DESC)) ENGINE = innodb COMMENT = 'x'",
+    ),
+    (
+        "alter table t add column a int default 3, drop primary key",
+        "ALTER TABLE `t` ADD COLUMN `a` INT DEFAULT 3, DROP PRIMARY KEY",
+    ),
+    (
+        "alter table t alter a set default -1",
+        "ALTER TABLE `t` ALTER COLUMN `a` SET DEFAULT (-1)",
+    ),
+    (
+        "create table t (u varchar(36) default (uuid()), b int default x'0F', c bit(4) default b'0011', d double default 1e5)",
+        "CREATE TABLE `t` (`u` VARCHAR(36) DEFAULT (UUID()),`b` INT DEFAULT x'0f',`c` BIT(4) DEFAULT b'11',\
+         `d` DOUBLE DEFAULT 1e+05)",
+    ),
+    (
+        "create view v (x, y) as select a.id x, count(distinct b.v) from a left join b on a.id = b.id, c where a.id > 3 and \
+         b.v is not null group by a.id having count(*) > 1 order by 1 desc limit 2, 3",
+        "CREATE ALGORITHM = UNDEFINED DEFINER = CURRENT_USER SQL SECURITY DEFINER VIEW `v` (`x`,`y`) AS \
+         SELECT `a`.`id` AS `x`,COUNT(DISTINCT `b`.`v`) FROM (`a` LEFT JOIN `b` ON `a`.`id`=`b`.`id`) JOIN `c` \
+         WHERE `a`.`id`>3 AND `b`.`v` IS NOT NULL GROUP BY `a`.`id` HAVING COUNT(1)>1 ORDER BY 1 DESC LIMIT 2,3",
+    ),
+    (
+        "rename table a to b, c.d to e",
+        "RENAME TABLE `a` TO `b`, `c`.`d` TO `e`",
+    ),
+    (
+        "drop index if exists i on t",
+        "DROP INDEX IF EXISTS `i` ON `t`",
+    ),
+];
+
+#[test]
+fn statements_are_spelled_as_tidb_spells_them() {
+    for (sql, spelled) in SPELLED {
+        assert_eq!(restored(sql, Release::V8_5), *spelled);
+    }
+}
+
+#[test]
+fn what_is_spelled_is_read_back_as_the_same() {
+    for (_, spelled) in SPELLED {
+        assert_eq!(restored(spelled, Release::V8_5), *spelled);
+    }
+}
+
+#[test]
+fn ttl_arrives_turned_off_since_8_5() {
+    let sql = "create table t (d datetime) ttl = `d` + interval 1 day ttl_enable = 'ON'";
+    let head = "CREATE TABLE `t` (`d` DATETIME) /*T![ttl] TTL = `d` + INTERVAL 1 DAY */ /*T![ttl] TTL_ENABLE = ";
+    assert_eq!(restored(sql, Release::V8_5), format!("{head}'OFF' */"));
+    assert_eq!(restored(sql, Release::V6_5), format!("{head}'ON' */"));
+}
+
+#[test]
+fn modes_change_how_a_text_is_read() {
+    let ansi = ParseOptions {
+        mode: SqlMode {
+            ansi_quotes: true,
+            ..SqlMode::default()
+        },
+        ..ParseOptions::default()
+    };
+    let statement = parse_one(r#"create table "t" ("id" int)"#, &ansi).unwrap();
+    assert_eq!(
+        restore(&statement, Release::V8_5),
+        "CREATE TABLE `t` (`id` INT)"
+    );
+    assert!(parse_one(r#"create table "t" (id int)"#, &ParseOptions::default()).is_err());
+}
+
+#[test]
+fn errors_name_the_place_and_what_was_expected() {
+    let error = parse_one("create table t (id int,\n  )", &ParseOptions::default()).unwrap_err();
+    assert_eq!(error.place().unwrap().line, 2);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("read the SQL text at line 2 column 3: expected"),
+        "{text}"
+    );
+    assert!(
+        error
+            .as_tidb("create table t (id int,\n  )")
+            .contains("line 2 column 3 near \")\""),
+        "{}",
+        error.as_tidb("create table t (id int,\n  )")
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_a_panic(text in ".{0,80}") {
+        let _ = parse(&text, &ParseOptions::default());
+        let _ = tidb_sql::split(&text, &ParseOptions::default());
+    }
+
+    #[test]
+    fn statements_cut_anywhere_are_read_without_a_panic(which in 0..SPELLED.len(), at in 0usize..400, junk in r#"[(),;'"`/*a-z0-9 ]{0,6}"#) {
+        let (sql, _) = SPELLED[which];
+        let at = (0..=at.min(sql.len())).rev().find(|at| sql.is_char_boundary(*at)).unwrap_or(0);
+        let text = format!("{}{junk}{}", &sql[..at], &sql[at..]);
+        if let Ok(statements) = parse(&text, &ParseOptions::default()) {
+            for statement in statements {
+                let _ = restore(&statement, Release::V8_5);
+            }
+        }
+    }
+}
