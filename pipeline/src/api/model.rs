@@ -130,6 +130,7 @@ pub struct ChangefeedInfo {
     #[serde(default = "no_job", skip_serializing_if = "AdminJob::is_none")]
     pub admin_job_type: AdminJob,
     /// How.
+    #[serde(deserialize_with = "crate::changefeed::update::shown")]
     pub config: api::ReplicaConfig,
     /// What it is doing.
     pub state: State,

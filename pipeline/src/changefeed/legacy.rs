@@ -102,6 +102,28 @@ pub struct TableReplica {
     pub mark_table_id: i64,
 }
 
+/// A table on its way to or from a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableOperation {
+    /// Whether it goes.
+    pub delete: bool,
+    /// How.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flag: u64,
+    /// From when.
+    pub boundary_ts: Ts,
+    /// Whether it has gone or come.
+    pub done: bool,
+    /// How far the capture is with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub status: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// The tables that a capture has of a changefeed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -109,7 +131,7 @@ pub struct TaskStatus {
     /// By physical id.
     pub tables: BTreeMap<i64, TableReplica>,
     /// Moves under way: tables never move here.
-    pub operation: Option<BTreeMap<i64, serde_json::Value>>,
+    pub operation: Option<BTreeMap<i64, TableOperation>>,
     /// What was last ordered.
     pub admin_job_type: AdminJob,
 }

@@ -1,6 +1,6 @@
 //! Changing what a changefeed is (`spec/cli-and-api.md §2`).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::{create, info::Info, keys::Id};
@@ -31,24 +31,39 @@ fn is_zero(ts: &Ts) -> bool {
     *ts == 0
 }
 
-/// Reads a request. Of a `sink` that is given, what it does not name is not there: an update replaces it whole, other
-/// than in a request to create, where defaults stand behind it.
-///
-/// # Errors
-/// When it is not the JSON of a request.
-pub fn parse(body: &[u8]) -> serde_json::Result<Request> {
-    let mut request: Value = serde_json::from_slice(body)?;
+/// Of a `sink` that is given, what is not named is not there: other than in a request to create, where defaults stand
+/// behind it.
+fn whole_sink(config: &mut Value) -> serde_json::Result<()> {
     let defaults = serde_json::to_value(api::SinkConfig::default())?;
-    let sink = request
-        .get_mut("replica_config")
-        .and_then(|config| config.get_mut("sink"))
-        .and_then(Value::as_object_mut);
+    let sink = config.get_mut("sink").and_then(Value::as_object_mut);
     if let (Some(sink), Value::Object(defaults)) = (sink, defaults) {
         for (name, _) in defaults {
             sink.entry(name).or_insert(Value::Null);
         }
     }
+    Ok(())
+}
+
+/// Reads a request, whose `sink` replaces the one before as a whole.
+///
+/// # Errors
+/// When it is not the JSON of a request.
+pub fn parse(body: &[u8]) -> serde_json::Result<Request> {
+    let mut request: Value = serde_json::from_slice(body)?;
+    if let Some(config) = request.get_mut("replica_config") {
+        whole_sink(config)?;
+    }
     serde_json::from_value(request)
+}
+
+/// Reads a configuration as an answer shows it: what it leaves out is not there.
+///
+/// # Errors
+/// When it is not one.
+pub fn shown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<api::ReplicaConfig, D::Error> {
+    let mut config = Value::deserialize(deserializer)?;
+    whole_sink(&mut config).map_err(de::Error::custom)?;
+    serde_json::from_value(config).map_err(de::Error::custom)
 }
 
 fn refused(reason: impl std::fmt::Display) -> Coded {

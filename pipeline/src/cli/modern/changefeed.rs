@@ -97,9 +97,6 @@ pub(super) async fn query(values: &Values, terminal: &mut Terminal<'_>) -> Outco
         };
     }
     let info: ChangefeedInfo = client.get(&path(values, "")).await?;
-    // what the server leaves out was filled with defaults when it was read
-    let mut config = info.config.replacing();
-    config.forget_unused();
     print(
         terminal,
         &Detail {
@@ -107,7 +104,7 @@ pub(super) async fn query(values: &Values, terminal: &mut Terminal<'_>) -> Outco
             namespace: info.namespace,
             id: info.id,
             sink_uri: info.sink_uri,
-            config: config.into(),
+            config: info.config,
             create_time: info.create_time.local_text(),
             start_ts: info.start_ts,
             resolved_ts: info.resolved_ts,

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::super::{Failure, flags::Values, pd};
 use crate::{
-    api::{ErrorBody, HINT},
+    api::{ErrorBody, HINT, model::ServerStatus},
     changefeed::capture,
     changefeed::keys::Keys,
     compat::Compat,
@@ -66,7 +66,10 @@ impl Client {
             .connect_timeout(Duration::from_secs(5))
             .no_proxy()
             .build()?;
-        Ok(Self { base, http })
+        let client = Self { base, http };
+        // the original asks this first, and says so when it cannot
+        client.get::<ServerStatus>("status").await?;
+        Ok(client)
     }
 
     /// Asks the server; the path begins behind `/api/v2/`.

@@ -32,7 +32,6 @@ fn document(
 pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal<'_>) -> Outcome {
     let client = Client::new(values).await?;
     let old: ChangefeedInfo = client.get(&path(values, "")).await?;
-    // what the server leaves out was filled with defaults when it was read
     let mut before = old.config.clone().replacing();
     before.forget_unused();
     let mut config = before.clone();
@@ -47,7 +46,12 @@ pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal
     }
     if values.has("config") {
         config = file::read(Path::new(values.text("config")), &config, compat)?;
+        // reading fills what other sinks use; what they would refuse is kept
+        let (sync_point, bdr) = (config.enable_sync_point, config.bdr_mode);
+        config.forget_unused();
         config.recall_unused();
+        config.enable_sync_point = sync_point.filter(|on| *on);
+        config.bdr_mode = bdr.filter(|on| *on);
     }
     if values.has("schema-registry") {
         config.sink.schema_registry = Some(values.text("schema-registry").to_owned());

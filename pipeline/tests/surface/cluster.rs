@@ -1,0 +1,422 @@
+//! A cluster of processes: etcd, Kafka, `embedded pd | tikv | tidb`, and `cdc server`.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use pipeline::upstream::Upstream;
+use tempfile::TempDir;
+
+/// How long a part may take to serve.
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(25);
+/// How deep the cache is searched.
+const DEPTH: usize = 6;
+
+fn cache() -> PathBuf {
+    if let Some(dir) = std::env::var_os("CDCLAB_CACHE") {
+        return dir.into();
+    }
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+    base.unwrap_or_default().join("cdclab")
+}
+
+fn holder(root: &Path, file: &str, depth: usize) -> Option<PathBuf> {
+    if root.join(file).exists() {
+        return Some(root.to_owned());
+    }
+    let inner = fs::read_dir(root).ok().filter(|_| depth > 0)?;
+    inner
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .find_map(|entry| holder(&entry.path(), file, depth - 1))
+}
+
+/// A part of the lab's cache.
+fn cached(file: &str) -> PathBuf {
+    let cache = cache();
+    holder(&cache, file, DEPTH).unwrap_or_else(|| {
+        panic!(
+            "{file} is missing under {}; run `cargo xtask lab-up` once, which fetches it",
+            cache.display()
+        )
+    })
+}
+
+fn embedded() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_cdc")).with_file_name("embedded");
+    assert!(
+        path.is_file(),
+        "{} is missing; run `cargo build -p embedded` first",
+        path.display()
+    );
+    path
+}
+
+/// Ports that are free now, all different.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// A running cluster; everything it started ends with it.
+pub struct Cluster {
+    pub dir: TempDir,
+    pub pd: u16,
+    pub kafka: u16,
+    pub cdc: u16,
+    tidb: u16,
+    controller: u16,
+    children: Vec<(&'static str, Child)>,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // the front first: it ends its MariaDB by itself when it is asked to
+        for (name, child) in self.children.iter_mut().rev() {
+            if *name == "tidb" || name.starts_with("cdc") {
+                let _ = Command::new("kill").arg(child.id().to_string()).status();
+                let deadline = Instant::now() + Duration::from_secs(20);
+                while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
+                    std::thread::sleep(POLL);
+                }
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Waits until a condition holds, or says what was missing.
+pub fn until(what: &str, mut condition: impl FnMut() -> Result<(), String>) {
+    let started = Instant::now();
+    while let Err(missing) = condition() {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}; last: {missing}"
+        );
+        std::thread::sleep(POLL);
+    }
+}
+
+impl Cluster {
+    /// A fresh cluster of this TiDB release with a server of this level, everything up.
+    #[allow(clippy::too_many_lines)]
+    pub fn start(tidb: &str, compat: &str) -> Self {
+        let [
+            etcd,
+            peer,
+            pd,
+            tikv,
+            tikv_status,
+            sql,
+            sql_status,
+            kafka,
+            controller,
+            cdc,
+        ] = free_ports();
+        // short: MariaDB's socket lives below
+        let dir = tempfile::Builder::new().prefix("cs").tempdir().unwrap();
+        let mut cluster = Self {
+            dir,
+            pd,
+            kafka,
+            cdc,
+            tidb: sql,
+            controller,
+            children: Vec::new(),
+        };
+        let local = |port: u16| format!("127.0.0.1:{port}");
+        let url = |port: u16| format!("http://127.0.0.1:{port}");
+        let folder = |name: &str| {
+            let path = cluster.dir.path().join(name);
+            fs::create_dir_all(&path).unwrap();
+            path.display().to_string()
+        };
+        let (etcd_dir, tikv_dir, tidb_dir) = (folder("etcd"), folder("tikv"), folder("tidb"));
+        let kafka_dir = folder("kafka");
+        let etcd_bin = cached("usr/bin/etcd").join("usr/bin/etcd");
+        let mariadb = cached("usr/sbin/mariadbd");
+        cluster.spawn(
+            "etcd",
+            Command::new(etcd_bin)
+                .args(["--data-dir", &etcd_dir])
+                .args(["--listen-client-urls", &url(etcd)])
+                .args(["--advertise-client-urls", &url(etcd)])
+                .args(["--listen-peer-urls", &url(peer)])
+                .args(["--initial-advertise-peer-urls", &url(peer)])
+                .args(["--initial-cluster", &format!("default={}", url(peer))]),
+        );
+        cluster.spawn("kafka", &mut kafka_command(&kafka_dir, kafka, controller));
+        let version = tidb.trim_start_matches('v');
+        cluster.spawn(
+            "pd",
+            Command::new(embedded())
+                .args(["pd", "--addr", &local(pd), "--etcd", &url(etcd)])
+                .args(["--version", tidb]),
+        );
+        cluster.spawn(
+            "tikv",
+            Command::new(embedded())
+                .args(["tikv", "--pd", &url(pd), "--addr", &local(tikv)])
+                .args([
+                    "--status-addr",
+                    &local(tikv_status),
+                    "--data-dir",
+                    &tikv_dir,
+                ])
+                .args(["--version", version, "--cdc-min-ts-interval", "100"]),
+        );
+        cluster.spawn(
+            "tidb",
+            Command::new(embedded())
+                .args(["tidb", "--pd", &url(pd), "--addr", &local(sql)])
+                .args(["--status-addr", &local(sql_status), "--data-dir", &tidb_dir])
+                .arg("--mariadb-dir")
+                .arg(mariadb)
+                .args(["--version", tidb]),
+        );
+        until("TiDB", || {
+            let output = cluster.mariadb("select 1");
+            output
+                .status
+                .success()
+                .then_some(())
+                .ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+        });
+        until("Kafka", || {
+            std::net::TcpStream::connect(local(kafka))
+                .map(drop)
+                .map_err(|error| error.to_string())
+        });
+        cluster.start_cdc("cdc", cdc, compat);
+        cluster.owned();
+        cluster
+    }
+
+    fn spawn(&mut self, name: &'static str, command: &mut Command) {
+        let log = fs::File::create(self.dir.path().join(format!("{name}.log"))).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {name}: {error}"));
+        self.children.push((name, child));
+    }
+
+    fn mariadb(&self, sql: &str) -> Output {
+        let root = cached("usr/bin/mariadb");
+        Command::new(root.join("usr/bin/mariadb"))
+            .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"))
+            .args(["-h127.0.0.1", &format!("-P{}", self.tidb), "-uroot", "test"])
+            .args(["-e", sql])
+            .output()
+            .unwrap()
+    }
+
+    /// Runs statements.
+    pub fn sql(&self, sql: &str) {
+        let output = self.mariadb(sql);
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Waits until the server owns the changefeeds.
+    pub fn owned(&self) {
+        until("an owner", || {
+            let status = self.get("/status");
+            match status.contains("\"is_owner\": true") {
+                true => Ok(()),
+                false => Err(status),
+            }
+        });
+    }
+
+    /// The body of a GET, or why there is none.
+    pub fn get(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.cdc);
+        block(async move {
+            match reqwest::get(url).await {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            }
+        })
+    }
+
+    /// Lets everything up to now be collected, as a cluster's own GC does.
+    pub fn collect_garbage(&self) {
+        let pd = vec![format!("http://127.0.0.1:{}", self.pd)];
+        block(async move {
+            let upstream = Upstream::connect(&pd).await.unwrap();
+            let now = upstream.tso().await.unwrap();
+            upstream
+                .update_service_safepoint("gc_worker", i64::MAX, now)
+                .await
+                .unwrap();
+        });
+    }
+
+    /// Runs `cdc cli` against PD; its standard output.
+    pub fn cli(&self, args: &[&str]) -> String {
+        self.any_cli(args, &format!("--pd=http://127.0.0.1:{}", self.pd))
+    }
+
+    /// Runs `cdc cli` against one server.
+    pub fn server_cli(&self, port: u16, args: &[&str]) -> String {
+        self.any_cli(args, &format!("--server=http://127.0.0.1:{port}"))
+    }
+
+    fn any_cli(&self, args: &[&str], whom: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_cdc"))
+            .arg("cli")
+            .args(args)
+            .arg(whom)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// All changefeeds as `changefeed list --all` shows them, by id.
+    pub fn changefeeds(&self) -> serde_json::Map<String, serde_json::Value> {
+        let list = self.cli(&["changefeed", "list", "--all"]);
+        let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+        list.into_iter()
+            .map(|item| {
+                let id = item["id"].as_str().unwrap().to_owned();
+                (id, item["summary"].clone())
+            })
+            .collect()
+    }
+
+    /// Waits until a changefeed has sent everything up to now; one that is not there or stands still has nothing to
+    /// send.
+    pub fn caught_up(&self, id: &str) {
+        let now: u64 = self.cli(&["tso", "query"]).trim().parse().unwrap();
+        until(&format!("changefeed {id} past {now}"), || {
+            let feeds = self.changefeeds();
+            let Some(summary) = feeds.get(id) else {
+                return Ok(());
+            };
+            match summary["tso"].as_u64() {
+                _ if summary["state"] != "normal" => Ok(()),
+                Some(tso) if tso > now => Ok(()),
+                _ => Err(summary.to_string()),
+            }
+        });
+    }
+
+    /// Removes all changefeeds of v4.0.9, and what is kept of them.
+    pub fn reset_changefeeds(&self) {
+        for (id, _) in self.changefeeds() {
+            self.cli(&["changefeed", "remove", "-f", "-c", &id]);
+        }
+    }
+
+    /// Ends a part at once.
+    pub fn kill(&mut self, name: &str) {
+        let at = self
+            .children
+            .iter()
+            .position(|(part, _)| *part == name)
+            .unwrap();
+        let (_, mut child) = self.children.remove(at);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts Kafka again after it was killed.
+    pub fn restart_kafka(&mut self) {
+        let dir = self.dir.path().join("kafka").display().to_string();
+        let mut command = kafka_command(&dir, self.kafka, self.controller);
+        self.spawn("kafka", &mut command);
+    }
+
+    /// Starts a server on this port.
+    pub fn start_cdc(&mut self, name: &'static str, port: u16, compat: &str) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cdc"));
+        command
+            .args(["server", "--pd", &format!("http://127.0.0.1:{}", self.pd)])
+            .args(["--addr", &format!("127.0.0.1:{port}"), "--compat", compat]);
+        self.spawn(name, &mut command);
+    }
+
+    /// Ends a part as an operator does, and waits for it; its exit code.
+    pub fn terminate(&mut self, name: &str) -> Option<i32> {
+        let at = self
+            .children
+            .iter()
+            .position(|(part, _)| *part == name)
+            .unwrap();
+        let (_, mut child) = self.children.remove(at);
+        let sent = Command::new("kill").arg(child.id().to_string()).status();
+        assert!(sent.unwrap().success());
+        let mut code = None;
+        until(&format!("the end of {name}"), || match child.try_wait() {
+            Ok(Some(status)) => {
+                code = status.code();
+                Ok(())
+            }
+            other => Err(format!("{other:?}")),
+        });
+        code
+    }
+
+    /// The end of a part's log.
+    pub fn log(&self, name: &str) -> String {
+        let path = self.dir.path().join(format!("{name}.log"));
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// A Kafka of one node without ZooKeeper.
+fn kafka_command(dir: &str, port: u16, controller: u16) -> Command {
+    let jars = cached("kafka-3.9.2").join("kafka-3.9.2");
+    let properties = format!(
+        "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\nlog.dirs={dir}\n\
+         auto.create.topics.enable=false\noffsets.topic.replication.factor=1\n"
+    );
+    let file = Path::new(dir).with_extension("properties");
+    fs::write(&file, properties).unwrap();
+    fs::write(
+        Path::new(dir).join("meta.properties"),
+        "version=1\ncluster.id=MkU3OEVBNTcwNTJENDM2Qk\nnode.id=1\n",
+    )
+    .unwrap();
+    let mut command = Command::new("java");
+    command
+        .args([
+            "-Xmx256m",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-cp",
+        ])
+        .arg(format!("{}/*", jars.display()))
+        .arg("kafka.Kafka")
+        .arg(file);
+    command
+}
+
+/// Runs something that waits on the network.
+pub fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}

@@ -1,0 +1,115 @@
+//! Servers and brokers that go and come back (`fixtures/golden/ticdc/faults`).
+
+use std::time::{Duration, Instant};
+
+use super::cluster::{Cluster, free_ports, until};
+
+fn create(cluster: &Cluster) {
+    let uri = format!(
+        "--sink-uri=kafka://127.0.0.1:{}/f1?protocol=canal-json&enable-tidb-extension=true&partition-num=2",
+        cluster.kafka
+    );
+    cluster.cli(&["changefeed", "create", &uri, "-c", "f1", "--no-confirm"]);
+}
+
+/// Waits for a state of the changefeed; how long it took.
+fn reaches(cluster: &Cluster, state: &str) -> Duration {
+    let started = Instant::now();
+    until(&format!("state {state}"), || {
+        let feeds = cluster.changefeeds();
+        match feeds.get("f1") {
+            Some(feed) if feed["state"] == state => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    started.elapsed()
+}
+
+#[test]
+fn a_changefeed_outlives_its_servers_and_its_broker() {
+    let mut cluster = Cluster::start("v8.5.3", "v8.5");
+    cluster.sql("create table f(id int primary key, v int)");
+    create(&cluster);
+    cluster.sql("insert into f values (1,1),(2,2)");
+    cluster.caught_up("f1");
+
+    // kill -9 of the only server: it goes on from its checkpoint
+    cluster.kill("cdc");
+    cluster.sql("insert into f values (3,3)");
+    let port = cluster.cdc;
+    cluster.start_cdc("cdc", port, "v8.5");
+    cluster.owned();
+    cluster.caught_up("f1");
+    let keys = cluster.cli(&["unsafe", "show-metadata"]);
+    assert_eq!(keys.matches("/task/position/").count(), 1, "{keys}");
+
+    // a second one takes over at once when the first is asked to end
+    let [second] = free_ports();
+    cluster.start_cdc("cdc-2", second, "v8.5");
+    until("two captures", || {
+        let captures = cluster.cli(&["capture", "list"]);
+        match captures.matches("\"address\"").count() {
+            2 => Ok(()),
+            _ => Err(captures),
+        }
+    });
+    let forwarded = cluster.server_cli(second, &["changefeed", "list"]);
+    assert!(forwarded.contains("\"f1\""), "{forwarded}");
+    let asked = Instant::now();
+    assert_eq!(cluster.terminate("cdc"), Some(0));
+    cluster.cdc = second;
+    cluster.owned();
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
+    cluster.sql("insert into f values (4,4)");
+    cluster.caught_up("f1");
+
+    // the broker goes: a warning with the cause; it comes back: all is well again
+    cluster.kill("kafka");
+    cluster.sql("insert into f values (5,5)");
+    reaches(&cluster, "warning");
+    let feeds = cluster.changefeeds();
+    let error = &feeds["f1"]["error"];
+    assert!(
+        error["code"].as_str().unwrap().starts_with("CDC:ErrKafka"),
+        "{error}"
+    );
+    assert!(
+        error["message"].as_str().unwrap().contains("kafka"),
+        "{error}"
+    );
+    assert_eq!(error["addr"], format!("127.0.0.1:{second}"));
+    cluster.restart_kafka();
+    until("Kafka", || {
+        std::net::TcpStream::connect(("127.0.0.1", cluster.kafka))
+            .map(drop)
+            .map_err(|error| error.to_string())
+    });
+    let back = reaches(&cluster, "normal");
+    assert!(back < Duration::from_secs(10), "back after {back:?}");
+    cluster.caught_up("f1");
+    let feeds = cluster.changefeeds();
+    assert!(feeds["f1"]["error"].is_null(), "{feeds:?}");
+
+    // target-ts
+    cluster.cli(&["changefeed", "pause", "-c", "f1"]);
+    reaches(&cluster, "stopped");
+    let now: u64 = cluster.cli(&["tso", "query"]).trim().parse().unwrap();
+    let target = format!("--target-ts={}", now + (500 << 18));
+    cluster.cli(&["changefeed", "update", "-c", "f1", &target, "--no-confirm"]);
+    cluster.cli(&["changefeed", "resume", "-c", "f1"]);
+    reaches(&cluster, "finished");
+    assert_eq!(
+        cluster.changefeeds()["f1"]["tso"].as_u64(),
+        Some(now + (500 << 18))
+    );
+    let shown = cluster.cli(&["changefeed", "remove", "-c", "f1"]);
+    assert!(
+        shown.starts_with("Changefeed remove successfully."),
+        "{shown}"
+    );
+    assert!(cluster.changefeeds().is_empty());
+}

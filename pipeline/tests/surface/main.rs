@@ -1,0 +1,16 @@
+//! The state in etcd, the command line and the HTTP API, held to the recordings of TiCDC (`fixtures/golden/ticdc`).
+//!
+//! The recorded commands and calls run against our `cdc` and a whole cluster: a real etcd and Kafka, the embedded PD,
+//! TiKV and TiDB (over a real MariaDB) as processes.
+
+// helpers of tests are tests too
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod cluster;
+mod commands;
+mod current;
+mod faults;
+mod load;
+mod normal;
+mod seed;
+mod values;
