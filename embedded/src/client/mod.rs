@@ -15,6 +15,7 @@ mod read;
 mod region;
 mod request;
 mod retry;
+mod split;
 mod store;
 mod txn;
 

@@ -50,6 +50,7 @@ region_requests! {
     BatchRollbackRequest => BatchRollbackResponse by kv_batch_rollback,
     CheckTxnStatusRequest => CheckTxnStatusResponse by kv_check_txn_status,
     ResolveLockRequest => ResolveLockResponse by kv_resolve_lock,
+    SplitRegionRequest => SplitRegionResponse by split_region,
 }
 
 /// What one attempt came to.

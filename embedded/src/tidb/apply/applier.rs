@@ -1,6 +1,6 @@
 //! The task that applies the binlog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use super::writer::{Changes, Writer};
 use super::{ApplyError, Gtid};
 use crate::client::Change;
 use crate::tidb::catalog::{Catalog, Mutation, Plan};
+use crate::tidb::codec::keys::table_prefix;
 use crate::tidb::wire::WireError;
 
 /// Events read ahead of the writer.
@@ -242,6 +243,7 @@ impl Applier {
     async fn carry_out(&mut self, gtid: Gtid, pending: Pending) -> Result<(), ApplyError> {
         let Pending { mut intent, plan } = pending;
         let before = self.writer.gtid();
+        let known: BTreeSet<i64> = self.catalog.table_ids().collect();
         while intent.starts.len() < plan.len() {
             let step = intent.starts.len();
             let last = step + 1 == plan.len();
@@ -275,7 +277,19 @@ impl Applier {
                 .commit(gtid, |_| Ok(clear_intent(Changes::new())))
                 .await?;
         }
+        self.split_regions(&known).await;
         Ok(())
+    }
+
+    /// Gives each table that is not among the `known` ones a region of its own, as TiDB does (its `split-table`). Readers
+    /// count on it: the range of a table's region has a start. A table works without, and so TiDB only logs a failure.
+    async fn split_regions(&self, known: &BTreeSet<i64>) {
+        for table in self.catalog.table_ids().filter(|id| !known.contains(id)) {
+            let key = Bytes::from(table_prefix(table));
+            if let Err(error) = self.writer.client().split_at(key).await {
+                tracing::warn!(%error, table, "a new table has no region of its own");
+            }
+        }
     }
 
     /// Goes on with a plan that was interrupted after MariaDB had done its part, or that MariaDB has no part in.

@@ -188,6 +188,13 @@ impl Catalog {
         self.database(database)?.table(name)
     }
 
+    /// The ids of all tables.
+    pub fn table_ids(&self) -> impl Iterator<Item = i64> {
+        self.databases
+            .values()
+            .flat_map(|db| db.tables.keys().copied())
+    }
+
     /// A table and its database by the table's id.
     pub fn table_by_id(&self, id: i64) -> Option<(&Database, &Arc<TableInfo>)> {
         self.databases()
