@@ -18,7 +18,7 @@ use crate::{
     compat::Compat,
     config::{
         filter::TableFilter,
-        kafka::Identity,
+        kafka::{Identity, unsupported},
         replica::{ReplicaConfig, api},
         uri::SinkUri,
         validate,
@@ -115,6 +115,9 @@ pub struct Request {
     /// How.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica_config: Option<api::ReplicaConfig>,
+    /// PD of another upstream; only the server's own is served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pd_addrs: Vec<String>,
 }
 
 /// Who checks.
@@ -133,11 +136,23 @@ fn pd(error: upstream::Error) -> Coded {
 }
 
 impl Checker<'_> {
+    /// Refuses another upstream than the server's.
+    fn check_upstream(&self, request: &Request) -> Result<(), Coded> {
+        let own = self.upstream.pd_endpoints();
+        match request.pd_addrs.iter().find(|addr| !own.contains(addr)) {
+            Some(other) => Err(unsupported(format_args!(
+                "an upstream other than the server's ({other})"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The tables that a changefeed would have.
     ///
     /// # Errors
     /// With TiCDC's codes.
     pub async fn verify_tables(&self, request: Request) -> Result<Tables, Coded> {
+        self.check_upstream(&request)?;
         let uri = parse_uri(&request.sink_uri)?;
         let config = request
             .replica_config
@@ -184,6 +199,7 @@ impl Checker<'_> {
                 "sink uri invalid 'sink_uri is empty, cannot create a changefeed without sink_uri'",
             ));
         }
+        self.check_upstream(&request)?;
         let uri = parse_uri(&request.sink_uri)?;
         let mut id = Id::default(&request.changefeed_id);
         if id.id.is_empty() {

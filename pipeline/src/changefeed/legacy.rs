@@ -170,7 +170,7 @@ impl Summary {
         let error = info.and_then(|info| info.error.clone());
         let ordered = status.map_or(AdminJob::None, |status| status.admin_job_type);
         let state = match ordered {
-            AdminJob::None | AdminJob::Resume if error.is_some() => State::Failed,
+            // one that tries again is as normal as that release says it is; its error says more
             AdminJob::None | AdminJob::Resume => State::Normal,
             AdminJob::Stop if info.is_some_and(|info| info.state == State::Failed) => State::Failed,
             AdminJob::Stop => State::Stopped,

@@ -24,7 +24,10 @@ use self::{
     commands::{Command, Found, Generation},
     flags::Values,
 };
-use crate::{compat::Compat, server::GIT_HASH};
+use crate::{compat::Compat, config::kafka::unsupported, server::GIT_HASH};
+
+/// Flags that TiCDC has and that would change what is done: not passed over in silence.
+const NOT_SERVED: [&str; 4] = ["ca", "cert", "key", "interact"];
 
 /// Where a command writes.
 pub(crate) struct Terminal<'a> {
@@ -141,6 +144,11 @@ pub(crate) async fn run(args: &[String], terminal: &mut Terminal<'_>) -> ExitCod
     if let Some(missing) = values.missing(&flags) {
         let reason = format!("required flag(s) {missing} not set");
         return misused(terminal, generation, command, &reason);
+    }
+    if let Some(flag) = NOT_SERVED.iter().find(|flag| values.has(flag)) {
+        let refused = unsupported(format_args!("--{flag}"));
+        failed(terminal, generation, command, &refused.to_string());
+        return ExitCode::FAILURE;
     }
     let outcome = match (command, generation) {
         (Command::Version, _) => {

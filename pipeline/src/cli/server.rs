@@ -8,6 +8,7 @@ use super::{Failure, Outcome, flags::Values, pd};
 use crate::{
     coded::{Code, Coded},
     compat::Compat,
+    config::kafka::unsupported,
     server::{self, LogLevel, Options},
 };
 
@@ -25,6 +26,10 @@ fn time_zone(name: &str) -> Result<TimeZone, Failure> {
 }
 
 pub(super) async fn run(compat: Compat, values: &Values) -> Outcome {
+    if !values.text("config").is_empty() {
+        let reason = unsupported("a configuration file of the server");
+        return Err(Failure(reason.to_string()));
+    }
     let endpoints = match values.text("pd") {
         "" => return Err(invalid("empty PD address")),
         given => given,

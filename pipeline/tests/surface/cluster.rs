@@ -335,6 +335,19 @@ impl Cluster {
         child.wait().unwrap();
     }
 
+    /// Sends a signal to a part.
+    pub fn signal(&self, name: &str, signal: &str) {
+        let (_, child) = self
+            .children
+            .iter()
+            .find(|(part, _)| *part == name)
+            .unwrap();
+        let sent = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Starts Kafka again after it was killed.
     pub fn restart_kafka(&mut self) {
         let dir = self.dir.path().join("kafka").display().to_string();

@@ -11,6 +11,7 @@ fn commands_and_calls_of_v8_4() {
         cdc: "127.0.0.1:8300",
         capture: "37df9210-6792-4ee0-83fa-606571f7257a",
         known,
+        early: Vec::new(),
     };
     cluster.collect_garbage();
     let json = "the reason is in the words of our JSON reader";

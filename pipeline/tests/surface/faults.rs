@@ -113,3 +113,49 @@ fn a_changefeed_outlives_its_servers_and_its_broker() {
     );
     assert!(cluster.changefeeds().is_empty());
 }
+
+/// The session of v4.0.9 lasts 3 seconds: an etcd that stands still for longer loses it.
+#[test]
+fn a_capture_that_loses_its_session_begins_anew() {
+    let cluster = Cluster::start("v4.0.9", "v4.0.9");
+    cluster.sql("create table f(id int primary key, v int)");
+    std::fs::write(
+        cluster.dir.path().join("old.toml"),
+        "enable-old-value = true\n",
+    )
+    .unwrap();
+    let config = format!("--config={}", cluster.dir.path().join("old.toml").display());
+    let uri = format!(
+        "--sink-uri=kafka://127.0.0.1:{}/s1?protocol=canal-json&partition-num=1",
+        cluster.kafka
+    );
+    cluster.cli(&[
+        "changefeed",
+        "create",
+        &uri,
+        "-c",
+        "s1",
+        "--no-confirm",
+        &config,
+    ]);
+    cluster.sql("insert into f values (1,1)");
+    cluster.caught_up("s1");
+    let id = || -> String {
+        let status: serde_json::Value = serde_json::from_str(&cluster.get("/status")).unwrap();
+        status["id"].as_str().unwrap().to_owned()
+    };
+    let before = id();
+    assert!(!before.is_empty());
+    cluster.signal("etcd", "-STOP");
+    until("the end of the session", || match id() {
+        now if now != before => Ok(()),
+        now => Err(now),
+    });
+    cluster.signal("etcd", "-CONT");
+    cluster.owned();
+    assert_ne!(id(), before);
+    cluster.sql("insert into f values (2,2)");
+    cluster.caught_up("s1");
+    let keys = cluster.cli(&["unsafe", "show-metadata"]);
+    assert!(!keys.contains(&before), "{keys}");
+}

@@ -5,12 +5,13 @@ use super::{cluster::Cluster, commands::Replay};
 #[test]
 fn commands_and_calls_of_v4_0_9() {
     let cluster = Cluster::start("v4.0.9", "v4.0.9");
-    let replay = |capture, known| Replay {
+    let replay = |capture, known, early| Replay {
         cluster: &cluster,
         pd: "127.0.0.1:3379",
         cdc: "127.0.0.1:8400",
         capture,
         known,
+        early,
     };
     // the recorded cluster had two tables already
     cluster.sql("create table a(id int primary key); create table b(id int primary key)");
@@ -30,6 +31,7 @@ fn commands_and_calls_of_v4_0_9() {
             ),
             (96, "without the changefeeds that were refused"),
         ],
+        Vec::new(),
     )
     .run("v4.0-cli-1", |_, _| {});
     cluster.reset_changefeeds();
@@ -39,6 +41,13 @@ fn commands_and_calls_of_v4_0_9() {
             (10, sink),
             (28, "the etcd of another history"),
             (30, "what is inside the server is its own"),
+        ],
+        vec![
+            (
+                22,
+                "a row too large: the error is told, which that release never did",
+            ),
+            (23, "the same"),
         ],
     )
     .run("v4.0-cli-2", |_, _| {});

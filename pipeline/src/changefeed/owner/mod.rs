@@ -5,8 +5,11 @@
 //! writes is guarded by its ownership, so that an owner that has been replaced changes nothing any more.
 
 mod feed;
+mod orders;
 mod run;
 mod store;
+mod tasks;
+mod upkeep;
 
 use std::time::{Duration, Instant};
 

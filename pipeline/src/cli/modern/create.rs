@@ -81,6 +81,7 @@ pub(super) async fn run(compat: Compat, values: &Values, terminal: &mut Terminal
         target_ts: values.uint("target-ts"),
         sink_uri: uri.to_owned(),
         replica_config: Some(config.clone().into()),
+        pd_addrs: Vec::new(),
     };
     let tables = client
         .call::<_, Tables>(Method::POST, "verify_table", Some(&request))

@@ -1,0 +1,227 @@
+//! What the owner does unasked: persisting, retrying, GC safepoints, keys that others write; and leaving.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    STOP_WITHIN, due,
+    feed::{Feed, Leaving},
+    run::{Actor, Kept},
+    store::WriteError,
+};
+use crate::{
+    changefeed::{
+        info::State,
+        state::{self, Meta},
+    },
+    coded::{Code, Coded},
+    compat::Compat,
+};
+
+impl Actor {
+    pub(super) async fn on_tick(&mut self) -> Result<(), WriteError> {
+        let now = Instant::now();
+        let mut retry = Vec::new();
+        let mut gone = Vec::new();
+        for feed in self.feeds.values_mut() {
+            if feed.follow(now) && feed.meta.state() == State::Warning {
+                tracing::info!(changefeed = %feed.id, "changefeed is well again");
+                feed.meta.clear_errors();
+                feed.enter(State::Normal, 0);
+            }
+            if let Some(running) = &feed.running
+                && running.stopping.is_some_and(|at| now - at > STOP_WITHIN)
+            {
+                tracing::warn!(changefeed = %feed.id, "the task does not stop and is dropped");
+                running.abort.abort();
+            }
+            if due(feed.retry_at, now) {
+                retry.push(feed.id.clone());
+            }
+            if feed.leaving.is_some() && feed.running.is_none() {
+                gone.push(feed.id.clone());
+            }
+        }
+        for id in retry {
+            self.start(&id);
+        }
+        for id in gone {
+            self.leave_one(&id).await?;
+        }
+        if due(self.keep_at, now) {
+            self.keep();
+        }
+        let written = self.context.write_changes(self.feeds.values_mut()).await;
+        written.or_else(|error| self.survive(error, "persist checkpoints"))
+    }
+
+    /// Moves the safepoint of all changefeeds, in the background.
+    pub(super) fn keep(&mut self) {
+        self.keep_at = None;
+        let (context, answer) = (self.context.clone(), self.kept.0.clone());
+        let least = self
+            .feeds
+            .values()
+            .filter(|feed| !matches!(feed.meta.state(), State::Finished | State::Removed))
+            .map(|feed| feed.position.checkpoint_ts)
+            .min();
+        tokio::spawn(async move {
+            let keep = async {
+                let now = context.upstream.tso().await?;
+                let safepoints = &context.safepoints;
+                let kept = match (least, context.compat) {
+                    (Some(least), _) => safepoints.keep(least).await?,
+                    (None, Compat::V4_0_9) => {
+                        safepoints.release().await?;
+                        0
+                    }
+                    (None, _) => safepoints.keep(now).await?,
+                };
+                Ok::<_, crate::upstream::Error>((kept, now))
+            };
+            let kept = keep.await.map_err(|error| {
+                Coded::new(
+                    Code::ErrOwnerUnknown,
+                    format!("failed to move the GC safepoint: {error}"),
+                )
+            });
+            // the actor may have gone
+            let _ = answer.send(kept).await;
+        });
+    }
+
+    pub(super) async fn on_kept(&mut self, kept: Kept) -> Result<(), WriteError> {
+        let now = Instant::now();
+        let (least, current) = match kept {
+            Ok(kept) => kept,
+            Err(error) => {
+                tracing::warn!(%error, "the GC safepoint stays where it is");
+                self.keep_at = Some(now + Duration::from_secs(2));
+                return Ok(());
+            }
+        };
+        self.keep_at
+            .get_or_insert(now + self.context.safepoints.interval());
+        let lost: Vec<_> = self
+            .feeds
+            .values()
+            .filter(|feed| feed.meta.state().is_alive() && feed.leaving.is_none())
+            .filter_map(|feed| {
+                let checkpoint = feed.position.checkpoint_ts;
+                let checked = self
+                    .context
+                    .safepoints
+                    .check(checkpoint, least, current, &feed.id);
+                checked.err().map(|error| (feed.id.clone(), error))
+            })
+            .collect();
+        for (id, error) in lost {
+            if let Some(feed) = self.feeds.get_mut(&id) {
+                feed.stop(now);
+            }
+            self.on_error(&id, &error).await;
+            let written = self.flush(&id).await;
+            written.or_else(|error| self.survive(error, "persist that a changefeed failed"))?;
+        }
+        Ok(())
+    }
+
+    /// A key was written or removed, perhaps by somebody else.
+    pub(super) async fn on_key(
+        &mut self,
+        pair: &proto::mvccpb::KeyValue,
+        deleted: bool,
+    ) -> Result<(), WriteError> {
+        let key = String::from_utf8_lossy(&pair.key);
+        let Some(id) = self.context.keys.parse_info(&key) else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            if pair.mod_revision <= feed.stored.revision || feed.leaving.is_some() {
+                return Ok(());
+            }
+            if deleted {
+                tracing::warn!(changefeed = %id, "somebody removed the changefeed's key");
+                feed.leaving = Some(Leaving::Vanished);
+                feed.stop(now);
+                return Ok(());
+            }
+        } else if deleted {
+            return Ok(());
+        }
+        let meta = match Meta::decode(self.context.compat, &pair.value) {
+            Ok(meta) => meta,
+            Err(error) => {
+                tracing::error!(%key, %error, "the value of this key cannot be read and is left alone");
+                return Ok(());
+            }
+        };
+        let stored = String::from_utf8_lossy(&pair.value).into_owned();
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            tracing::info!(changefeed = %id, "somebody changed the changefeed");
+            feed.meta = meta;
+            feed.stored.info = stored;
+            if !feed.meta.state().is_alive() {
+                feed.stop(now);
+            }
+        } else {
+            let status = self.context.etcd.get(&self.context.keys.status(&id)).await;
+            let position = match status {
+                Ok(Some(pair)) => state::decode_position(self.context.compat, &pair.value).ok(),
+                Ok(None) => None,
+                Err(error) => {
+                    tracing::warn!(%error, "failed to read where a new changefeed stands, it begins at its start-ts");
+                    None
+                }
+            };
+            tracing::info!(changefeed = %id, "somebody created a changefeed");
+            let mut feed = Feed::new(id.clone(), meta, position, now);
+            feed.stored.info = stored;
+            feed.stored.revision = pair.mod_revision;
+            self.feeds.insert(id.clone(), feed);
+        }
+        self.start(&id);
+        Ok(())
+    }
+
+    /// Stops all tasks and waits for them; persists where they stopped if this server still may.
+    pub(super) async fn leave(&mut self, may_write: bool, lost: &CancellationToken) {
+        let now = Instant::now();
+        let mut left = 0;
+        for feed in self.feeds.values_mut() {
+            left += usize::from(feed.stop(now));
+        }
+        let deadline = tokio::time::sleep(STOP_WITHIN);
+        tokio::pin!(deadline);
+        while left > 0 {
+            tokio::select! {
+                Some(ended) = self.ended.1.recv() => {
+                    if let Some(feed) = self.feeds.get_mut(&ended.id)
+                        && feed.running.as_ref().is_some_and(|r| r.number == ended.number)
+                    {
+                        feed.follow(Instant::now());
+                        feed.running = None;
+                        left -= 1;
+                    }
+                }
+                () = &mut deadline => {
+                    tracing::warn!(tasks = left, "tasks do not stop and are dropped");
+                    for running in self.feeds.values().filter_map(|feed| feed.running.as_ref()) {
+                        running.abort.abort();
+                    }
+                    break;
+                }
+            }
+        }
+        if may_write && !lost.is_cancelled() {
+            for feed in self.feeds.values_mut() {
+                feed.follow(Instant::now());
+            }
+            if let Err(error) = self.context.write_changes(self.feeds.values_mut()).await {
+                tracing::warn!(%error, "failed to persist the last checkpoints, the ones before hold");
+            }
+        }
+    }
+}
