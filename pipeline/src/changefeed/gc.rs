@@ -184,6 +184,14 @@ impl Safepoints {
         self.drop_service(&self.single(id, purpose)).await
     }
 
+    /// Whether garbage collection is held up for a changefeed that has failed: as long as `--gc-ttl`.
+    #[must_use]
+    pub fn is_held(&self, checkpoint: Ts) -> bool {
+        let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+        let lag = now.saturating_sub(crate::model::physical_ms(checkpoint));
+        Duration::from_millis(lag) <= self.ttl
+    }
+
     /// What is wrong with a checkpoint, given the least safepoint of all services and the current TSO.
     ///
     /// # Errors

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::cluster::{Cluster, free_ports, until};
+use super::{
+    cluster::{Cluster, free_ports, until},
+    load::recording,
+};
 
 fn create(cluster: &Cluster) {
     let uri = format!(
@@ -10,6 +13,44 @@ fn create(cluster: &Cluster) {
         cluster.kafka
     );
     cluster.cli(&["changefeed", "create", &uri, "-c", "f1", "--no-confirm"]);
+}
+
+/// Every metric has a name, a type and labels of those recorded, and a changefeed has some.
+fn metrics(cluster: &Cluster, name: &str) {
+    let recorded: Vec<(String, String, String)> = recording(name)
+        .iter()
+        .filter_map(|line| line["metrics"].as_array())
+        .flatten()
+        .map(|metric| {
+            let labels: Vec<_> = metric["labels"].as_array().unwrap().iter().collect();
+            let labels: Vec<_> = labels.iter().map(|label| label.as_str().unwrap()).collect();
+            let text = |key: &str| metric[key].as_str().unwrap().to_owned();
+            (text("name"), text("type"), labels.join(","))
+        })
+        .collect();
+    let text = cluster.get("/metrics");
+    let mut kind = "";
+    let mut of_changefeeds = 0;
+    for line in text.lines() {
+        if let Some(head) = line.strip_prefix("# TYPE ") {
+            kind = head.split_once(' ').unwrap().1;
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let labels: Vec<_> = labels
+            .trim_end_matches('}')
+            .split(',')
+            .filter_map(|label| Some(label.split_once('=')?.0))
+            .collect();
+        of_changefeeds += usize::from(labels.contains(&"changefeed"));
+        let ours = (name.to_owned(), kind.to_owned(), labels.join(","));
+        assert!(recorded.contains(&ours), "{ours:?} is not recorded");
+    }
+    assert!(of_changefeeds > 5, "{text}");
 }
 
 /// Waits for a state of the changefeed; how long it took.
@@ -32,6 +73,7 @@ fn a_changefeed_outlives_its_servers_and_its_broker() {
     create(&cluster);
     cluster.sql("insert into f values (1,1),(2,2)");
     cluster.caught_up("f1");
+    metrics(&cluster, "http-api");
 
     // kill -9 of the only server: it goes on from its checkpoint
     cluster.kill("cdc");
@@ -144,6 +186,7 @@ fn a_capture_that_loses_its_session_begins_anew() {
         let status: serde_json::Value = serde_json::from_str(&cluster.get("/status")).unwrap();
         status["id"].as_str().unwrap().to_owned()
     };
+    metrics(&cluster, "v4.0-cli-2");
     let before = id();
     assert!(!before.is_empty());
     cluster.signal("etcd", "-STOP");

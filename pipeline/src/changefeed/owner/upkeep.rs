@@ -63,7 +63,12 @@ impl Actor {
         let least = self
             .feeds
             .values()
-            .filter(|feed| !matches!(feed.meta.state(), State::Finished | State::Removed))
+            .filter(|feed| match feed.meta.state() {
+                State::Finished | State::Removed => false,
+                // it may yet be resumed, but not for ever
+                State::Failed => self.context.safepoints.is_held(feed.position.checkpoint_ts),
+                _ => true,
+            })
             .map(|feed| feed.position.checkpoint_ts)
             .min();
         tokio::spawn(async move {
@@ -106,7 +111,10 @@ impl Actor {
         let lost: Vec<_> = self
             .feeds
             .values()
-            .filter(|feed| feed.meta.state().is_alive() && feed.leaving.is_none())
+            .filter(|feed| {
+                let state = feed.meta.state();
+                (state.is_alive() || state == State::Stopped) && feed.leaving.is_none()
+            })
             .filter_map(|feed| {
                 let checkpoint = feed.position.checkpoint_ts;
                 let checked = self
