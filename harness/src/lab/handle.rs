@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::components::beside_flink;
 use super::error::LabError;
 use super::fetch::build::{Builder, Programs};
 use super::fetch::{Fetcher, maven};
@@ -125,7 +124,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Fetch`], if something has to be fetched and cannot be.
     pub fn java_command(&self, more: &[&str], program: &[&str]) -> Result<Command, LabError> {
-        beside_flink(&self.state.topology, more, program, &Fetcher::quiet()?)
+        super::java_command(&self.state.topology, more, program)
     }
 
     /// The pipeline's command line and API.

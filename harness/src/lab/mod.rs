@@ -68,6 +68,20 @@ fn client(packages: &fetch::debian::Packages) -> Result<Client, LabError> {
     })
 }
 
+/// A Java command with our programs (`fixtures/components/java`), the jars of the topology's Flink, and further manifests
+/// of `fixtures/components`, e.g. `tidb-cdc-reader-2.3.0`; `program` is the main class and its arguments. No lab has to
+/// run. Blocks.
+///
+/// # Errors
+/// [`LabError::Fetch`], if something has to be fetched and cannot be.
+pub fn java_command(
+    topology: &Topology,
+    more: &[&str],
+    program: &[&str],
+) -> Result<std::process::Command, LabError> {
+    components::beside_flink(topology, more, program, &fetch::Fetcher::quiet()?)
+}
+
 /// The `java` of a component. Blocks.
 ///
 /// # Errors

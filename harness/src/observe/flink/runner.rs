@@ -119,6 +119,19 @@ impl Runner {
     /// # Errors
     /// [`FlinkError`].
     pub async fn run(&mut self, statement: &str, end: End) -> Result<Vec<Change>, FlinkError> {
+        let mut running = self.begin(statement, end).await?;
+        let mut changes = Vec::new();
+        while let Some(change) = running.next().await? {
+            changes.push(change);
+        }
+        Ok(changes)
+    }
+
+    /// Begins a statement, to read its changes one by one. One statement runs at a time: read to the end.
+    ///
+    /// # Errors
+    /// [`FlinkError::Runner`].
+    pub async fn begin(&mut self, statement: &str, end: End) -> Result<Running<'_>, FlinkError> {
         let limit = match end {
             End::Itself => "-".to_owned(),
             End::After(changes) => changes.to_string(),
@@ -132,31 +145,13 @@ impl Runner {
             End::Itself => "the end of the result did not come".to_owned(),
             End::After(changes) => format!("{changes} expected"),
         };
-        let mut changes = Vec::new();
-        loop {
-            let line = self
-                .line(statement, deadline, changes.len(), &expected)
-                .await?;
-            if let Some(cause) = line.error {
-                return Err(FlinkError::Statement {
-                    statement: statement.to_owned(),
-                    cause,
-                });
-            }
-            if line.end.is_some() {
-                return Ok(changes);
-            }
-            let change = line
-                .op
-                .as_deref()
-                .and_then(Kind::parse)
-                .zip(line.row)
-                .map(|(kind, row)| Change { kind, row });
-            changes.push(change.ok_or_else(|| FlinkError::Answer {
-                what: statement.to_owned(),
-                message: "a line that is neither a change nor an end".to_owned(),
-            })?);
-        }
+        Ok(Running {
+            runner: self,
+            statement: statement.to_owned(),
+            deadline,
+            expected,
+            seen: 0,
+        })
     }
 
     async fn line(
@@ -196,5 +191,43 @@ impl Runner {
         FlinkError::Runner {
             message: format!("{what}; the end of what it said:\n{}", tail.join("\n")),
         }
+    }
+}
+
+/// A statement that runs.
+pub struct Running<'a> {
+    runner: &'a mut Runner,
+    statement: String,
+    deadline: Instant,
+    expected: String,
+    seen: usize,
+}
+
+impl Running<'_> {
+    /// The next change; `None` at the end.
+    ///
+    /// # Errors
+    /// [`FlinkError`].
+    pub async fn next(&mut self) -> Result<Option<Change>, FlinkError> {
+        let line = self
+            .runner
+            .line(&self.statement, self.deadline, self.seen, &self.expected)
+            .await?;
+        if let Some(cause) = line.error {
+            return Err(FlinkError::Statement {
+                statement: self.statement.clone(),
+                cause,
+            });
+        }
+        if line.end.is_some() {
+            return Ok(None);
+        }
+        let kind = line.op.as_deref().and_then(Kind::parse);
+        let change = kind.zip(line.row).map(|(kind, row)| Change { kind, row });
+        self.seen += 1;
+        change.map(Some).ok_or_else(|| FlinkError::Answer {
+            what: self.statement.clone(),
+            message: "a line that is neither a change nor an end".to_owned(),
+        })
     }
 }
