@@ -124,8 +124,13 @@ impl Source {
         )
     }
 
-    /// `CREATE TABLE`, bounded by the topic's present end where Flink can.
-    pub fn create(&self, bounded: bool) -> String {
+    /// `CREATE TABLE`; `modern`: bounded by the topic's present end, and names are patterns (1.12 compares them as they
+    /// are).
+    pub fn create(&self, modern: bool) -> String {
+        let named = |name: &str| match modern {
+            true => exactly(name),
+            false => name.to_owned(),
+        };
         let mut sql = format!("CREATE TABLE {} (", self.flink_name());
         for (index, column) in self.columns.iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
@@ -152,10 +157,10 @@ impl Source {
             ("properties.group.id", format!("cdclab-{}", self.topic)),
             ("scan.startup.mode", "earliest-offset".to_owned()),
             ("format", "canal-json".to_owned()),
-            ("canal-json.database.include", exactly(&self.database)),
-            ("canal-json.table.include", exactly(&self.table)),
+            ("canal-json.database.include", named(&self.database)),
+            ("canal-json.table.include", named(&self.table)),
         ];
-        if bounded {
+        if modern {
             options.push(("scan.bounded.mode", "latest-offset".to_owned()));
         }
         if self.ignore_parse_errors {
@@ -242,6 +247,11 @@ mod tests {
         assert!(
             sql.contains("'scan.bounded.mode' = 'latest-offset'"),
             "{sql}"
+        );
+        let old = source.create(false);
+        assert!(
+            old.contains("'canal-json.table.include' = 'a.b'") && !old.contains("bounded"),
+            "{old}"
         );
     }
 }
