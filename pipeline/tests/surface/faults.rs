@@ -112,7 +112,7 @@ fn a_changefeed_outlives_its_servers_and_its_broker() {
     // the broker goes: a warning with the cause; it comes back: all is well again
     cluster.kill("kafka");
     cluster.sql("insert into f values (5,5)");
-    reaches(&cluster, "warning");
+    let noticed = reaches(&cluster, "warning");
     let feeds = cluster.changefeeds();
     let error = &feeds["f1"]["error"];
     assert!(
@@ -132,6 +132,7 @@ fn a_changefeed_outlives_its_servers_and_its_broker() {
     });
     let back = reaches(&cluster, "normal");
     assert!(back < Duration::from_secs(10), "back after {back:?}");
+    println!("broker gone: noticed after {noticed:?}; broker back: normal after {back:?}");
     cluster.caught_up("f1");
     let feeds = cluster.changefeeds();
     assert!(feeds["f1"]["error"].is_null(), "{feeds:?}");
@@ -201,4 +202,21 @@ fn a_capture_that_loses_its_session_begins_anew() {
     cluster.caught_up("s1");
     let keys = cluster.cli(&["unsafe", "show-metadata"]);
     assert!(!keys.contains(&before), "{keys}");
+}
+
+/// v6.5 has the layout and the API of later releases, and reads the DDL of a later TiDB.
+#[test]
+fn v6_5_runs_a_changefeed() {
+    let cluster = Cluster::start("v8.5.3", "v6.5");
+    cluster.sql("create table f(id int primary key, v int)");
+    create(&cluster);
+    cluster.sql("insert into f values (1,1)");
+    cluster.caught_up("f1");
+    assert_eq!(cluster.changefeeds()["f1"]["state"], "normal");
+    let query = cluster.cli(&["changefeed", "query", "-c", "f1"]);
+    assert!(query.contains("\"creator_version\": \"v6.5.3\""), "{query}");
+    cluster.cli(&["changefeed", "pause", "-c", "f1"]);
+    reaches(&cluster, "stopped");
+    cluster.cli(&["changefeed", "remove", "-c", "f1"]);
+    assert!(cluster.changefeeds().is_empty());
 }
