@@ -1,6 +1,6 @@
 //! One changefeed in the hands of the owner.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use crate::{
         task::Progress,
     },
     model::Ts,
+    sort::TableId,
 };
 
 /// A task under way.
@@ -57,6 +58,8 @@ pub(super) struct Feed {
     pub(super) waiting: Vec<Done>,
     /// The checkpoint when the last message was acknowledged, and how many there were.
     pub(super) synced: (Ts, u64),
+    /// From where each table of v4.0.9's task is replicated; none before the first are.
+    pub(super) starts: Option<BTreeMap<TableId, Ts>>,
     /// Messages of tasks that have ended.
     pub(super) messages: u64,
     pub(super) errors: u64,
@@ -65,7 +68,7 @@ pub(super) struct Feed {
 /// Values as they are in etcd.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    pub(super) info: String,
+    pub(super) info: Option<Meta>,
     pub(super) status: String,
     /// The value of the keys of v4.0.9's task, by key.
     pub(super) task: Vec<(String, String)>,
@@ -78,6 +81,7 @@ impl Feed {
         let position = position.unwrap_or_else(|| Position::start(meta.start_ts()));
         Self {
             synced: (position.checkpoint_ts, 0),
+            starts: None,
             troubles: Troubles::new(meta.stuck_after(), position.checkpoint_ts, now),
             id,
             meta,
@@ -127,6 +131,15 @@ impl Feed {
         running.stop.cancel();
         running.stopping.get_or_insert(now);
         true
+    }
+
+    /// Somebody removed its key.
+    pub(super) fn vanish(&mut self, now: Instant) {
+        if self.leaving.is_none() {
+            tracing::warn!(changefeed = %self.id, "somebody removed the changefeed's key");
+            self.leaving = Some(Leaving::Vanished);
+            self.stop(now);
+        }
     }
 
     /// Begins anew at `ts`.

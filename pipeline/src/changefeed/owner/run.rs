@@ -1,7 +1,7 @@
 //! The owner's actor.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -56,7 +56,7 @@ impl Actor {
         let mut feeds = BTreeMap::new();
         for (id, meta, position) in snapshot.changefeeds {
             let mut feed = Feed::new(id.clone(), meta, position, now);
-            feed.stored.info = feed.meta.encode()?;
+            feed.stored.info = Some(feed.meta.clone());
             if position.is_some() {
                 feed.stored.status = feed.meta.encode_position(&feed.position)?;
             }
@@ -140,7 +140,7 @@ impl Actor {
                 },
                 _ = tick.tick() => {
                     if due(rewatch_at, Instant::now()) {
-                        watching = self.watch().await;
+                        watching = self.resync().await?;
                         rewatch_at = watching.is_none().then(|| Instant::now() + REWATCH);
                     }
                     self.on_tick().await?;
@@ -156,6 +156,36 @@ impl Actor {
         }
         tracing::warn!(%error, "failed to {what}, it is tried again");
         Ok(())
+    }
+
+    /// Catches up on keys that others wrote while they could not be followed, and follows them again.
+    async fn resync(&mut self) -> Result<Option<Watch>, WriteError> {
+        let prefix = format!("{}/", self.context.keys.base());
+        let (pairs, revision) = match self.context.etcd.list(&prefix).await {
+            Ok(listed) => listed,
+            Err(error) => {
+                tracing::warn!(%error, "failed to read the changefeeds' keys");
+                return Ok(None);
+            }
+        };
+        let there: BTreeSet<Id> = pairs
+            .iter()
+            .filter_map(|pair| {
+                let key = String::from_utf8_lossy(&pair.key);
+                self.context.keys.parse_info(&key)
+            })
+            .collect();
+        for pair in &pairs {
+            self.on_key(pair, false).await?;
+        }
+        let now = Instant::now();
+        for feed in self.feeds.values_mut() {
+            if !there.contains(&feed.id) && feed.stored.revision <= revision {
+                feed.vanish(now);
+            }
+        }
+        self.revision = self.revision.max(revision);
+        Ok(self.watch().await)
     }
 
     /// Follows keys that others write; none while etcd cannot be reached.

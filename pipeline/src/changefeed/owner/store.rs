@@ -111,14 +111,14 @@ impl Context {
             etcd::absent(&status_key),
         ];
         let ops = vec![
-            etcd::put(&info_key, info.clone(), 0),
+            etcd::put(&info_key, info, 0),
             etcd::put(&status_key, status.clone(), 0),
         ];
         let answer = self.etcd.txn(compare, ops, vec![]).await?;
         if !answer.succeeded {
             return Err(WriteError::Exists);
         }
-        feed.stored.info = info;
+        feed.stored.info = Some(feed.meta.clone());
         feed.stored.status = status;
         feed.stored.revision = answer.header.map_or(0, |header| header.revision);
         Ok(())
@@ -135,12 +135,12 @@ impl Context {
             if feed.leaving.is_some() {
                 continue;
             }
-            let info = feed.meta.encode()?;
             let status = feed.meta.encode_position(&feed.position)?;
             let task = self.task_keys(feed)?;
             let before = ops.len();
-            if info != feed.stored.info {
-                ops.push(etcd::put(&self.keys.info(&feed.id), info.clone(), 0));
+            if feed.stored.info.as_ref() != Some(&feed.meta) {
+                let info = feed.meta.encode()?;
+                ops.push(etcd::put(&self.keys.info(&feed.id), info, 0));
             }
             if status != feed.stored.status {
                 ops.push(etcd::put(&self.keys.status(&feed.id), status.clone(), 0));
@@ -157,15 +157,17 @@ impl Context {
                 }
             }
             if ops.len() > before {
-                changed.push((feed, info, status, task));
+                changed.push((feed, status, task));
             }
         }
         if ops.is_empty() {
             return Ok(());
         }
         let revision = self.write(ops).await?;
-        for (feed, info, status, task) in changed {
-            feed.stored.info = info;
+        for (feed, status, task) in changed {
+            if feed.stored.info.as_ref() != Some(&feed.meta) {
+                feed.stored.info = Some(feed.meta.clone());
+            }
             feed.stored.status = status;
             feed.stored.task = task;
             feed.stored.revision = revision;
@@ -174,43 +176,46 @@ impl Context {
     }
 
     /// The keys of a changefeed's task: there while it runs.
-    fn task_keys(&self, feed: &Feed) -> Result<Vec<(String, String)>, StateError> {
+    fn task_keys(&self, feed: &mut Feed) -> Result<Vec<(String, String)>, StateError> {
         let Some(running) = feed.running.as_ref().filter(|r| r.stopping.is_none()) else {
+            feed.starts = None;
             return Ok(Vec::new());
         };
         let position_key = self.keys.task_position(&self.capture, &feed.id);
         let Meta::Legacy(info) = &feed.meta else {
             return Ok(vec![(position_key, json(&TaskPosition::default())?)]);
         };
-        let progress = running.progress.borrow();
         let position = LegacyPosition {
             checkpoint_ts: feed.position.checkpoint_ts,
             resolved_ts: feed.position.resolved_ts,
             count: 0,
             error: None,
         };
-        let known = self.known_tables(feed);
-        let tables: BTreeMap<i64, TableReplica> = progress
+        // a table that comes later is there since about the checkpoint
+        let fresh = match feed.starts {
+            None => info.start_ts.max(running.started_at),
+            Some(_) => feed.position.checkpoint_ts,
+        };
+        let before = feed.starts.take().unwrap_or_default();
+        let starts: BTreeMap<i64, u64> = running
+            .progress
+            .borrow()
             .tables
             .iter()
-            .map(|&table| {
-                let start_ts = match &known {
-                    Some(known) => known.get(&table).copied(),
-                    None => Some(info.start_ts.max(running.started_at)),
-                };
-                // a table that came later is there since about the checkpoint
-                let start_ts = start_ts.unwrap_or(feed.position.checkpoint_ts);
-                let replica = TableReplica {
-                    start_ts,
-                    mark_table_id: 0,
-                };
-                (table, replica)
-            })
+            .map(|table| (*table, before.get(table).copied().unwrap_or(fresh)))
             .collect();
+        let replica = |&start_ts: &u64| TableReplica {
+            start_ts,
+            mark_table_id: 0,
+        };
         let status = TaskStatus {
-            tables,
+            tables: starts
+                .iter()
+                .map(|(table, start)| (*table, replica(start)))
+                .collect(),
             ..TaskStatus::default()
         };
+        feed.starts = Some(starts);
         let mut keys = vec![(position_key, json(&position)?)];
         if let Some(key) = self.keys.task_status(&self.capture, &feed.id) {
             keys.push((key, json(&status)?));
@@ -219,19 +224,6 @@ impl Context {
             keys.push((key, "{}".to_owned()));
         }
         Ok(keys)
-    }
-
-    /// From where tables that are in etcd already are replicated; none before the first are.
-    fn known_tables(&self, feed: &Feed) -> Option<BTreeMap<i64, u64>> {
-        let key = self.keys.task_status(&self.capture, &feed.id);
-        let stored = feed
-            .stored
-            .task
-            .iter()
-            .find(|(stored, _)| Some(stored) == key.as_ref());
-        let status: TaskStatus = serde_json::from_str(&stored?.1).ok()?;
-        let tables = status.tables.into_iter();
-        Some(tables.map(|(id, table)| (id, table.start_ts)).collect())
     }
 
     /// Removes the keys of a changefeed; `deleted` counts keys removed so far.

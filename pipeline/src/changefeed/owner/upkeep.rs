@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     STOP_WITHIN, due,
-    feed::{Feed, Leaving},
+    feed::Feed,
     run::{Actor, Kept},
     store::WriteError,
 };
@@ -151,9 +151,7 @@ impl Actor {
                 return Ok(());
             }
             if deleted {
-                tracing::warn!(changefeed = %id, "somebody removed the changefeed's key");
-                feed.leaving = Some(Leaving::Vanished);
-                feed.stop(now);
+                feed.vanish(now);
                 return Ok(());
             }
         } else if deleted {
@@ -166,7 +164,7 @@ impl Actor {
                 return Ok(());
             }
         };
-        let stored = String::from_utf8_lossy(&pair.value).into_owned();
+        let stored = Some(meta.clone());
         if let Some(feed) = self.feeds.get_mut(&id) {
             tracing::info!(changefeed = %id, "somebody changed the changefeed");
             feed.meta = meta;
