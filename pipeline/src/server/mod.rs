@@ -209,8 +209,7 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
         connected = connect(&options.pd) => connected?,
         () = stop.cancelled() => return Ok(()),
     };
-    let (upstream, etcd) = connected;
-    let etcd_cluster = etcd.cluster_id().await?;
+    let (upstream, etcd, etcd_cluster) = connected;
     let safepoints = Safepoints::new(
         upstream.clone(),
         options.compat,
@@ -267,25 +266,29 @@ fn advertised(options: &Options, local: SocketAddr) -> String {
     }
 }
 
-/// Reaches PD, waiting for a cluster that is about to start.
-async fn connect(pd: &[String]) -> Result<(Upstream, etcd::Client), ServerError> {
+/// Reaches PD and its etcd, waiting for a cluster that is about to start.
+async fn connect(pd: &[String]) -> Result<(Upstream, etcd::Client, u64), ServerError> {
     let deadline = tokio::time::Instant::now() + PD_WITHIN;
     let mut pace = tokio::time::interval(Duration::from_millis(200));
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
-        match Upstream::connect(pd).await {
-            Ok(upstream) => {
-                let etcd = etcd::Client::new(&upstream.pd_endpoints())?;
-                return Ok((upstream, etcd));
-            }
-            Err(source) if tokio::time::Instant::now() >= deadline => {
-                return Err(ServerError::Pd {
-                    pd: pd.join(","),
-                    source: Box::new(source),
-                });
-            }
-            Err(error) => tracing::warn!(%error, "PD does not answer yet"),
+        match connect_once(pd).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) if tokio::time::Instant::now() >= deadline => return Err(error),
+            Err(error) => tracing::warn!(%error, "the cluster does not answer yet"),
         }
     }
+}
+
+async fn connect_once(pd: &[String]) -> Result<(Upstream, etcd::Client, u64), ServerError> {
+    let upstream = Upstream::connect(pd)
+        .await
+        .map_err(|source| ServerError::Pd {
+            pd: pd.join(","),
+            source: Box::new(source),
+        })?;
+    let etcd = etcd::Client::new(&upstream.pd_endpoints())?;
+    let cluster = etcd.cluster_id().await?;
+    Ok((upstream, etcd, cluster))
 }

@@ -123,9 +123,10 @@ impl Generation {
     /// The changefeed's configuration.
     fn config(self) -> Config {
         if self.compat == Compat::V4_0_9 {
-            let mut config = LegacyConfig::default();
-            config.enable_old_value = true;
-            return Config::Legacy(Box::new(config));
+            return Config::Legacy(Box::new(LegacyConfig {
+                enable_old_value: true,
+                ..LegacyConfig::default()
+            }));
         }
         let mut config = ReplicaConfig::default();
         config.sink.protocol = Some("canal-json".to_owned());
