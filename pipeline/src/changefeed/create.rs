@@ -14,9 +14,11 @@ use super::{
     snapshot,
 };
 use crate::{
+    codec::dispatch::{DispatchRule, Dispatcher},
     coded::{Code, Coded},
     compat::Compat,
     config::{
+        dispatch::{DispatchRules, Partitioning},
         filter::TableFilter,
         kafka::{Identity, unsupported},
         replica::{ReplicaConfig, api},
@@ -24,7 +26,7 @@ use crate::{
         validate,
     },
     model::Ts,
-    schema::TableKind,
+    schema::{TableInfo, TableKind},
     sink::prepare::{self, Kafka},
     upstream::{self, Upstream},
 };
@@ -65,13 +67,14 @@ pub struct Tables {
     pub eligible_tables: Vec<TableName>,
 }
 
-/// Sorts the tables that `filter` takes at `ts` by whether they can be replicated.
+/// Sorts the tables that `filter` takes at `ts` by whether they can be replicated, and holds them against `rules`.
 ///
 /// # Errors
-/// `ErrOwnerUnknown` when the schema cannot be read.
+/// `ErrOwnerUnknown` when the schema cannot be read; `ErrDispatcherFailed` when a rule does not fit a table.
 pub async fn tables(
     upstream: &Upstream,
     filter: &TableFilter,
+    rules: Option<&DispatchRules>,
     ts: Ts,
     compat: Compat,
 ) -> Result<Tables, Coded> {
@@ -82,6 +85,9 @@ pub async fn tables(
     for table in schema.tables(ts) {
         if table.kind == TableKind::Sequence || !filter.takes_table(&table.schema, &table.name) {
             continue;
+        }
+        if let Some(rules) = rules {
+            check_dispatch(rules, &table)?;
         }
         let name = TableName {
             database_name: table.schema.clone(),
@@ -96,6 +102,27 @@ pub async fn tables(
         }
     }
     Ok(tables)
+}
+
+/// A rule may name an index or columns that a table does not have.
+fn check_dispatch(rules: &DispatchRules, table: &TableInfo) -> Result<(), Coded> {
+    let rule = match &rules.of(&table.schema, &table.name).partitioning {
+        Partitioning::Table => DispatchRule::Table,
+        Partitioning::Ts => DispatchRule::Ts,
+        Partitioning::IndexValue { index } => DispatchRule::IndexValue {
+            index: index.clone(),
+        },
+        Partitioning::Columns(columns) => DispatchRule::Columns {
+            columns: columns.clone(),
+        },
+    };
+    match Dispatcher::new(&rule, table) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Coded::new(
+            Code::ErrDispatcherFailed,
+            format!("failed to {error}"),
+        )),
+    }
 }
 
 /// A request to create a changefeed, or to look at the tables that it would have.
@@ -181,7 +208,11 @@ impl Checker<'_> {
             request.start_ts.min(now)
         };
         let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, self.compat)?;
-        tables(self.upstream, &filter, ts, self.compat).await
+        let rules = match uri.is_kafka() {
+            true => Some(DispatchRules::new(&config)?),
+            false => None,
+        };
+        tables(self.upstream, &filter, rules.as_ref(), ts, self.compat).await
     }
 
     /// Checks a request in TiCDC's order and holds its start-ts. Answers the changefeed and hints for the user.
@@ -265,7 +296,18 @@ impl Checker<'_> {
             .over(ReplicaConfig::defaults(self.compat));
         validate::adjust(&mut config, uri)?;
         let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, self.compat)?;
-        let tables = tables(self.upstream, &filter, start_ts, self.compat).await?;
+        let rules = match uri.is_kafka() {
+            true => Some(DispatchRules::new(&config)?),
+            false => None,
+        };
+        let tables = tables(
+            self.upstream,
+            &filter,
+            rules.as_ref(),
+            start_ts,
+            self.compat,
+        )
+        .await?;
         if !config.force_replicate
             && !config.ignore_ineligible_table
             && !tables.ineligible_tables.is_empty()

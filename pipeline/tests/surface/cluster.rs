@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -59,10 +60,20 @@ fn embedded() -> PathBuf {
     path
 }
 
-/// Ports that are free now, all different.
+/// Ports that are free now and that no other cluster of this process has. They lie below those that systems give to
+/// outgoing connections, one of which could take a port between now and its use.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 18_000 + u16::try_from(std::process::id() % 120).unwrap() * 100;
+    [(); N].map(|()| {
+        loop {
+            let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+            assert!(port < 32_000, "no free port from {first} on");
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
 
 /// A running cluster; everything it started ends with it.
@@ -183,6 +194,10 @@ impl Cluster {
                 .args(["--version", tidb]),
         );
         until("TiDB", || {
+            let (_, tidb) = cluster.children.last_mut().unwrap();
+            if let Ok(Some(status)) = tidb.try_wait() {
+                panic!("TiDB ended with {status}:\n{}", cluster.log("tidb"));
+            }
             let output = cluster.mariadb("select 1");
             output
                 .status
@@ -251,6 +266,13 @@ impl Cluster {
                 Err(error) => error.to_string(),
             }
         })
+    }
+
+    /// The body of the answer to a POST.
+    pub fn post(&self, path: &str, body: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.cdc);
+        let request = reqwest::Client::new().post(url).body(body.to_owned());
+        block(async move { request.send().await.unwrap().text().await.unwrap() })
     }
 
     /// Lets everything up to now be collected, as a cluster's own GC does.

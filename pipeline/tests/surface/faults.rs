@@ -73,6 +73,16 @@ fn a_changefeed_outlives_its_servers_and_its_broker() {
     create(&cluster);
     cluster.sql("insert into f values (1,1),(2,2)");
     cluster.caught_up("f1");
+    let refused = cluster.post(
+        "/api/v2/changefeeds",
+        &format!(
+            r#"{{"changefeed_id": "f2", "sink_uri": "kafka://127.0.0.1:{}/f2?protocol=canal-json", "replica_config":
+            {{"sink": {{"dispatchers": [{{"matcher": ["test.*"], "partition": "index-value", "index": "none"}}]}}}}}}"#,
+            cluster.kafka
+        ),
+    );
+    assert!(refused.contains("CDC:ErrDispatcherFailed"), "{refused}");
+    assert_eq!(cluster.changefeeds().len(), 1);
     metrics(&cluster, "http-api");
 
     // kill -9 of the only server: it goes on from its checkpoint
