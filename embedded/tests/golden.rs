@@ -1,5 +1,8 @@
 //! Holds the codecs to the golden vectors in `fixtures/golden/`.
 
+// The lint knows tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use embedded::tidb::codec::{
     Decimal, Duration, Handle, Time, bytes, collate, datum, decimal, json, keys, keys::MetaKey,
     number, row, tso,

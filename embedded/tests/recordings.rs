@@ -1,5 +1,8 @@
 //! Holds the catalog and the row encoding to what a real TiDB wrote for the same SQL.
 
+// The lint knows tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 mod recorded;
 
 use embedded::tidb::catalog::TidbVersion;

@@ -1,5 +1,8 @@
 //! Every command of ours asks for the same features of what we depend on, so that nothing is compiled twice.
 
+// The lint knows tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

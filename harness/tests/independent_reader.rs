@@ -95,32 +95,33 @@ const CASES: &[Case] = &[
 type Failed = Box<dyn Error>;
 
 #[test]
-fn flinks_connector_comes_to_what_select_shows() {
-    comes_to_what_select_shows("current");
+fn flinks_connector_comes_to_what_select_shows() -> Result<(), Failed> {
+    comes_to_what_select_shows("current")
 }
 
 #[test]
-fn flinks_connector_comes_to_what_select_shows_on_4_0_9() {
-    comes_to_what_select_shows("seed");
+fn flinks_connector_comes_to_what_select_shows_on_4_0_9() -> Result<(), Failed> {
+    comes_to_what_select_shows("seed")
 }
 
-fn comes_to_what_select_shows(profile: &str) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+fn comes_to_what_select_shows(profile: &str) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Runtime::new()?;
     let name = &format!("reader-{profile}");
-    lab::down(name).unwrap();
-    lab::purge(name).unwrap();
+    lab::down(name)?;
+    lab::purge(name)?;
     let options = Options {
         only: vec![Kind::Tidb],
         smoke: false,
-        ..Options::profile(name, profile).unwrap()
+        ..Options::profile(name, profile)?
     };
     // What the connector runs on: Flink 1.20.
-    let reader = Topology::profile("current").unwrap();
-    let (lab, _) = runtime.block_on(Lab::up(&options)).unwrap();
+    let reader = Topology::profile("current")?;
+    let (lab, _) = runtime.block_on(Lab::up(&options))?;
     let read = runtime.block_on(read(&lab, reader));
-    lab::down(name).unwrap();
-    read.unwrap();
-    lab::purge(name).unwrap();
+    lab::down(name)?;
+    read?;
+    lab::purge(name)?;
+    Ok(())
 }
 
 async fn read(lab: &Lab, topology: Topology) -> Result<(), Failed> {

@@ -1,6 +1,7 @@
 -- Every way to write rows: one statement or many, over one table or two, replaced, ignored, joined.
 -- @covers canal-json §1, §4, §5, §9
 -- @truth recorded dml
+-- @profile current
 
 create table p (id int primary key, v int, w varchar(10));
 create table q (id int primary key, v int);

@@ -2,6 +2,7 @@
 -- sends nothing.
 -- @covers state §3
 -- @truth recorded dml
+-- @profile current
 
 create table p (id int primary key, v int, w varchar(10));
 create table q (id int primary key, v int);

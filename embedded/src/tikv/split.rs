@@ -9,7 +9,6 @@ use super::Error;
 use super::engine::{Changes, Engine};
 use super::feed::hub::Hub;
 use super::identity::remember;
-use super::key::Range;
 use super::pd::PdLink;
 use super::region::{Region, Regions};
 
@@ -80,17 +79,5 @@ impl Splitter {
         }
         self.changed.notify_one();
         Ok(Some(parts.into_iter().map(Arc::new).collect()))
-    }
-
-    /// Cuts whatever regions hold these raw keys.
-    pub(crate) async fn split_at(&self, keys: &[Bytes]) -> Result<(), Error> {
-        for region in self.regions.all() {
-            let range: &Range = &region.range;
-            let within: Vec<Bytes> = keys.iter().filter(|k| range.contains(k)).cloned().collect();
-            if !within.is_empty() {
-                self.split(&region, &within).await?;
-            }
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A PD and a TiKV in memory that can be told to misbehave: for what a well-behaved cluster does not show.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::result_large_err)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;

@@ -39,14 +39,6 @@ impl Statement {
         self.0["sql"].as_str().unwrap()
     }
 
-    pub(crate) fn session(&self) -> &str {
-        self.0["session"].as_str().unwrap_or("main")
-    }
-
-    pub(crate) fn error_code(&self) -> Option<u64> {
-        self.0["error_code"].as_u64()
-    }
-
     fn list(&self, name: &str) -> &[Value] {
         self.0[name].as_array().map_or(&[], Vec::as_slice)
     }

@@ -157,8 +157,10 @@ impl Scenario {
     /// [`ScenarioError::Syntax`] with everything that is wrong.
     pub fn parse(file: &Path, name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         let parsed = parse(text);
-        let mut planner = Planner::default();
-        planner.errors = parsed.errors;
+        let mut planner = Planner {
+            errors: parsed.errors,
+            ..Planner::default()
+        };
         for element in parsed.tree.elements {
             match element.kind {
                 Kind::Directive(Some(directive)) => planner.directive(element.line, directive),

@@ -222,7 +222,7 @@ pub enum AlterSpec {
     /// REMOVE TTL.
     RemoveTtl,
     /// PARTITION BY.
-    PartitionBy(PartitionBy),
+    PartitionBy(Box<PartitionBy>),
     /// REMOVE PARTITIONING.
     RemovePartitioning,
     /// ADD PARTITION.

@@ -72,7 +72,7 @@ pub enum TableOption {
         /// The column.
         column: String,
         /// n.
-        interval: Expr,
+        interval: Box<Expr>,
         /// The unit.
         unit: TimeUnit,
     },

@@ -30,7 +30,7 @@ impl Cursor<'_> {
         if self.eat_all(&["REMOVE", "PARTITIONING"]) {
             return Ok(AlterSpec::RemovePartitioning);
         }
-        Ok(AlterSpec::PartitionBy(self.partition_by()?))
+        Ok(AlterSpec::PartitionBy(Box::new(self.partition_by()?)))
     }
 
     fn alter_spec(&mut self) -> Result<AlterSpec, ParseError> {

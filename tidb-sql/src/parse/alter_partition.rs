@@ -83,7 +83,7 @@ impl Cursor<'_> {
     /// `PARTITION BY …`, or a partition with its options.
     fn one_partition(&mut self) -> Result<AlterSpec, ParseError> {
         if self.is_word_at(1, "BY") {
-            return Ok(AlterSpec::PartitionBy(self.partition_by()?));
+            return Ok(AlterSpec::PartitionBy(Box::new(self.partition_by()?)));
         }
         self.expect("PARTITION")?;
         let name = self.name()?;

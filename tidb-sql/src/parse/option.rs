@@ -206,7 +206,7 @@ impl Cursor<'_> {
             let interval = literal.ok_or_else(|| self.missing("a constant"))?;
             return Ok(Some(TableOption::Ttl {
                 column,
-                interval: crate::ast::Expr::Literal(interval),
+                interval: Box::new(crate::ast::Expr::Literal(interval)),
                 unit: self.time_unit()?,
             }));
         }

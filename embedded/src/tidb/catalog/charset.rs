@@ -77,7 +77,7 @@ pub(crate) fn charset(name: &str, version: TidbVersion) -> Result<&'static str, 
 }
 
 /// The collation of a character set that names none.
-pub fn default_collation(charset: &str) -> Option<&'static str> {
+pub(crate) fn default_collation(charset: &str) -> Option<&'static str> {
     CHARSETS
         .iter()
         .find(|c| c.name == charset)

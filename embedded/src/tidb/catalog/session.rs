@@ -104,11 +104,6 @@ pub fn sql_mode_bits(modes: &str) -> u64 {
         .fold(0, |bits, i| bits | 1 << i)
 }
 
-/// Whether the bits hold a mode.
-pub(crate) fn has_mode(bits: u64, mode: &str) -> bool {
-    bits & sql_mode_bits(mode) != 0
-}
-
 #[cfg(test)]
 mod tests {
     #[test]

@@ -124,8 +124,11 @@ pub fn assemble(mut columns: Vec<(i64, Option<Vec<u8>>)>) -> Vec<u8> {
     out
 }
 
-/// The (column id, value or NULL) pairs of a row in format v2.
-pub fn disassemble(row: &[u8]) -> Result<Vec<(i64, Option<&[u8]>)>, CodecError> {
+/// A column's id, and its value in the codec of its type, or none for NULL.
+pub type Cell<'a> = (i64, Option<&'a [u8]>);
+
+/// The cells of a row in format v2.
+pub fn disassemble(row: &[u8]) -> Result<Vec<Cell<'_>>, CodecError> {
     const WHAT: &str = "a row";
     let mut rest = row;
     let [version, flags] = take_array(&mut rest, WHAT)?;

@@ -4,6 +4,8 @@ use super::text::Text;
 use crate::tidb::catalog::TidbVersion;
 use crate::tidb::wire::ErrPacket;
 
+/// `ER_BAD_FIELD_ERROR`.
+const UNKNOWN_COLUMN: u16 = 1054;
 /// `ER_DUP_ENTRY`.
 const DUPLICATE_ENTRY: u16 = 1062;
 /// `ER_PARSE_ERROR`.
@@ -21,6 +23,20 @@ pub(super) fn as_tidb(
     version: TidbVersion,
 ) -> ErrPacket {
     match error.code {
+        UNKNOWN_COLUMN => {
+            if let Some((before, clause)) = error.message.rsplit_once(" in '") {
+                let clause = match clause.trim_end_matches('\'') {
+                    "INSERT INTO" | "SELECT" | "SET" => "field list",
+                    "WHERE" => "where clause",
+                    "ON" => "on clause",
+                    "GROUP BY" => "group statement",
+                    "HAVING" => "having clause",
+                    "ORDER BY" => "order clause",
+                    other => other,
+                };
+                error.message = format!("{before} in '{clause}'");
+            }
+        }
         DUPLICATE_ENTRY if version >= TidbVersion::V8_5 => {
             // 8.x names the table too; MariaDB the key alone.
             if let (Some((before, key)), Some(table)) =
@@ -108,6 +124,19 @@ mod tests {
         assert_eq!(new.message, "Duplicate entry '2' for key 'orders.PRIMARY'");
         let old = as_tidb(maria.clone(), "", Some("orders"), TidbVersion::V4_0);
         assert_eq!(old, maria);
+    }
+
+    #[test]
+    fn unknown_columns_are_in_a_clause_that_tidb_has() {
+        for (maria, tidb) in [
+            ("INSERT INTO", "field list"),
+            ("WHERE", "where clause"),
+            ("where clause", "where clause"),
+        ] {
+            let error = ErrPacket::new(1054, "42S22", format!("Unknown column 'n' in '{maria}'"));
+            let told = as_tidb(error, "", None, TidbVersion::V8_5);
+            assert_eq!(told.message, format!("Unknown column 'n' in '{tidb}'"));
+        }
     }
 
     #[test]

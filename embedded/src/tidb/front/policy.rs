@@ -190,12 +190,12 @@ fn constructs(text: &Text<'_>, class: Class) -> Result<(), ErrPacket> {
     if text.is(0, "START") && text.has(&["AS", "OF"]) {
         return Err(errors::unsupported("reads of the past (AS OF TIMESTAMP)"));
     }
-    if class == Class::Dml {
-        if let Some(database) = system_table(text) {
-            return Err(errors::unsupported(&format!(
-                "writing to tables of {database}"
-            )));
-        }
+    if class == Class::Dml
+        && let Some(database) = system_table(text)
+    {
+        return Err(errors::unsupported(&format!(
+            "writing to tables of {database}"
+        )));
     }
     Ok(())
 }

@@ -119,10 +119,10 @@ impl Session {
 
     /// The database that `FROM`/`IN` at the n-th token names, or the current one, and the place after it.
     fn database_clause(&self, text: &Text<'_>, n: usize) -> (Option<String>, usize) {
-        if text.is(n, "FROM") || text.is(n, "IN") {
-            if let Some(name) = text.name(n + 1) {
-                return (Some(name), n + 2);
-            }
+        if (text.is(n, "FROM") || text.is(n, "IN"))
+            && let Some(name) = text.name(n + 1)
+        {
+            return (Some(name), n + 2);
         }
         (self.database.clone(), n)
     }

@@ -175,7 +175,7 @@ impl Hub {
                 return false;
             };
             subscription.link.send(Item::Event {
-                event,
+                event: Box::new(event),
                 charge: Some(charge),
                 step: Some(step.clone()),
             });
@@ -258,7 +258,7 @@ impl Hub {
                 let event = subscription.rows(wanted);
                 match self.quota.take(event.encoded_len()) {
                     Some(charge) => subscription.link.send(Item::Event {
-                        event,
+                        event: Box::new(event),
                         charge: Some(charge),
                         step: None,
                     }),

@@ -66,7 +66,7 @@ impl Drop for Charge {
 #[derive(Debug)]
 pub(crate) enum Item {
     Event {
-        event: cdcpb::Event,
+        event: Box<cdcpb::Event>,
         /// None for what must get through.
         charge: Option<Charge>,
         /// Of the scan it came from.
@@ -157,7 +157,7 @@ impl Link {
     /// Sends an event that must get through.
     pub(crate) fn send_always(&self, event: cdcpb::Event) {
         self.send(Item::Event {
-            event,
+            event: Box::new(event),
             charge: None,
             step: None,
         });
@@ -220,9 +220,9 @@ impl Packer {
                         return Some((message, held));
                     }
                     bytes += size;
-                    message.events.push(event);
+                    message.events.push(*event);
                     held.push(Item::Event {
-                        event: cdcpb::Event::default(),
+                        event: Box::default(),
                         charge,
                         step,
                     });

@@ -74,7 +74,7 @@ impl Subscription {
 pub(crate) fn sends(txn_source: u64, filter_loop: bool) -> bool {
     let internal = txn_source & !CDC_WRITE_SOURCE != 0;
     let written_by_cdc = txn_source & CDC_WRITE_SOURCE != 0;
-    !internal && !(filter_loop && written_by_cdc)
+    !(internal || filter_loop && written_by_cdc)
 }
 
 /// The range a request asks for. Boundaries that are no wrapped keys mean the whole region, as in TiKV.

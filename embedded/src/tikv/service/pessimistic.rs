@@ -20,7 +20,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 enum Tried {
     Locked(Vec<Found>),
     /// A lock of another is in the way, and may be waited for.
-    Blocked(kv::KeyError, Wait),
+    Blocked(Box<kv::KeyError>, Wait),
 }
 
 /// How long a request may wait, if it may.
@@ -60,7 +60,7 @@ impl TikvService {
                 Tried::Blocked(error, wait) => {
                     let until = deadline.unwrap_or_else(Instant::now);
                     if tokio::time::timeout_at(until, wait.woken()).await.is_err() {
-                        return Err(error.into());
+                        return Err(Failure::Key(error));
                     }
                 }
             }
@@ -115,7 +115,7 @@ async fn attempt(
                 .waits
                 .wait(request.start_version, lock.lock_version, &lock.key);
             match waiting {
-                Ok(wait) => Ok(Tried::Blocked(*error, wait)),
+                Ok(wait) => Ok(Tried::Blocked(error, wait)),
                 Err(deadlock) => Err(kv::KeyError {
                     deadlock: Some(deadlock),
                     ..Default::default()

@@ -34,7 +34,7 @@ struct Planned {
 
 /// What stands in the way of one key, or what to do with it.
 enum Verdict {
-    Plan(Planned),
+    Plan(Box<Planned>),
     /// Prewritten before; with its lowest commit-ts if the store chose it.
     Done(u64),
     /// Committed before, at this timestamp.
@@ -56,7 +56,7 @@ pub(crate) fn prewrite(
     let (mut done, mut committed) = (0, 0);
     for (at, mutation) in request.mutations.iter().enumerate() {
         match examine(reader, request, at, mutation) {
-            Ok(Verdict::Plan(planned)) => plan.push(planned),
+            Ok(Verdict::Plan(planned)) => plan.push(*planned),
             Ok(Verdict::Done(min_commit_ts)) => {
                 done += 1;
                 outcome.min_commit_ts = outcome.min_commit_ts.max(min_commit_ts);
@@ -270,7 +270,7 @@ fn examine(
         Some((_, write)) if kind != LockKind::Lock => Some(reader.value_of(key, &write)?),
         _ => None,
     };
-    Ok(Verdict::Plan(Planned {
+    Ok(Verdict::Plan(Box::new(Planned {
         key: key.clone(),
         kind,
         value: match kind {
@@ -279,7 +279,7 @@ fn examine(
         },
         old,
         held,
-    }))
+    })))
 }
 
 fn conflict(

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use regex::Regex;
 
-use super::{Evidence, Options};
+use super::Evidence;
 use crate::scenario::cell::{self, Cell};
 use crate::scenario::message::{Message, Row};
 use crate::scenario::tables::Table;
@@ -19,7 +19,6 @@ const NAMED: usize = 5;
 /// What does not add up.
 pub fn check(messages: &[&Message], evidence: &Evidence) -> Vec<String> {
     let mut replay = Replay {
-        options: evidence.options,
         tables: HashMap::new(),
         wrong: Vec::new(),
     };
@@ -115,7 +114,6 @@ impl Kept {
 }
 
 struct Replay {
-    options: Options,
     tables: HashMap<String, Rows>,
     wrong: Vec<String>,
 }

@@ -126,8 +126,8 @@ fn directive(rest: &str) -> bool {
 
 /// The length of the comment that the text begins with, and whether it is ended.
 fn comment(rest: &str) -> Option<(usize, bool)> {
-    if rest.starts_with("/*") {
-        return Some(match rest[2..].find("*/") {
+    if let Some(inside) = rest.strip_prefix("/*") {
+        return Some(match inside.find("*/") {
             Some(end) => (2 + end + 2, true),
             None => (rest.len(), false),
         });

@@ -163,7 +163,7 @@ fn bit(ft: &FieldType, bytes: &[u8]) -> Option<Stored> {
     if ft.flen < 64 && value >> ft.flen != 0 {
         return None;
     }
-    let len = (usize::try_from(ft.flen).ok()? + 7) / 8;
+    let len = usize::try_from(ft.flen).ok()?.div_ceil(8);
     let bytes = &value.to_be_bytes()[8 - len..];
     Some(Stored {
         text: Some(String::from_utf8_lossy(bytes).into_owned()),

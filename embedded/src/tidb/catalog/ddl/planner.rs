@@ -90,10 +90,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(crate) fn schema_version(&self) -> i64 {
-        self.schema_version
-    }
-
     /// The transaction that comes next.
     pub(crate) fn next_step(&self) -> usize {
         self.plan.steps.len()
@@ -111,7 +107,7 @@ impl<'a> Planner<'a> {
             self.plan.steps.push(vec![Write::GlobalId(self.last_id)]);
         }
         let id = self.new_id();
-        let queued = QueuedJob {
+        QueuedJob {
             job: self.job(id, action, subject, args),
             schema_ids: subject.db_id.to_string(),
             table_ids: match subject.table_id {
@@ -119,8 +115,7 @@ impl<'a> Planner<'a> {
                 id => id.to_string(),
             },
             reorg: false,
-        };
-        queued
+        }
     }
 
     /// Writes a job for the first time.
@@ -175,18 +170,6 @@ impl<'a> Planner<'a> {
         self.plan
             .steps
             .push(vec![Write::Finished(Box::new(queued))]);
-    }
-
-    /// A job of one step.
-    pub(crate) fn run_at_once(
-        &mut self,
-        mut queued: QueuedJob,
-        finished_args: Tree,
-        writes: Vec<Write>,
-    ) {
-        self.submit(&mut queued);
-        queued.job.raw_args = finished_args;
-        self.done(queued, SchemaState::Public, writes);
     }
 
     fn job(&self, id: i64, action: Action, subject: &Subject<'_>, args: Tree) -> Job {
