@@ -19,7 +19,7 @@ use super::{
     event::DdlEvent,
     job::Job,
     keys::{self, MetaKey},
-    model::{DbInfo, STATE_PUBLIC, TableModel},
+    model::{DbInfo, TableModel},
     snapshot::{FinishedJob, Head},
     table::TableInfo,
 };
@@ -101,15 +101,13 @@ impl SchemaStorage {
             "databases",
         )
         .await?;
-        for database in databases
-            .iter()
-            .filter(|database| database.state == STATE_PUBLIC)
-        {
+        // What is not public any more is being dropped by a job that ends after `ts`, and is known until then.
+        for database in &databases {
             storage.head.add_schema(database);
             let what = format!("the tables of database `{}`", database.name.original);
             let span = keys::hash_range(&format!("DB:{}", database.id), "Table:", "Table;");
             let tables: Vec<TableModel> = read(reader, ts, &span, &what).await?;
-            for table in tables.iter().filter(|table| table.state == STATE_PUBLIC) {
+            for table in &tables {
                 let info = Arc::new(TableInfo::new(
                     database.id,
                     &database.name.original,

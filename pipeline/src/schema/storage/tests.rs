@@ -22,6 +22,41 @@ impl MetaReader for Nothing {
     }
 }
 
+/// One database with one table, which a job is about to drop.
+struct Dropping;
+
+impl MetaReader for Dropping {
+    type Error = Infallible;
+
+    async fn scan(&self, span: &Span) -> Result<Vec<(Bytes, Bytes)>, Infallible> {
+        let databases = super::keys::hash_range("DBs", "DB:", "DB;");
+        let json = if *span == databases {
+            r#"{"id":1,"db_name":{"O":"d","L":"d"},"state":5}"#
+        } else {
+            r#"{"id":7,"name":{"O":"t","L":"t"},"state":1,"pk_is_handle":true,
+                "cols":[{"id":1,"name":{"O":"id","L":"id"},"state":5,"type":{"Tp":3,"Flag":3}}]}"#
+        };
+        Ok(vec![(Bytes::from_static(b"key"), Bytes::from(json))])
+    }
+}
+
+#[test]
+fn a_table_that_is_being_dropped_is_there_until_the_job_is_done() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let mut storage = runtime
+        .block_on(SchemaStorage::load(&Dropping, 10, Compat::V4_0_9))
+        .unwrap();
+    let drop_table = 4;
+    storage
+        .on_kv(&table_job(100, drop_table, 20, 7, "t"))
+        .unwrap();
+    let events = storage.on_resolved(20).unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].query, "statement 100");
+}
+
 fn load(compat: Compat) -> Result<SchemaStorage, SchemaError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
