@@ -3,7 +3,9 @@
 //! Exit codes: 0 fine, 1 an expectation failed, 2 used wrongly, 3 the environment lacks something, 4 the lab broke,
 //! 130 interrupted.
 
+mod demo;
 mod doctor;
+mod fetch;
 mod lab;
 mod logs;
 mod shell;
@@ -45,6 +47,10 @@ enum Command {
     LabLogs(logs::Logs),
     /// Open a shell on a part of a lab
     LabShell(shell::Shell),
+    /// Walk the article's steps on a lab, each with its output
+    Demo(demo::Demo),
+    /// Fetch what labs need into the cache, without starting anything
+    Fetch(fetch::Fetch),
     /// Check that this machine has what a lab needs
     Doctor(doctor::Doctor),
 }
@@ -133,6 +139,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::LabStatus(status) => status.run().await,
         Command::LabLogs(logs) => logs.run().await,
         Command::LabShell(shell) => shell.run(),
+        Command::Demo(demo) => demo.run().await,
+        Command::Fetch(fetch) => fetch.run(),
         Command::Doctor(doctor) => doctor.run(),
     }
 }

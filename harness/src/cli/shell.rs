@@ -50,7 +50,7 @@ impl Shell {
     fn command(&self, lab: &Lab) -> Result<Command, LabError> {
         match self.part {
             Part::Tidb => self.tidb(lab),
-            Part::Kafka => self.kafka(lab),
+            Part::Kafka => kafka(lab, &self.arguments),
             Part::Flink => self.flink(lab),
             Part::Etcd => self.etcd(lab),
             Part::Cdc => self.cdc(lab),
@@ -71,64 +71,6 @@ impl Shell {
             .arg(format!("--port={port}"))
             .args(&self.arguments)
             .env("LD_LIBRARY_PATH", client.library_path);
-        Ok(command)
-    }
-
-    /// Kafka's tools have other class names from 3.5 on.
-    fn kafka(&self, lab: &Lab) -> Result<Command, LabError> {
-        const TOOLS: &str = r#"
-tool() { local class=$1; shift; "$KAFKA_JAVA" -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j.configuration="$KAFKA_LOG4J" -cp "$KAFKA_JARS/*" "$class" --bootstrap-server "$BOOTSTRAP" "$@"; }
-topics() { tool "$TOPICS" "$@"; }
-configs() { tool kafka.admin.ConfigCommand "$@"; }
-consume() { local topic=$1; shift; tool "$CONSUMER" --topic "$topic" --from-beginning "$@"; }
-produce() { local topic=$1; shift; tool "$PRODUCER" --topic "$topic" "$@"; }
-groups() { tool "$GROUPS_TOOL" "$@"; }
-"#;
-        let names = "topics configs consume produce groups";
-        let greeting = format!(
-            "Kafka at $BOOTSTRAP. Its own tools: {names}; e.g. topics --list, consume TOPIC"
-        );
-        let jars = lab.jars(Kind::Kafka)?;
-        let version = &lab.topology().component(Kind::Kafka)?.version;
-        let old = version.starts_with("2.");
-        let pick = |before: &'static str, now: &'static str| if old { before } else { now };
-        let mut command = bash(TOOLS, "tool", names, &greeting, &self.arguments);
-        command
-            .env("BOOTSTRAP", lab.endpoint(Kind::Kafka, "bootstrap")?)
-            .env("KAFKA_JAVA", lab::java_of(lab.topology(), Kind::Kafka)?)
-            .env("KAFKA_JARS", jars)
-            .env(
-                "KAFKA_LOG4J",
-                format!("file:{}", quiet_log4j(lab)?.display()),
-            )
-            .env(
-                "TOPICS",
-                pick(
-                    "kafka.admin.TopicCommand",
-                    "org.apache.kafka.tools.TopicCommand",
-                ),
-            )
-            .env(
-                "CONSUMER",
-                pick(
-                    "kafka.tools.ConsoleConsumer",
-                    "org.apache.kafka.tools.consumer.ConsoleConsumer",
-                ),
-            )
-            .env(
-                "PRODUCER",
-                pick(
-                    "kafka.tools.ConsoleProducer",
-                    "org.apache.kafka.tools.ConsoleProducer",
-                ),
-            )
-            .env(
-                "GROUPS_TOOL",
-                pick(
-                    "kafka.admin.ConsumerGroupCommand",
-                    "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-                ),
-            );
         Ok(command)
     }
 
@@ -164,6 +106,63 @@ cdc() { if [ "$1" = cli ]; then "$CDC" "$@" --pd="$PD"; else "$CDC" "$@"; fi; }
         command.env("CDC", cdc.program).env("PD", cdc.pd);
         Ok(command)
     }
+}
+
+/// A shell with Kafka's own tools, or one of them with its arguments. They have other class names from 3.5 on. Blocks.
+pub(super) fn kafka(lab: &Lab, arguments: &[OsString]) -> Result<Command, LabError> {
+    const TOOLS: &str = r#"
+tool() { local class=$1; shift; "$KAFKA_JAVA" -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j.configuration="$KAFKA_LOG4J" -cp "$KAFKA_JARS/*" "$class" --bootstrap-server "$BOOTSTRAP" "$@"; }
+topics() { tool "$TOPICS" "$@"; }
+configs() { tool kafka.admin.ConfigCommand "$@"; }
+consume() { local topic=$1; shift; tool "$CONSUMER" --topic "$topic" --from-beginning "$@"; }
+produce() { local topic=$1; shift; tool "$PRODUCER" --topic "$topic" "$@"; }
+groups() { tool "$GROUPS_TOOL" "$@"; }
+"#;
+    let names = "topics configs consume produce groups";
+    let greeting =
+        format!("Kafka at $BOOTSTRAP. Its own tools: {names}; e.g. topics --list, consume TOPIC");
+    let jars = lab.jars(Kind::Kafka)?;
+    let version = &lab.topology().component(Kind::Kafka)?.version;
+    let old = version.starts_with("2.");
+    let pick = |before: &'static str, now: &'static str| if old { before } else { now };
+    let mut command = bash(TOOLS, "tool", names, &greeting, arguments);
+    command
+        .env("BOOTSTRAP", lab.endpoint(Kind::Kafka, "bootstrap")?)
+        .env("KAFKA_JAVA", lab::java_of(lab.topology(), Kind::Kafka)?)
+        .env("KAFKA_JARS", jars)
+        .env(
+            "KAFKA_LOG4J",
+            format!("file:{}", quiet_log4j(lab)?.display()),
+        )
+        .env(
+            "TOPICS",
+            pick(
+                "kafka.admin.TopicCommand",
+                "org.apache.kafka.tools.TopicCommand",
+            ),
+        )
+        .env(
+            "CONSUMER",
+            pick(
+                "kafka.tools.ConsoleConsumer",
+                "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            ),
+        )
+        .env(
+            "PRODUCER",
+            pick(
+                "kafka.tools.ConsoleProducer",
+                "org.apache.kafka.tools.ConsoleProducer",
+            ),
+        )
+        .env(
+            "GROUPS_TOOL",
+            pick(
+                "kafka.admin.ConsumerGroupCommand",
+                "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+            ),
+        );
+    Ok(command)
 }
 
 /// The client's folder in front of the `PATH`.

@@ -48,6 +48,14 @@ pub enum LabError {
         /// What there is.
         known: Vec<&'static str>,
     },
+    /// Something to fetch that there is not.
+    #[error("find `{name}` to fetch; there are {}", known.join(", "))]
+    UnknownPart {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// An endpoint that there is not.
     #[error("find endpoint `{name}` of {component}; it has {}", known.join(", "))]
     UnknownEndpoint {
@@ -208,6 +216,7 @@ impl LabError {
             LabError::UnknownProfile { .. }
             | LabError::BadName(_)
             | LabError::UnknownComponent { .. }
+            | LabError::UnknownPart { .. }
             | LabError::UnknownEndpoint { .. }
             | LabError::Topology { .. }
             | LabError::OtherProfile { .. }

@@ -30,7 +30,7 @@ pub use paths::{Paths, cache, labs, repository};
 pub use state::State;
 pub use status::{ChangefeedStatus, ComponentStatus, Status, status};
 pub use topology::{Compat, Component, DEFAULT_PROFILE, Kind, Topology};
-pub use up::{DEFAULT_NAME, Options, Started, up};
+pub use up::{DEFAULT_NAME, Options, Started, interrupted, up};
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -65,6 +65,36 @@ fn client(packages: &fetch::debian::Packages) -> Result<Client, LabError> {
     Ok(Client {
         folder: unpacked.root.join("usr/bin"),
         library_path: unpacked.library_path(),
+    })
+}
+
+/// What [`fetch`] knows: Debian's packages and the manifests of `fixtures/components`.
+pub fn parts() -> Vec<String> {
+    let packages = DEBIAN.map(|packages| packages.name.to_owned());
+    packages
+        .into_iter()
+        .chain(fetch::maven::manifests())
+        .collect()
+}
+
+const DEBIAN: [&fetch::debian::Packages; 2] = [&fetch::debian::ETCD, &fetch::debian::MARIADB];
+
+/// Fetches a part, unless the cache has it, and gives its folder there: what stands for `/` of packages, jars else. Blocks.
+///
+/// # Errors
+/// [`LabError::Fetch`]; an unknown part is named with those that there are.
+pub fn fetch(part: &str) -> Result<PathBuf, LabError> {
+    let fetcher = fetch::Fetcher::for_command(fetch::Progress::new(false))?;
+    let packages = DEBIAN.into_iter().find(|packages| packages.name == part);
+    Ok(match packages {
+        Some(packages) => fetch::debian::unpacked(&fetcher, packages)?.root,
+        None if parts().iter().any(|known| known == part) => fetch::maven::jars(&fetcher, part)?,
+        None => {
+            return Err(LabError::UnknownPart {
+                name: part.to_owned(),
+                known: parts(),
+            });
+        }
     })
 }
 

@@ -154,7 +154,7 @@ pub async fn up(options: &Options) -> Result<Started, LabError> {
 }
 
 /// Ctrl-C, SIGTERM or a closed terminal.
-async fn interrupted() {
+pub async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [
         SignalKind::interrupt(),

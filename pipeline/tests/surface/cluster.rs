@@ -1,11 +1,15 @@
 //! A cluster of processes: etcd, Kafka, `embedded pd | tikv | tidb`, and `cdc server`.
 
 use std::{
+    collections::HashMap,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        LazyLock, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,39 +19,23 @@ use tempfile::TempDir;
 /// How long a part may take to serve.
 const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(25);
-/// How deep the cache is searched.
-const DEPTH: usize = 6;
+/// Folders in the lab's cache, by part.
+static FETCHED: LazyLock<Mutex<HashMap<&str, PathBuf>>> = LazyLock::new(Mutex::default);
 
-fn cache() -> PathBuf {
-    if let Some(dir) = std::env::var_os("CDCLAB_CACHE") {
-        return dir.into();
-    }
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-    base.unwrap_or_default().join("cdclab")
-}
-
-fn holder(root: &Path, file: &str, depth: usize) -> Option<PathBuf> {
-    if root.join(file).exists() {
-        return Some(root.to_owned());
-    }
-    let inner = fs::read_dir(root).ok().filter(|_| depth > 0)?;
-    inner
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .find_map(|entry| holder(&entry.path(), file, depth - 1))
-}
-
-/// A part of the lab's cache.
-fn cached(file: &str) -> PathBuf {
-    let cache = cache();
-    holder(&cache, file, DEPTH).unwrap_or_else(|| {
-        panic!(
-            "{file} is missing under {}; run `cargo xtask lab-up` once, which fetches it",
-            cache.display()
-        )
-    })
+/// The folder of a part in the lab's cache, fetched if it is not there.
+fn fetched(part: &'static str) -> PathBuf {
+    let mut fetched = FETCHED.lock().unwrap();
+    let folder = fetched.entry(part).or_insert_with(|| {
+        let output = Command::new(env!("CARGO"))
+            .args(["xtask", "fetch", part])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cargo xtask fetch {part}: {said}");
+        String::from_utf8(output.stdout).unwrap().trim_end().into()
+    });
+    folder.clone()
 }
 
 fn embedded() -> PathBuf {
@@ -152,8 +140,8 @@ impl Cluster {
         };
         let (etcd_dir, tikv_dir, tidb_dir) = (folder("etcd"), folder("tikv"), folder("tidb"));
         let kafka_dir = folder("kafka");
-        let etcd_bin = cached("usr/bin/etcd").join("usr/bin/etcd");
-        let mariadb = cached("usr/sbin/mariadbd");
+        let etcd_bin = fetched("etcd").join("usr/bin/etcd");
+        let mariadb = fetched("mariadb");
         cluster.spawn(
             "etcd",
             Command::new(etcd_bin)
@@ -182,7 +170,7 @@ impl Cluster {
                     "--data-dir",
                     &tikv_dir,
                 ])
-                .args(["--version", version, "--cdc-min-ts-interval", "100"]),
+                .args(["--version", version, "--cdc-min-ts-interval", "100ms"]),
         );
         cluster.spawn(
             "tidb",
@@ -194,9 +182,12 @@ impl Cluster {
                 .args(["--version", tidb]),
         );
         until("TiDB", || {
-            let (_, tidb) = cluster.children.last_mut().unwrap();
-            if let Ok(Some(status)) = tidb.try_wait() {
-                panic!("TiDB ended with {status}:\n{}", cluster.log("tidb"));
+            let ended = cluster.children.iter_mut().find_map(|(name, child)| {
+                let status = child.try_wait().ok()??;
+                Some((*name, status))
+            });
+            if let Some((name, status)) = ended {
+                panic!("{name} ended with {status}:\n{}", cluster.log(name));
             }
             let output = cluster.mariadb("select 1");
             output
@@ -227,7 +218,7 @@ impl Cluster {
     }
 
     fn mariadb(&self, sql: &str) -> Output {
-        let root = cached("usr/bin/mariadb");
+        let root = fetched("mariadb");
         Command::new(root.join("usr/bin/mariadb"))
             .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"))
             .args(["-h127.0.0.1", &format!("-P{}", self.tidb), "-uroot", "test"])
@@ -418,7 +409,7 @@ impl Cluster {
 
 /// A Kafka of one node without ZooKeeper.
 fn kafka_command(dir: &str, port: u16, controller: u16) -> Command {
-    let jars = cached("kafka-3.9.2").join("kafka-3.9.2");
+    let jars = fetched("kafka-3.9.2");
     let properties = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\

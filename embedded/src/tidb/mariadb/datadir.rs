@@ -171,10 +171,15 @@ fn beside(path: &Path) -> PathBuf {
 async fn install_to(packages: &Packages, data: &Path) -> Result<(), MariaDbError> {
     let fresh = beside(data);
     remove(&fresh)?;
-    fs::create_dir_all(&fresh).map_err(|e| MariaDbError::file("make", &fresh, e))?;
+    let tmp = beside(&fresh);
+    for folder in [&fresh, &tmp] {
+        fs::create_dir_all(folder).map_err(|e| MariaDbError::file("make", folder, e))?;
+    }
     let output = Command::new(&packages.install)
         .args(options::install(packages, &fresh))
         .env("LD_LIBRARY_PATH", packages.library_path())
+        // In a folder that it shares it would remove the temporary tables of another one that starts.
+        .env("TMPDIR", &tmp)
         .kill_on_drop(true)
         .output()
         .await
@@ -182,6 +187,7 @@ async fn install_to(packages: &Packages, data: &Path) -> Result<(), MariaDbError
             what: "run mariadb-install-db",
             source,
         })?;
+    remove(&tmp)?;
     if !output.status.success() || !is_installed(&fresh) {
         let mut said = output.stdout;
         said.extend_from_slice(&output.stderr);

@@ -24,12 +24,12 @@ struct Jar {
 /// The folder with the jars of a component, e.g. `kafka-3.9.2`, each as its hash says.
 pub(crate) fn jars(fetcher: &Fetcher, component: &str) -> Result<PathBuf, FetchError> {
     let folder = fetcher.cache.join("jars").join(component);
-    if stamp::holds(&folder) {
+    let lock_file = lock_file(component)?;
+    if holds(&folder, &lock_file) {
         return Ok(folder);
     }
-    let lock_file = lock_file(component)?;
     let _lock = Lock::wait(&folder).map_err(FetchError::file("lock", &folder))?;
-    if stamp::holds(&folder) {
+    if holds(&folder, &lock_file) {
         return Ok(folder);
     }
     let missing = check(&folder, &lock_file)?;
@@ -58,11 +58,17 @@ pub(crate) fn jars(fetcher: &Fetcher, component: &str) -> Result<PathBuf, FetchE
 
 /// Whether a component's jars are in the cache.
 pub(crate) fn is_cached(fetcher: &Fetcher, component: &str) -> bool {
-    stamp::holds(&fetcher.cache.join("jars").join(component))
+    let folder = fetcher.cache.join("jars").join(component);
+    lock_file(component).is_ok_and(|lock_file| holds(&folder, &lock_file))
+}
+
+/// Whether the folder was found good, and for this list: a later one may name more.
+fn holds(folder: &Path, lock_file: &[Jar]) -> bool {
+    stamp::holds(folder) && lock_file.iter().all(|jar| folder.join(&jar.name).exists())
 }
 
 /// The manifests that there are.
-fn manifests() -> Vec<String> {
+pub(crate) fn manifests() -> Vec<String> {
     let folder = repository().join("fixtures/components");
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries

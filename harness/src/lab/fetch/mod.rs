@@ -41,13 +41,18 @@ impl Fetcher {
         })
     }
 
-    /// Fetches for a command, without a word.
-    pub(crate) fn quiet() -> Result<Fetcher, LabError> {
+    /// Fetches for a command.
+    pub(crate) fn for_command(progress: Progress) -> Result<Fetcher, LabError> {
         Ok(Fetcher {
             cache: paths::cache()?,
-            progress: Progress::new(true),
+            progress,
             label: Vec::new(),
         })
+    }
+
+    /// Fetches for a command, without a word.
+    pub(crate) fn quiet() -> Result<Fetcher, LabError> {
+        Self::for_command(Progress::new(true))
     }
 
     /// A command that is ended with the lab.
