@@ -292,7 +292,7 @@ impl<'a> Steps<'a> {
                     return Err(unexpected("the configuration file was taken".to_owned()));
                 }
                 note(
-                    "The article's file is for TiCDC 4.0: `enable-old-value` was removed in 7.1, old values are always there, \
+                    "The article's file is for TiCDC 4.0: `enable-old-value` is gone since 7.5: old values are always there, \
                      and an unknown entry is refused. Without the file the command is good:",
                 )?;
                 self.cli_ok(&bare).await?
