@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 an expectation failed, 2 used wrongly, 3 the environment lacks something, 4 the lab broke,
 //! 130 interrupted.
 
+mod bench;
 mod demo;
 mod doctor;
 mod fetch;
@@ -49,6 +50,8 @@ enum Command {
     LabShell(shell::Shell),
     /// Walk the article's steps on a lab, each with its output
     Demo(demo::Demo),
+    /// Measure
+    Bench(bench::Bench),
     /// Fetch what labs need into the cache, without starting anything
     Fetch(fetch::Fetch),
     /// Check that this machine has what a lab needs
@@ -140,6 +143,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::LabLogs(logs) => logs.run().await,
         Command::LabShell(shell) => shell.run(),
         Command::Demo(demo) => demo.run().await,
+        Command::Bench(bench) => bench.run().await,
         Command::Fetch(fetch) => fetch.run(),
         Command::Doctor(doctor) => doctor.run(),
     }

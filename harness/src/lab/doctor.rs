@@ -88,7 +88,16 @@ fn first_line(program: &Path, argument: &str) -> String {
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    format!("{} ({})", line.trim(), program.display())
+    format!("{} ({})", plain(line.trim()), program.display())
+}
+
+/// A line without the escape sequences with which Maven makes it bold, also where nobody sees it.
+fn plain(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.split_once('m').map_or(part, |(_, rest)| rest)
+    })
 }
 
 fn tool(what: &str, program: &str, hint: &str) -> Check {
@@ -225,6 +234,13 @@ fn used_ports(topology: &Topology) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bold_words_are_plain() {
+        let line = "\u{1b}[1mApache Maven 3.8.7\u{1b}[m";
+        assert_eq!(plain(line), "Apache Maven 3.8.7");
+        assert_eq!(plain("make 4.3"), "make 4.3");
+    }
 
     #[test]
     fn versions_of_java_are_understood() {
