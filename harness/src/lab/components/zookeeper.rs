@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{Endpoint, Implementation, Plan, Scheme, Spec, jvm, text};
 use crate::lab::topology::{Kind, Topology};
+
+/// How long an answer may take: one who asks while ZooKeeper is opening its port is never answered, and asks again.
+const ANSWER: Duration = Duration::from_millis(500);
 
 pub(super) const ZOOKEEPER: Spec = Spec {
     needs: &[],
@@ -71,9 +75,15 @@ pub(super) const ZOOKEEPER: Spec = Spec {
 /// The answer to one of ZooKeeper's four-letter words.
 pub(super) async fn ask(topology: &Topology, word: &str) -> Result<String, String> {
     let address = topology.address(Kind::Zookeeper, "client").map_err(text)?;
-    let mut stream = TcpStream::connect(address).await.map_err(text)?;
-    stream.write_all(word.as_bytes()).await.map_err(text)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.map_err(text)?;
-    Ok(answer)
+    let asked = async {
+        let mut stream = TcpStream::connect(&address).await?;
+        stream.write_all(word.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(answer) => answer.map_err(text),
+        Err(_) => Err(format!("it does not answer {word}")),
+    }
 }
