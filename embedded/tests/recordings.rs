@@ -7,7 +7,7 @@ mod recorded;
 
 use embedded::tidb::catalog::TidbVersion;
 use recorded::report::Report;
-use recorded::{recordings, rows, schema, show};
+use recorded::{ddl, recordings, rows, schema, show};
 
 /// The recordings of a release line, which stand for the releases of the same line.
 const LINES: [(&str, TidbVersion); 2] = [("v8.4", TidbVersion::V8_5), ("v4.0", TidbVersion::V4_0)];
@@ -59,4 +59,29 @@ fn tables_show_as_recorded() {
         }
     }
     report.finish("SHOW CREATE", 50);
+}
+
+#[test]
+fn statements_are_planned_as_recorded() {
+    let mut report = Report::default();
+    for (folder, version) in LINES {
+        for recording in recordings(folder) {
+            let mut catalog = schema::before(version, &recording.statements);
+            let mut sessions = ddl::Sessions::default();
+            for statement in &recording.statements {
+                let session = sessions.of(statement);
+                if let Some(verdict) =
+                    ddl::compare(&recording.name, version, &catalog, &session, statement)
+                {
+                    let subject = format!("{} {}", statement.step(), statement.sql());
+                    report.add(&recording.name, &subject, verdict);
+                }
+                sessions.after(statement);
+                catalog
+                    .apply(&schema::recorded(version, statement))
+                    .unwrap();
+            }
+        }
+    }
+    report.finish("DDL statements planned from their text", 340);
 }

@@ -6,7 +6,7 @@ pub mod codec;
 pub mod front;
 pub mod identity;
 pub mod mariadb;
-mod planning;
+pub mod planning;
 mod start;
 mod status;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! Reads the recordings of a real TiDB in `fixtures/golden/ticdc/`.
 
+pub(crate) mod ddl;
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod schema;
@@ -37,6 +38,16 @@ impl Statement {
 
     pub(crate) fn sql(&self) -> &str {
         self.0["sql"].as_str().unwrap()
+    }
+
+    /// The connection it ran on.
+    pub(crate) fn session(&self) -> &str {
+        self.0["session"].as_str().unwrap_or("main")
+    }
+
+    /// What the client was refused with.
+    pub(crate) fn error_code(&self) -> Option<u64> {
+        self.0["error_code"].as_u64()
     }
 
     fn list(&self, name: &str) -> &[Value] {

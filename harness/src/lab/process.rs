@@ -183,7 +183,15 @@ mod tests {
             .env(ROLE, "kafka")
             .spawn()
             .unwrap();
-        let found = find(lab.path());
+        // The kernel shows a program's environment a moment after it has started it.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let found = loop {
+            let found = find(lab.path());
+            if !found.is_empty() || Instant::now() > deadline {
+                break found;
+            }
+            std::thread::yield_now();
+        };
         let pids: Vec<i32> = found.iter().map(|found| found.id.pid).collect();
         assert_eq!(pids, [child.id() as i32]);
         assert_eq!(found[0].component, Some(Kind::Kafka));

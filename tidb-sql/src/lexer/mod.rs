@@ -6,7 +6,7 @@ mod scan;
 pub(crate) use literal::{bits_value, hex_value};
 pub use literal::{name_value, string_value};
 
-use crate::{ParseError, Place, SqlMode};
+use crate::{ParseError, Place, Release, SqlMode};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,9 +77,18 @@ impl Token<'_> {
     }
 }
 
-/// Cuts a text into tokens.
+/// Cuts a text into tokens as the newest release does.
 pub fn tokens(text: &str, mode: SqlMode) -> Result<Vec<Token<'_>>, ParseError> {
-    let mut scanner = scan::Scanner::new(text, mode);
+    tokens_of(text, mode, Release::default())
+}
+
+/// Cuts a text into tokens as a release does: it decides which special comments are opened.
+pub fn tokens_of(
+    text: &str,
+    mode: SqlMode,
+    release: Release,
+) -> Result<Vec<Token<'_>>, ParseError> {
+    let mut scanner = scan::Scanner::new(text, mode, release);
     let mut out = Vec::new();
     while let Some(token) = scanner
         .next_token()

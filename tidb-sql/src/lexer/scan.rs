@@ -1,7 +1,7 @@
 //! The scanner.
 
 use super::{Token, TokenKind};
-use crate::SqlMode;
+use crate::{Release, SqlMode};
 
 /// Features whose special comments TiDB opens; others are comments to it.
 const FEATURES: [&str; 10] = [
@@ -17,6 +17,9 @@ const FEATURES: [&str; 10] = [
     "pre_split",
 ];
 
+/// How many of them, from the first, 4.0 opens.
+const FEATURES_OF_4_0: usize = 3;
+
 /// Signs of more than one character, longer ones first.
 const LONG_SIGNS: [&str; 13] = [
     "<=>", "->>", "->", ">=", "<=", "<>", "!=", "<<", ">>", "&&", "||", ":=", "@@",
@@ -29,6 +32,7 @@ pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     mode: SqlMode,
+    release: Release,
     in_special: bool,
 }
 
@@ -37,11 +41,12 @@ fn is_word_byte(b: u8) -> bool {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str, mode: SqlMode) -> Self {
+    pub(super) fn new(text: &'a str, mode: SqlMode, release: Release) -> Self {
         Self {
             text,
             at: 0,
             mode,
+            release,
             in_special: false,
         }
     }
@@ -156,7 +161,13 @@ impl<'a> Scanner<'a> {
             (b'T', b'!') if self.byte(4) == b'[' => {
                 let close = self.rest().find(']')?;
                 let features = self.rest().get(5..close)?;
-                let known = features.split(',').all(|f| FEATURES.contains(&f.trim()));
+                let features_known = match self.release {
+                    Release::V4_0 => &FEATURES[..FEATURES_OF_4_0],
+                    Release::V6_5 | Release::V8_5 => &FEATURES[..],
+                };
+                let known = features
+                    .split(',')
+                    .all(|f| features_known.contains(&f.trim()));
                 known.then_some(close + 1)
             }
             (b'T', b'!') => Some(4),

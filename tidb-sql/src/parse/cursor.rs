@@ -24,7 +24,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, options: &ParseOptions) -> Result<Self, ParseError> {
-        let mut tokens = lexer::tokens(text, options.mode)?;
+        let mut tokens = lexer::tokens_of(text, options.mode, options.release)?;
         tokens.retain(|token| !token.kind.is_trivia());
         Ok(Self {
             text,

@@ -50,7 +50,7 @@ pub fn parse_one(text: &str, options: &ParseOptions) -> Result<Statement, ParseE
 /// The statements of a text, as written but without the semicolons between them. Semicolons in strings, names and
 /// comments are no ends.
 pub fn split<'a>(text: &'a str, options: &ParseOptions) -> Result<Vec<&'a str>, ParseError> {
-    let tokens = lexer::tokens(text, options.mode)?;
+    let tokens = lexer::tokens_of(text, options.mode, options.release)?;
     let mut out = Vec::new();
     let mut start = 0;
     let mut any = false;

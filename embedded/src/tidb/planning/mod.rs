@@ -13,7 +13,12 @@ use tidb_sql::{ParseError, ParseOptions, Release, SqlMode};
 use super::catalog::{Catalog, DdlError, Plan, Session, TidbVersion, run, sql_error, unsupported};
 
 /// What a statement does to this catalog.
-pub(super) fn plan(catalog: &Catalog, session: &Session, sql: &str) -> Result<Plan, DdlError> {
+///
+/// # Errors
+/// [`DdlError::Sql`] as TiDB refuses it, [`DdlError::Unsupported`] for what TiDB would run and this one cannot.
+pub fn plan(catalog: &Catalog, session: &Session, sql: &str) -> Result<Plan, DdlError> {
+    // TiDB keeps a statement's text without what is blank around it.
+    let sql = sql.trim();
     let options = ParseOptions {
         mode: SqlMode::from_bits(session.sql_mode),
         release: match catalog.version() {
