@@ -36,8 +36,8 @@ struct LabUp {
 }
 
 /// The labs that are made, and removed again.
-const LAB: &str = "bench";
-const BESIDE: &str = "bench-beside";
+const LAB: &str = "cdclab-bench";
+const BESIDE: &str = "cdclab-bench-beside";
 
 /// One `lab-up`, the smoke probe left out.
 #[derive(Debug, Clone, Default, Serialize)]
