@@ -19,6 +19,7 @@ pub mod lexer;
 mod options;
 mod parse;
 pub mod restore;
+mod stack;
 
 pub use error::{ParseError, Place};
 pub use options::{ParseOptions, Release, SqlMode};

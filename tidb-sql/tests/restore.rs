@@ -2,7 +2,7 @@
 //! in the pipeline's tests.
 
 use proptest::prelude::*;
-use tidb_sql::{ParseOptions, Release, SqlMode, parse, parse_one, restore::restore};
+use tidb_sql::{ParseError, ParseOptions, Release, SqlMode, parse, parse_one, restore::restore};
 
 fn restored(sql: &str, release: Release) -> String {
     let options = ParseOptions {
@@ -44,6 +44,16 @@ const SPELLED: &[(&str, &str)] = &[
         "CREATE ALGORITHM = UNDEFINED DEFINER = CURRENT_USER SQL SECURITY DEFINER VIEW `v` (`x`,`y`) AS \
          SELECT `a`.`id` AS `x`,COUNT(DISTINCT `b`.`v`) FROM (`a` LEFT JOIN `b` ON `a`.`id`=`b`.`id`) JOIN `c` \
          WHERE `a`.`id`>3 AND `b`.`v` IS NOT NULL GROUP BY `a`.`id` HAVING COUNT(1)>1 ORDER BY 1 DESC LIMIT 2,3",
+    ),
+    (
+        "create view v as select * from (select 1) a, b, c",
+        "CREATE ALGORITHM = UNDEFINED DEFINER = CURRENT_USER SQL SECURITY DEFINER VIEW `v` AS \
+         SELECT * FROM ((SELECT 1) AS `a`, `b`) JOIN `c`",
+    ),
+    (
+        "create view v as select ((select 1) + 1), (select 2) from ((select 3) union (select 4)) a where b in ((select 5))",
+        "CREATE ALGORITHM = UNDEFINED DEFINER = CURRENT_USER SQL SECURITY DEFINER VIEW `v` AS \
+         SELECT ((SELECT 1)+1),(SELECT 2) FROM ((SELECT 3) UNION (SELECT 4)) AS `a` WHERE `b` IN ((SELECT 5))",
     ),
     (
         "rename table a to b, c.d to e",
@@ -110,6 +120,68 @@ fn errors_name_the_place_and_what_was_expected() {
         "{}",
         error.as_tidb("create table t (id int,\n  )")
     );
+}
+
+/// Texts of a depth: each must be read, or refused for its depth, on a thread's usual stack.
+fn nested(depth: usize) -> Vec<String> {
+    let of = |open: &str, inner: &str, close: &str| {
+        format!(
+            "create table t (a int, check ({}{inner}{}))",
+            open.repeat(depth),
+            close.repeat(depth)
+        )
+    };
+    vec![
+        of("(", "a", ")"),
+        of("-", "a", ""),
+        of("not ", "a", ""),
+        of("a + ", "a", ""),
+        of("abs(", "a", ")"),
+        of("case when ", "a", " then 1 end"),
+        of("a in (", "a", ")"),
+        of("(1 + ", "a", ")"),
+        of("", "a", " + a"),
+        of("", "a", " collate utf8mb4_bin"),
+        of("", "a", " is null"),
+        format!(
+            "create view v as select * from {}t{}",
+            "(".repeat(depth),
+            ")".repeat(depth)
+        ),
+        format!(
+            "create view v as {}select 1{}",
+            "(".repeat(depth),
+            ")".repeat(depth)
+        ),
+        format!(
+            "create view v as select * from t{}",
+            " join t".repeat(depth)
+        ),
+        format!("create view v as select * from t{}", ", t".repeat(depth)),
+        format!(
+            "create view v as select {}1{}",
+            "(select ".repeat(depth),
+            ")".repeat(depth)
+        ),
+    ]
+}
+
+#[test]
+fn depth_is_limited() {
+    // The stack of a test's and of a server's threads.
+    const STACK: usize = 2 << 20;
+    let deep = std::thread::Builder::new().stack_size(STACK).spawn(|| {
+        let mut refused = 0;
+        for text in [10, 90, 190, 4900, 20_000].into_iter().flat_map(nested) {
+            match parse_one(&text, &ParseOptions::default()) {
+                Ok(statement) => assert!(!restore(&statement, Release::V8_5).is_empty()),
+                Err(ParseError::TooDeep { .. }) => refused += 1,
+                Err(other) => panic!("{}: {other}", &text[..60.min(text.len())]),
+            }
+        }
+        refused
+    });
+    assert!(deep.unwrap().join().unwrap() > 15);
 }
 
 proptest! {

@@ -1,14 +1,15 @@
 //! Walks over tokens and remembers what it looked for, to say so in an error.
 
 use crate::lexer::{self, Token, TokenKind};
+use crate::stack::on_enough_stack;
 use crate::{ParseError, ParseOptions, Place, Release};
 
 use super::end_of;
 
-/// How deeply expressions and queries may nest.
-const MAX_DEPTH: usize = 200;
-/// How many operators one statement may have: each may add a level to its tree.
-const MAX_OPERATORS: usize = 5000;
+/// How deeply the descent goes: about two levels for a parenthesis.
+const MAX_DEPTH: usize = 1000;
+/// How high a tree may grow, also by operators in a row: dropping it takes a little of the stack for each level.
+const MAX_HEIGHT: usize = 4000;
 /// Error messages list no more than this many alternatives.
 const MAX_EXPECTED: usize = 12;
 
@@ -19,7 +20,8 @@ pub(super) struct Cursor<'a> {
     at: usize,
     expected: Vec<&'static str>,
     depth: usize,
-    operators: usize,
+    /// No tree that was read at this depth is higher.
+    height: usize,
 }
 
 impl<'a> Cursor<'a> {
@@ -33,7 +35,7 @@ impl<'a> Cursor<'a> {
             at: 0,
             expected: Vec::new(),
             depth: 0,
-            operators: 0,
+            height: 0,
         })
     }
 
@@ -264,18 +266,21 @@ impl<'a> Cursor<'a> {
         if self.depth >= MAX_DEPTH {
             return Err(self.too_deep(MAX_DEPTH));
         }
+        let beside = std::mem::take(&mut self.height);
         self.depth += 1;
-        let result = inside(self);
+        let result = on_enough_stack(|| inside(self));
         self.depth -= 1;
+        self.height = beside.max(self.height);
+        self.higher()?;
         result
     }
 
-    /// Counts an operator.
-    pub(super) fn operator(&mut self) -> Result<(), ParseError> {
-        self.operators += 1;
-        match self.operators <= MAX_OPERATORS {
+    /// Puts a node on top of what was read at this depth.
+    pub(super) fn higher(&mut self) -> Result<(), ParseError> {
+        self.height += 1;
+        match self.height <= MAX_HEIGHT {
             true => Ok(()),
-            false => Err(self.too_deep(MAX_OPERATORS)),
+            false => Err(self.too_deep(MAX_HEIGHT)),
         }
     }
 

@@ -38,7 +38,7 @@ impl Cursor<'_> {
             && !self.is_word_at(1, "EXISTS")
         {
             self.advance();
-            self.operator()?;
+            self.higher()?;
             let operand = self.deeper(|c| c.expr_from(level::NOT))?;
             Expr::Unary(UnaryOp::Not, Box::new(operand))
         } else {
@@ -47,17 +47,17 @@ impl Cursor<'_> {
         loop {
             if let Some((op, level)) = self.binary_op(least) {
                 self.advance();
-                self.operator()?;
+                self.higher()?;
                 left = self.binary(left, op, level)?;
             } else if least <= level::CONCAT
                 && self.options.mode.pipes_as_concat
                 && self.eat_sign("||")
             {
-                self.operator()?;
+                self.higher()?;
                 let right = self.simple()?;
                 left = plain("CONCAT", vec![left, right]);
             } else if least <= level::COMPARE && self.eat("IS") {
-                self.operator()?;
+                self.higher()?;
                 let negated = self.eat("NOT");
                 let truth = match self.expect_any(&["NULL", "TRUE", "FALSE", "UNKNOWN"])? {
                     "TRUE" => Truth::True,
@@ -70,7 +70,7 @@ impl Cursor<'_> {
                     truth,
                 };
             } else if least <= level::PREDICATE && self.is_predicate() {
-                self.operator()?;
+                self.higher()?;
                 left = self.predicate(left)?;
             } else {
                 return Ok(left);
@@ -216,7 +216,7 @@ impl Cursor<'_> {
     pub(super) fn simple(&mut self) -> Result<Expr, ParseError> {
         let mut expr = self.deeper(Self::operand)?;
         while self.eat("COLLATE") {
-            self.operator()?;
+            self.higher()?;
             expr = Expr::Collate(Box::new(expr), self.collation_name()?);
         }
         Ok(expr)
@@ -231,12 +231,12 @@ impl Cursor<'_> {
         ];
         for (sign, op) in prefixes {
             if self.eat_sign(sign) {
-                self.operator()?;
+                self.higher()?;
                 return Ok(Expr::Unary(op, Box::new(self.simple()?)));
             }
         }
         if self.options.mode.high_not_precedence && self.eat("NOT") {
-            self.operator()?;
+            self.higher()?;
             return Ok(Expr::Unary(UnaryOp::Bang, Box::new(self.simple()?)));
         }
         if let Some(literal) = self.literal()? {
@@ -259,7 +259,7 @@ impl Cursor<'_> {
             return self.case();
         }
         if self.eat("BINARY") {
-            self.operator()?;
+            self.higher()?;
             return Ok(Expr::Cast {
                 style: CastStyle::Binary,
                 expr: Box::new(self.simple()?),

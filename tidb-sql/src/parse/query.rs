@@ -22,16 +22,55 @@ const MODIFIERS: [&str; 9] = [
 ];
 
 impl Cursor<'_> {
-    /// Whether a query begins `n` tokens ahead, in any number of parentheses.
+    /// Whether a query begins `n` tokens ahead, in any number of parentheses: not an expression or a list of tables
+    /// that only begins with one.
     pub(super) fn is_query_at(&self, n: usize) -> bool {
-        let mut n = n;
-        while self.is_sign_at(n, "(") {
-            n += 1;
+        let mut parentheses = 0;
+        while self.is_sign_at(n + parentheses, "(") {
+            parentheses += 1;
         }
-        self.is_word_at(n, "SELECT")
-            || self.is_word_at(n, "WITH")
-            || self.is_word_at(n, "TABLE")
-            || self.is_word_at(n, "VALUES") && self.is_word_at(n + 1, "ROW")
+        let first = n + parentheses;
+        let begins = self.is_word_at(first, "SELECT")
+            || self.is_word_at(first, "WITH")
+            || self.is_word_at(first, "TABLE")
+            || self.is_word_at(first, "VALUES") && self.is_word_at(first + 1, "ROW");
+        if !begins || parentheses == 0 {
+            return begins;
+        }
+        let mut open = 1;
+        let mut at = first;
+        while open > 0 {
+            let Some(token) = self.peek_at(at) else {
+                return true;
+            };
+            open += usize::from(token.is_sign("("));
+            open -= usize::from(token.is_sign(")"));
+            at += 1;
+        }
+        for _ in 1..parentheses {
+            if !self.is_sign_at(at, ")") {
+                break;
+            }
+            at += 1;
+        }
+        self.goes_on_as_query_at(at)
+    }
+
+    /// Whether what stands behind a query's parenthesis leaves it a query.
+    fn goes_on_as_query_at(&self, n: usize) -> bool {
+        const WORDS: [&str; 8] = [
+            "UNION",
+            "EXCEPT",
+            "INTERSECT",
+            "ORDER",
+            "LIMIT",
+            "FOR",
+            "LOCK",
+            "WITH",
+        ];
+        self.peek_at(n).is_none_or(|token| {
+            token.is_sign(")") || token.is_sign(";") || WORDS.iter().any(|word| token.is_word(word))
+        })
     }
 
     pub(super) fn query(&mut self) -> Result<Query, ParseError> {
@@ -63,7 +102,7 @@ impl Cursor<'_> {
         let first = self.query_term()?;
         let mut rest = Vec::new();
         while let Some(operator) = self.set_operator() {
-            self.operator()?;
+            self.higher()?;
             rest.push((operator, self.query_term()?));
         }
         let body = match rest.is_empty() {
@@ -229,7 +268,7 @@ impl Cursor<'_> {
             } else {
                 return Ok(left);
             };
-            self.operator()?;
+            self.higher()?;
             let right = self.deeper(Self::table_factor)?;
             let on = match self.eat("ON") {
                 true => Some(self.expr()?),

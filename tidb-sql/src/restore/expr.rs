@@ -4,12 +4,17 @@ use super::Writer;
 use crate::ast::{
     BinaryOp, CastStyle, CastType, DataType, Expr, Literal, Truth, TypeKind, UnaryOp,
 };
+use crate::stack::on_enough_stack;
 
 /// The character set of TiCDC's own connection, with which it introduces strings.
 const CONNECTION_CHARSET: &str = "UTF8MB4";
 
 impl Writer {
     pub(super) fn expr(&mut self, expr: &Expr) {
+        on_enough_stack(|| self.expr_inside(expr));
+    }
+
+    fn expr_inside(&mut self, expr: &Expr) {
         match expr {
             Expr::Literal(literal) => self.literal(literal),
             Expr::Column(name) => self.column_name(name),

@@ -4,6 +4,7 @@ use super::Writer;
 use crate::ast::{
     IndexHint, Join, JoinKind, OrderBy, Query, QueryBody, Select, SelectItem, SetOperator, TableRef,
 };
+use crate::stack::on_enough_stack;
 
 impl Writer {
     pub(super) fn query(&mut self, query: &Query) {
@@ -23,7 +24,7 @@ impl Writer {
             });
             self.text(" ");
         }
-        self.query_body(&query.body);
+        on_enough_stack(|| self.query_body(&query.body));
         if !query.order.is_empty() {
             self.text(" ORDER BY ");
             self.list(&query.order, ",", Self::order_by);
@@ -169,8 +170,17 @@ impl Writer {
             return;
         }
         self.text_if(level > 0, "(");
-        self.from(before, level + 1);
-        self.text(" JOIN ");
+        match before {
+            // A query alone on the left is told apart by its own parentheses.
+            [query @ TableRef::Query { .. }] => {
+                self.table_ref(query, level);
+                self.text(", ");
+            }
+            before => {
+                on_enough_stack(|| self.from(before, level + 1));
+                self.text(" JOIN ");
+            }
+        }
         self.table_ref(last, level + 1);
         self.text_if(level > 0, ")");
     }
@@ -199,6 +209,10 @@ impl Writer {
     }
 
     fn table_ref(&mut self, table: &TableRef, level: usize) {
+        on_enough_stack(|| self.table_ref_inside(table, level));
+    }
+
+    fn table_ref_inside(&mut self, table: &TableRef, level: usize) {
         match table {
             TableRef::Table {
                 name,
