@@ -3,11 +3,12 @@
 // The lint knows tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod recorded;
 
 use embedded::tidb::catalog::TidbVersion;
 use recorded::report::Report;
-use recorded::{ddl, recordings, rows, schema, show};
+use recorded::{ddl, live, recordings, rows, schema, show};
 
 /// The recordings of a release line, which stand for the releases of the same line.
 const LINES: [(&str, TidbVersion); 2] = [("v8.4", TidbVersion::V8_5), ("v4.0", TidbVersion::V4_0)];
@@ -84,4 +85,18 @@ fn statements_are_planned_as_recorded() {
         }
     }
     report.finish("DDL statements planned from their text", 340);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_of_8_5_run_as_recorded() {
+    live::run("v8.5.3", "v8.4")
+        .await
+        .finish("statements run on 8.5", 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_of_4_0_run_as_recorded() {
+    live::run("v4.0.9", "v4.0")
+        .await
+        .finish("statements run on 4.0", 1);
 }

@@ -1,6 +1,7 @@
 //! Reads the recordings of a real TiDB in `fixtures/golden/ticdc/`.
 
 pub(crate) mod ddl;
+pub(crate) mod live;
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod schema;
@@ -50,7 +51,7 @@ impl Statement {
         self.0["error_code"].as_u64()
     }
 
-    fn list(&self, name: &str) -> &[Value] {
+    pub(crate) fn list(&self, name: &str) -> &[Value] {
         self.0[name].as_array().map_or(&[], Vec::as_slice)
     }
 

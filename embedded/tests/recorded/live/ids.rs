@@ -1,0 +1,154 @@
+//! Documents that are equal but for the ids that a cluster gave out, and times.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// Which id here stands for which recorded one; each for exactly one.
+#[derive(Default)]
+pub(crate) struct Ids {
+    ours: HashMap<(Kind, i64), i64>,
+    theirs: HashMap<(Kind, i64), i64>,
+}
+
+/// Counters that ids are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// Databases, tables, partitions, jobs.
+    Global,
+    /// Versions of the schema.
+    Version,
+}
+
+/// Timestamps of PD from 2024 on; nothing else is as large.
+fn is_tso(n: i64) -> bool {
+    (440_000_000_000_000_000..500_000_000_000_000_000).contains(&n)
+}
+
+/// Members that hold ids, in the documents of tables, databases, jobs and schema differences.
+fn kind(path: &[&str]) -> Option<Kind> {
+    const WITHIN: [&str; 6] = [
+        "cols",
+        "index_info",
+        "constraint_info",
+        "fk_info",
+        "columns",
+        "col_info",
+    ];
+    match *path.last()? {
+        "id" if path.iter().any(|p| WITHIN.contains(p)) => None,
+        "id"
+        | "schema_id"
+        | "table_id"
+        | "old_table_id"
+        | "old_schema_id"
+        | "old_schema_ids"
+        | "new_table_id"
+        | "table_ids"
+        | "partition_ids"
+        | "physical_table_ids"
+        | "old_physical_table_ids"
+        | "new_partition_ids"
+        | "new_schema_id"
+        | "old_schema_id_for_schema_diff"
+        | "reorg_tp_id"
+        | "exchange_partition_id"
+        | "exchange_partition_partition_id"
+        | "partition_id"
+        | "def_id"
+        | "raw_args" => Some(Kind::Global),
+        "SchemaVersion" | "version" if path.len() < 3 || path.contains(&"binlog") => {
+            Some(Kind::Version)
+        }
+        _ => None,
+    }
+}
+
+/// Members of the run: its connection, its place in the server's queue.
+const OF_THE_RUN: [&str; 2] = ["connection_id", "seq_num"];
+
+impl Ids {
+    /// Takes the two ids for one another, unless one of them stands for a third.
+    pub(crate) fn unify(&mut self, kind: Kind, recorded: i64, ours: i64) -> Result<(), String> {
+        if recorded == 0 || ours == 0 {
+            return match recorded == ours {
+                true => Ok(()),
+                false => Err(format!("recorded id {recorded}, here {ours}")),
+            };
+        }
+        let known = self.ours.get(&(kind, recorded));
+        let back = self.theirs.get(&(kind, ours));
+        match (known, back) {
+            (None, None) => {
+                self.ours.insert((kind, recorded), ours);
+                self.theirs.insert((kind, ours), recorded);
+                Ok(())
+            }
+            (Some(known), _) if *known == ours => Ok(()),
+            (Some(known), _) => Err(format!(
+                "recorded id {recorded} is {known} here, not {ours}"
+            )),
+            (None, Some(back)) => Err(format!(
+                "id {ours} here was recorded as {back}, not {recorded}"
+            )),
+        }
+    }
+
+    /// The id here of a recorded table.
+    pub(crate) fn ours(&self, recorded: i64) -> Option<i64> {
+        self.ours.get(&(Kind::Global, recorded)).copied()
+    }
+
+    /// Where two documents part, if they do.
+    pub(crate) fn same(&mut self, recorded: &Value, ours: &Value) -> Result<(), String> {
+        self.walk(&mut Vec::new(), recorded, ours)
+    }
+
+    fn walk<'a>(
+        &mut self,
+        path: &mut Vec<&'a str>,
+        recorded: &'a Value,
+        ours: &'a Value,
+    ) -> Result<(), String> {
+        if path.last().is_some_and(|name| OF_THE_RUN.contains(name)) {
+            return Ok(());
+        }
+        match (recorded, ours) {
+            (Value::Object(a), Value::Object(b)) => {
+                for (name, value) in a {
+                    let Some(other) = b.get(name) else {
+                        return Err(format!("{}: member {name} is missing", path.join(".")));
+                    };
+                    path.push(name);
+                    self.walk(path, value, other)?;
+                    path.pop();
+                }
+                match b.keys().find(|name| !a.contains_key(*name)) {
+                    Some(name) => Err(format!(
+                        "{}: member {name} was not recorded",
+                        path.join(".")
+                    )),
+                    None => Ok(()),
+                }
+            }
+            (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+                a.iter().zip(b).try_for_each(|(a, b)| self.walk(path, a, b))
+            }
+            (Value::Number(a), Value::Number(b)) => {
+                let at = |why| format!("{}: {why}", path.join("."));
+                match (a.as_i64(), b.as_i64()) {
+                    (Some(a), Some(b)) if is_tso(a) && is_tso(b) => Ok(()),
+                    (Some(a), Some(b)) => match kind(path) {
+                        Some(kind) => self.unify(kind, a, b).map_err(at),
+                        None if a == b => Ok(()),
+                        None => Err(at(format!("recorded {a}, here {b}"))),
+                    },
+                    _ if a == b => Ok(()),
+                    _ => Err(at(format!("recorded {a}, here {b}"))),
+                }
+            }
+            (a, b) if a == b => Ok(()),
+            (a, b) => Err(format!("{}: recorded {a}, here {b}", path.join("."))),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Every recorded statement, run here: what the client is told, and what TiKV takes in.
+
+mod apart;
+mod compare;
+mod feed;
+mod ids;
+mod session;
+
+use std::collections::{HashMap, HashSet};
+
+use embedded::tidb::catalog::TidbVersion;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable as _;
+
+use super::report::Report;
+use super::{Recording, Statement, recordings};
+use crate::cluster::Cluster;
+use crate::cluster::rows::catalog;
+use apart::Apart;
+use compare::Comparison;
+use feed::Feed;
+
+/// Runs the recordings of a folder against one cluster of this release.
+pub(crate) async fn run(release: &'static str, folder: &str) -> Report {
+    let only = std::env::var("CDCLAB_RECORDING").ok();
+    let mut report = Report::default();
+    let mut apart = Apart::of(folder);
+    let mut ran = Vec::new();
+    let mut cluster = Cluster::start(release).await;
+    let mut feed = Feed::connect(cluster.pd_url()).await;
+    for recording in recordings(folder) {
+        if only
+            .as_ref()
+            .is_some_and(|only| !recording.name.contains(only.as_str()))
+        {
+            continue;
+        }
+        let whole = run_file(
+            &mut cluster,
+            &mut feed,
+            release,
+            &recording,
+            &mut |statement, how| {
+                let subject = format!("{} {}", statement.step(), statement.sql());
+                let verdict = apart.verdict(&recording.name, statement.step(), &how);
+                report.add(&recording.name, &subject, verdict);
+            },
+        )
+        .await;
+        ran.push(recording.name.clone());
+        if !whole {
+            eprintln!("{}:\n{}", recording.name, end_of(&cluster.tidb_log()));
+            drop(cluster);
+            cluster = Cluster::start(release).await;
+            feed = Feed::connect(cluster.pd_url()).await;
+        }
+    }
+    apart.finish(&ran);
+    report
+}
+
+/// Runs one file; false if the cluster did not survive it.
+async fn run_file(
+    cluster: &mut Cluster,
+    feed: &mut Feed,
+    release: &'static str,
+    recording: &Recording,
+    told: &mut dyn FnMut(&Statement, Differences),
+) -> bool {
+    start_afresh(cluster).await;
+    let client = cluster.client().await;
+    let version: TidbVersion = release.parse().unwrap();
+    let before = catalog(&client, release).await;
+    let mut comparison = Comparison::new(version, system_tables(&before));
+    let mut sessions: HashMap<String, Conn> = HashMap::new();
+    for statement in &recording.statements {
+        let name = statement.session().to_owned();
+        if !sessions.contains_key(&name) {
+            let mut conn = cluster.sql().await;
+            // As the recording client had it.
+            conn.query_drop("SET NAMES utf8mb4 COLLATE utf8mb4_bin")
+                .await
+                .unwrap();
+            sessions.insert(name.clone(), conn);
+        }
+        let conn = sessions.get_mut(&name).unwrap();
+        let before = client.tso().await.unwrap();
+        let answer = match session::run(conn, statement.sql()).await {
+            Ok(answer) => answer,
+            Err(lost) => {
+                told(statement, vec![("lost", lost)]);
+                let rest = recording
+                    .statements
+                    .iter()
+                    .skip_while(|s| s.step() <= statement.step());
+                rest.for_each(|s| told(s, vec![("lost", "not run".to_owned())]));
+                return false;
+            }
+        };
+        let written = feed.since(before).await;
+        told(statement, comparison.compare(statement, &answer, &written));
+    }
+    for (_, conn) in sessions {
+        conn.disconnect().await.unwrap();
+    }
+    true
+}
+
+/// The last lines of a log.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+/// Leaves an empty database `test` and nothing else of the file before.
+async fn start_afresh(cluster: &mut Cluster) {
+    const KEPT: [&str; 5] = [
+        "information_schema",
+        "metrics_schema",
+        "performance_schema",
+        "mysql",
+        "sys",
+    ];
+    let mut conn = cluster.sql().await;
+    let databases: Vec<String> = conn.query("SHOW DATABASES").await.unwrap();
+    for database in databases {
+        if !KEPT.contains(&database.to_lowercase().as_str()) {
+            conn.query_drop(format!("DROP DATABASE `{database}`"))
+                .await
+                .unwrap();
+        }
+    }
+    conn.query_drop("CREATE DATABASE test").await.unwrap();
+    conn.disconnect().await.unwrap();
+}
+
+/// The ids of the server's own tables.
+fn system_tables(catalog: &embedded::tidb::catalog::Catalog) -> HashSet<i64> {
+    let tables = catalog.databases().flat_map(|db| db.tables());
+    tables.map(|table| table.id).collect()
+}
+
+/// What a comparison found: the aspect of an answer, and how it differs.
+pub(crate) type Differences = Vec<(&'static str, String)>;
