@@ -23,4 +23,4 @@ mod stack;
 
 pub use error::{ParseError, Place};
 pub use options::{ParseOptions, Release, SqlMode};
-pub use parse::{parse, parse_one, split};
+pub use parse::{parse, parse_expr, parse_one, split};

@@ -54,13 +54,29 @@ impl Snapshot {
 
     /// All pairs from `start` up to but not including `end` (empty: +inf), raw keys, in key order.
     pub async fn scan(&self, start: &[u8], end: &[u8]) -> Result<Vec<Pair>, ClientError> {
-        let mut backoff = self.client.backoff("scan a range");
         let mut out = Vec::new();
-        let mut from = Bytes::copy_from_slice(start);
+        let mut from = Some(Bytes::copy_from_slice(start));
+        while let Some(start) = from {
+            let (pairs, next) = self.page(&start, end).await?;
+            out.extend(pairs);
+            from = next;
+        }
+        Ok(out)
+    }
+
+    /// The first pairs from `start` up to but not including `end` (empty: +inf), at most 1024, and where to go on; none
+    /// at the end.
+    pub async fn page(
+        &self,
+        start: &[u8],
+        end: &[u8],
+    ) -> Result<(Vec<Pair>, Option<Bytes>), ClientError> {
+        let mut backoff = self.client.backoff("scan a range");
+        let start = Bytes::copy_from_slice(start);
         loop {
-            let region = self.client.region_of(&from, &mut backoff).await?;
+            let region = self.client.region_of(&start, &mut backoff).await?;
             let request = kv::ScanRequest {
-                start_key: from.clone(),
+                start_key: start.clone(),
                 end_key: Bytes::copy_from_slice(end),
                 limit: SCAN_PAGE,
                 version: self.ts,
@@ -83,15 +99,19 @@ impl Snapshot {
             }
             let full = reply.pairs.len() >= SCAN_PAGE as usize;
             let last = reply.pairs.last().map(|p| p.key.clone());
-            out.extend(reply.pairs.into_iter().map(|p| Pair {
-                key: p.key,
-                value: p.value,
-            }));
-            from = match (full, last) {
-                (true, Some(last)) => after(&last),
-                _ if region.end.is_empty() => return Ok(out),
+            let pairs = reply
+                .pairs
+                .into_iter()
+                .map(|p| Pair {
+                    key: p.key,
+                    value: p.value,
+                })
+                .collect();
+            let next = match (full, last) {
+                (true, Some(last)) => Some(after(&last)),
+                _ if region.end.is_empty() => None,
                 _ => match keys::decode(&region.end) {
-                    Some(next) => next.into(),
+                    Some(next) => Some(next.into()),
                     None => {
                         return Err(ClientError::Malformed {
                             what: "scan a range",
@@ -100,9 +120,8 @@ impl Snapshot {
                     }
                 },
             };
-            if !end.is_empty() && &*from >= end {
-                return Ok(out);
-            }
+            let next = next.filter(|next: &Bytes| end.is_empty() || &**next < end);
+            return Ok((pairs, next));
         }
     }
 }

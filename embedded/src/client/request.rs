@@ -27,7 +27,9 @@ macro_rules! region_requests {
         impl RegionRequest for kv::$request {
             type Reply = kv::$reply;
 
-            fn set_context(&mut self, context: kv::Context) {
+            fn set_context(&mut self, mut context: kv::Context) {
+                // Who writes is the request's to say, where to is the region's.
+                context.txn_source = self.context.as_ref().map_or(0, |own| own.txn_source);
                 self.context = Some(context);
             }
 

@@ -26,6 +26,26 @@ pub enum Change {
     Delete,
 }
 
+/// Who writes a transaction, as a change feed sees it (TiDB's `txn_source`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// A user: every feed has it.
+    #[default]
+    User,
+    /// A reorganisation, which writes rows again that are there already: no feed has it.
+    Reorganization,
+}
+
+impl Source {
+    /// TiDB's number: the reorganisations' bits lie above the byte of those who replicate.
+    fn number(self) -> u64 {
+        match self {
+            Self::User => 0,
+            Self::Reorganization => 1 << 8,
+        }
+    }
+}
+
 /// When a transaction took place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
@@ -53,6 +73,18 @@ impl Client {
         primary: &[u8],
         changes: BTreeMap<Bytes, Change>,
     ) -> Result<Committed, ClientError> {
+        self.commit_as(Source::User, start_ts, primary, changes)
+            .await
+    }
+
+    /// [`Client::commit`] of what `source` writes.
+    pub async fn commit_as(
+        &self,
+        source: Source,
+        start_ts: Ts,
+        primary: &[u8],
+        changes: BTreeMap<Bytes, Change>,
+    ) -> Result<Committed, ClientError> {
         let primary = Bytes::copy_from_slice(primary);
         if !changes.contains_key(&primary) {
             return Err(ClientError::Refused {
@@ -73,7 +105,14 @@ impl Client {
                     let primary = primary.clone();
                     Box::pin(async move {
                         client
-                            .prewrite(start_ts, &primary, &region, batch, size, &mut backoff)
+                            .prewrite(
+                                (source, start_ts),
+                                &primary,
+                                &region,
+                                batch,
+                                size,
+                                &mut backoff,
+                            )
                             .await
                     })
                 },
@@ -148,7 +187,7 @@ impl Client {
 
     async fn prewrite(
         &self,
-        start_ts: Ts,
+        (source, start_ts): (Source, Ts),
         primary: &Bytes,
         region: &Region,
         batch: Batch,
@@ -175,6 +214,10 @@ impl Client {
             start_version: start_ts,
             lock_ttl: LOCK_TTL_MS,
             txn_size,
+            context: Some(kv::Context {
+                txn_source: source.number(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         loop {

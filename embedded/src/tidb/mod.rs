@@ -6,6 +6,7 @@ pub mod codec;
 pub mod front;
 pub mod identity;
 pub mod mariadb;
+pub mod partition;
 pub mod planning;
 mod start;
 mod status;

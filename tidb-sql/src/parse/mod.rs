@@ -18,7 +18,7 @@ mod table;
 
 use cursor::Cursor;
 
-use crate::ast::Statement;
+use crate::ast::{Expr, Statement};
 use crate::{ParseError, ParseOptions, Place, lexer};
 
 /// Reads a text of any number of statements.
@@ -44,6 +44,16 @@ pub fn parse_one(text: &str, options: &ParseOptions) -> Result<Statement, ParseE
         (Some(one), 0) => Ok(one),
         (None, _) => Err(ParseError::NotOne { found: 0 }),
         (Some(_), others) => Err(ParseError::NotOne { found: others + 1 }),
+    }
+}
+
+/// Reads a text that is one expression.
+pub fn parse_expr(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
+    let mut cursor = Cursor::new(text, options)?;
+    let expr = cursor.expr()?;
+    match cursor.at_end() {
+        true => Ok(expr),
+        false => Err(cursor.unexpected()),
     }
 }
 

@@ -15,12 +15,14 @@ use super::binlog::stream::BinlogStream;
 use super::effect::NetEffect;
 use super::handle::{Abandoned, ApplyHandle, Desk, Progress, Request, connect};
 use super::record::{INTENT_KEY, Intent, encode};
+use super::reorganize;
 use super::table::{TableMapping, full_name};
 use super::writer::{Changes, Writer};
 use super::{ApplyError, Gtid};
 use crate::client::Change;
-use crate::tidb::catalog::{Catalog, Mutation, Plan};
+use crate::tidb::catalog::{Catalog, Mutation, Plan, TableInfo};
 use crate::tidb::codec::keys::table_prefix;
+use crate::tidb::partition::Partitioning;
 use crate::tidb::wire::WireError;
 
 /// Events read ahead of the writer.
@@ -41,6 +43,8 @@ pub struct Applier {
     pending: Option<Pending>,
     group: Option<Group>,
     tables: HashMap<u64, Option<TableMapping>>,
+    /// The partitions of tables by the table's id, as long as its description is the same.
+    partitions: HashMap<i64, (Arc<TableInfo>, Option<Arc<Partitioning>>)>,
     desk: Desk,
 }
 
@@ -80,6 +84,7 @@ impl Applier {
             pending: pending.map(|(intent, plan)| Pending { intent, plan }),
             group: None,
             tables: HashMap::new(),
+            partitions: HashMap::new(),
             desk,
         };
         (applier, handle)
@@ -169,7 +174,7 @@ impl Applier {
         Ok(())
     }
 
-    fn mapping(&self, map: &TableMap) -> Result<Option<TableMapping>, ApplyError> {
+    fn mapping(&mut self, map: &TableMap) -> Result<Option<TableMapping>, ApplyError> {
         if OWN_DATABASES.contains(&map.schema.as_str()) {
             return Ok(None);
         }
@@ -179,7 +184,25 @@ impl Applier {
                 .ok_or_else(|| ApplyError::NoTable {
                     table: full_name(map),
                 })?;
-        TableMapping::new(map.clone(), Arc::clone(info)).map(Some)
+        let info = Arc::clone(info);
+        let partitions = self.partitions_of(&info)?;
+        TableMapping::new(map.clone(), info, partitions).map(Some)
+    }
+
+    /// A table's partitions. They are read once for each description: every statement describes its tables again.
+    fn partitions_of(
+        &mut self,
+        info: &Arc<TableInfo>,
+    ) -> Result<Option<Arc<Partitioning>>, ApplyError> {
+        if let Some((known, partitions)) = self.partitions.get(&info.id)
+            && Arc::ptr_eq(known, info)
+        {
+            return Ok(partitions.clone());
+        }
+        let partitions = Partitioning::of(info)?.map(Arc::new);
+        let entry = (Arc::clone(info), partitions.clone());
+        self.partitions.insert(info.id, entry);
+        Ok(partitions)
     }
 
     async fn query(&mut self, sql: String) -> Result<(), ApplyError> {
@@ -243,10 +266,13 @@ impl Applier {
     async fn carry_out(&mut self, gtid: Gtid, pending: Pending) -> Result<(), ApplyError> {
         let Pending { mut intent, plan } = pending;
         let before = self.writer.gtid();
-        let known: BTreeSet<i64> = self.catalog.table_ids().collect();
+        let known: BTreeSet<i64> = self.catalog.physical_ids().collect();
         while intent.starts.len() < plan.len() {
             let step = intent.starts.len();
             let last = step + 1 == plan.len();
+            for rows in plan.moves.iter().filter(|rows| rows.before == step) {
+                reorganize::move_rows(&mut self.writer, rows).await?;
+            }
             let mut mutations = Vec::new();
             let committed = self
                 .writer
@@ -281,13 +307,13 @@ impl Applier {
         Ok(())
     }
 
-    /// Gives each table that is not among the `known` ones a region of its own, as TiDB does (its `split-table`). Readers
+    /// Gives each table and partition that is not among the `known` ones a region of its own, as TiDB does (its `split-table`). Readers
     /// count on it: the range of a table's region has a start. A table works without, and so TiDB only logs a failure.
     async fn split_regions(&self, known: &BTreeSet<i64>) {
-        for table in self.catalog.table_ids().filter(|id| !known.contains(id)) {
+        for table in self.catalog.physical_ids().filter(|id| !known.contains(id)) {
             let key = Bytes::from(table_prefix(table));
             if let Err(error) = self.writer.client().split_at(key).await {
-                tracing::warn!(%error, table, "a new table has no region of its own");
+                tracing::warn!(%error, table, "a new table or partition has no region of its own");
             }
         }
     }

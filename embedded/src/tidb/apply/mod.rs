@@ -15,6 +15,7 @@ pub mod effect;
 pub mod gtid;
 pub mod handle;
 pub mod record;
+mod reorganize;
 pub mod table;
 pub mod writer;
 
@@ -27,6 +28,7 @@ use binlog::BinlogError;
 
 use super::catalog::{CatalogError, DdlError};
 use super::codec::CodecError;
+use super::partition::PartitionError;
 use super::wire::WireError;
 use crate::client::ClientError;
 
@@ -44,6 +46,17 @@ pub enum ApplyError {
     #[error("encode a row of {table}: {source}")]
     Row {
         /// Database and table.
+        table: String,
+        /// Why.
+        source: CodecError,
+    },
+    /// A row's partition is not known.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    /// A key that a reorganisation of partitions reads is no row's.
+    #[error("move rows of table {table:?} to other partitions: {source}")]
+    Move {
+        /// The table.
         table: String,
         /// Why.
         source: CodecError,

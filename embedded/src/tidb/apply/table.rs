@@ -9,6 +9,7 @@ use super::binlog::value;
 use super::effect::NetEffect;
 use crate::tidb::catalog::TableInfo;
 use crate::tidb::codec::{Datum, row};
+use crate::tidb::partition::Partitioning;
 use crate::tidb::wire::Reader;
 
 /// The invisible column that tells apart the rows of a table without a clustered primary key.
@@ -26,6 +27,7 @@ enum Target {
 pub struct TableMapping {
     wire: TableMap,
     info: Arc<TableInfo>,
+    partitions: Option<Arc<Partitioning>>,
     targets: Vec<Target>,
 }
 
@@ -36,7 +38,11 @@ struct Image {
 
 impl TableMapping {
     /// Matches columns by their names.
-    pub fn new(wire: TableMap, info: Arc<TableInfo>) -> Result<Self, ApplyError> {
+    pub fn new(
+        wire: TableMap,
+        info: Arc<TableInfo>,
+        partitions: Option<Arc<Partitioning>>,
+    ) -> Result<Self, ApplyError> {
         let differs = |why: String| ApplyError::Columns {
             table: full_name(&wire),
             why,
@@ -65,6 +71,7 @@ impl TableMapping {
         Ok(Self {
             wire,
             info,
+            partitions,
             targets,
         })
     }
@@ -128,12 +135,22 @@ impl TableMapping {
         Ok(image)
     }
 
+    /// The table that keeps a row: its partition, which has the table's description under its own id.
+    fn physical(&self, image: &Image) -> Result<&Arc<TableInfo>, ApplyError> {
+        match &self.partitions {
+            None => Ok(&self.info),
+            Some(partitions) => Ok(partitions.locate(&image.values)?),
+        }
+    }
+
     fn key(&self, image: &Image) -> Result<Vec<u8>, ApplyError> {
-        row::row_key(&self.info, &image.values, image.row_id).map_err(|source| self.failed(source))
+        let table = self.physical(image)?;
+        row::row_key(table, &image.values, image.row_id).map_err(|source| self.failed(source))
     }
 
     fn encode(&self, image: &Image) -> Result<(Vec<u8>, Vec<u8>), ApplyError> {
-        row::encode(&self.info, &image.values, image.row_id).map_err(|source| self.failed(source))
+        let table = self.physical(image)?;
+        row::encode(table, &image.values, image.row_id).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: crate::tidb::codec::CodecError) -> ApplyError {
@@ -236,7 +253,10 @@ mod tests {
         let (Event::Table(map), Event::Rows(rows)) = (event(TABLE), event(ROW)) else {
             panic!("the recorded events are a table and its rows");
         };
-        (TableMapping::new(map, Arc::new(table())).unwrap(), rows)
+        (
+            TableMapping::new(map, Arc::new(table()), None).unwrap(),
+            rows,
+        )
     }
 
     #[test]
@@ -310,13 +330,13 @@ mod tests {
         };
         let mut more = map.clone();
         more.columns[3].name = "other".to_owned();
-        let error = TableMapping::new(more, Arc::new(table()))
+        let error = TableMapping::new(more, Arc::new(table()), None)
             .unwrap_err()
             .to_string();
         assert!(error.contains("no column \"other\""), "{error}");
         let mut fewer = map;
         fewer.columns.pop();
-        let error = TableMapping::new(fewer, Arc::new(table()))
+        let error = TableMapping::new(fewer, Arc::new(table()), None)
             .unwrap_err()
             .to_string();
         assert!(error.contains("MariaDB has no column \"j\""), "{error}");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::record::{APPLIED_KEY, Applied, encode};
 use super::{ApplyError, Gtid};
-use crate::client::{Change, Client, ClientError, Committed, Ts};
+use crate::client::{Change, Client, ClientError, Committed, Source, Ts};
 
 /// Pause before a transaction is tried again after the client's own retries were used up.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -48,6 +48,16 @@ impl Writer {
     pub async fn commit(
         &mut self,
         gtid: Gtid,
+        build: impl FnMut(Ts) -> Result<Changes, ApplyError>,
+    ) -> Result<Committed, ApplyError> {
+        self.commit_as(Source::User, gtid, build).await
+    }
+
+    /// [`Writer::commit`] of what `source` writes.
+    pub async fn commit_as(
+        &mut self,
+        source: Source,
+        gtid: Gtid,
         mut build: impl FnMut(Ts) -> Result<Changes, ApplyError>,
     ) -> Result<Committed, ApplyError> {
         let position = encode(&Applied {
@@ -61,7 +71,11 @@ impl Writer {
                 Bytes::from_static(APPLIED_KEY),
                 Change::Put(position.clone()),
             );
-            match self.client.commit(start_ts, APPLIED_KEY, changes).await {
+            let committed = self
+                .client
+                .commit_as(source, start_ts, APPLIED_KEY, changes)
+                .await;
+            match committed {
                 Ok(committed) => break committed,
                 Err(error) => pause_after(error).await?,
             }

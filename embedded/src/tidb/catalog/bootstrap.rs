@@ -94,6 +94,7 @@ fn system_table(
     columns: Vec<ColumnDef>,
 ) -> Result<TableInfo, DdlError> {
     let def = CreateTable {
+        partition: None,
         name: TableName {
             database: Some("mysql".to_owned()),
             table: name.to_owned(),

@@ -5,7 +5,7 @@
 //! key carry an invisible `_tidb_rowid`.
 
 use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
-use super::{DdlError, TidbVersion, ddl::unsupported, show};
+use super::{DdlError, TidbVersion, ddl::unsupported, mariadb_partition, show};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
@@ -95,6 +95,9 @@ pub(crate) fn create_table(
     out.push_str(" ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
     if table.auto_inc_id > 1 {
         let _ = write!(out, " AUTO_INCREMENT={}", table.auto_inc_id);
+    }
+    if let Some(partitions) = mariadb_partition::clause(query, table)? {
+        let _ = write!(out, " {partitions}");
     }
     Ok(out)
 }
@@ -193,7 +196,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// A string literal that means the same whether backslashes escape or not.
-fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     if text.contains(['\\', '\0']) {
         return format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(text));
     }

@@ -8,6 +8,7 @@ use super::model::{DbInfo, Job, SchemaDiff, TableInfo};
 use super::{CatalogError, DdlError, TidbVersion, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A key and what happens to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +74,23 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// The error to answer with once the plan is carried out: `DROP TABLE` of tables of which some do not exist.
     pub failure: Option<Failure>,
+    /// Rows that move in TiKV on the way.
+    pub moves: Vec<RowMove>,
     pub(super) version: Option<TidbVersion>,
     pub(super) steps: Vec<Vec<Write>>,
+}
+
+/// Rows that a reorganisation of partitions writes again under other ids, before a transaction of its plan.
+#[derive(Debug, Clone)]
+pub struct RowMove {
+    /// The transaction that they have to be there for, from 0.
+    pub before: usize,
+    /// The table that they are rows of.
+    pub table: Arc<TableInfo>,
+    /// The physical tables that they are in.
+    pub from: Vec<i64>,
+    /// The table with the partitions that they go to.
+    pub into: Arc<TableInfo>,
 }
 
 /// One write of a step, before its timestamps are known.

@@ -1,7 +1,8 @@
 //! `SHOW CREATE TABLE` and `SHOW CREATE DATABASE` as TiDB prints them from its own description.
 
 use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
-use super::{TidbVersion, charset, time_zone};
+pub(crate) use super::show_partition::definitions as partition_definitions;
+use super::{TidbVersion, charset, show_partition, time_zone};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
@@ -61,6 +62,9 @@ pub fn create_table(table: &TableInfo, options: ShowOptions) -> String {
     }
     if !table.comment.is_empty() {
         let _ = write!(out, " COMMENT='{}'", escaped(&table.comment));
+    }
+    if let Some(partition) = table.partitions() {
+        out.push_str(&show_partition::clause(table.written_by(), partition));
     }
     out
 }
@@ -298,11 +302,11 @@ fn members(ft: &FieldType) -> String {
     members.join(",")
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

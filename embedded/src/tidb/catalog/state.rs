@@ -188,11 +188,12 @@ impl Catalog {
         self.database(database)?.table(name)
     }
 
-    /// The ids of all tables.
-    pub fn table_ids(&self) -> impl Iterator<Item = i64> {
+    /// The ids under which rows and index entries are kept: of tables, and of the partitions of those that have some.
+    pub fn physical_ids(&self) -> impl Iterator<Item = i64> {
         self.databases
             .values()
-            .flat_map(|db| db.tables.keys().copied())
+            .flat_map(|db| db.tables.values())
+            .flat_map(|table| table.physical_ids())
     }
 
     /// A table and its database by the table's id.

@@ -324,6 +324,25 @@ fn put_key_part(
     datum::put_key(out, &Datum::Bytes(key), shape)
 }
 
+/// Appends a column's value as bytes that compare as the values do, strings under their collation.
+pub(crate) fn put_column_key(
+    out: &mut Vec<u8>,
+    table: &TableInfo,
+    offset: usize,
+    value: &Datum,
+) -> Result<(), CodecError> {
+    let part = IndexColumn {
+        name: table
+            .columns
+            .get(offset)
+            .map(|column| column.name.clone())
+            .unwrap_or_default(),
+        offset,
+        length: -1,
+    };
+    put_key_part(out, table, key_column(table, &part)?, &part, value)
+}
+
 /// The first `n` UTF-8 characters.
 fn prefix_chars(text: &[u8], n: usize) -> &[u8] {
     let end = text

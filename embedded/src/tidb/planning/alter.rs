@@ -93,7 +93,10 @@ impl Reader<'_> {
             | AlterSpec::Force
             | AlterSpec::Keys(_)
             | AlterSpec::Validation(_) => Change::Nothing,
-            other => return Err(self.unsupported(name_of(other))),
+            other => match self.partition_change(other)? {
+                Some(change) => Change::Partition(Box::new(change)),
+                None => return Err(self.unsupported(name_of(other))),
+            },
         });
         Ok(())
     }

@@ -5,6 +5,7 @@
 mod alter;
 mod column;
 mod key;
+mod partition;
 mod statement;
 mod table;
 

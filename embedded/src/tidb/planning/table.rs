@@ -16,9 +16,6 @@ impl Reader<'_> {
                 "'CREATE TABLE ... SELECT' is not implemented yet",
             ));
         }
-        if table.partition.is_some() {
-            return Err(self.unsupported("partitioned tables"));
-        }
         let columns = table
             .columns
             .iter()
@@ -34,6 +31,11 @@ impl Reader<'_> {
             columns,
             indexes,
             options: self.table_options(&table.options)?,
+            partition: table
+                .partition
+                .as_ref()
+                .map(|by| self.partition_by(by))
+                .transpose()?,
         })
     }
 

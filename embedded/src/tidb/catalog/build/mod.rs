@@ -3,6 +3,9 @@
 pub(crate) mod column;
 pub(crate) mod default;
 pub(crate) mod index;
+pub(crate) mod partition;
+pub(crate) mod partition_expr;
+pub(crate) mod partition_interval;
 pub(crate) mod statement;
 pub(crate) mod table;
 pub(crate) mod types;

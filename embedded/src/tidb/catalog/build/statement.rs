@@ -1,5 +1,7 @@
 //! DDL statements reduced to what is served. Reading one from the parser's tree refuses everything else by name.
 
+use tidb_sql::ast::{Expr, PartitionBy, PartitionDef, PartitionNames};
+
 pub(crate) use super::default::DefaultValue;
 pub(crate) use super::types::TypeSpec;
 pub(crate) use crate::tidb::catalog::ddl::Position;
@@ -69,6 +71,7 @@ pub(crate) struct CreateTable {
     pub(crate) columns: Vec<ColumnDef>,
     pub(crate) indexes: Vec<IndexDef>,
     pub(crate) options: TableOptions,
+    pub(crate) partition: Option<PartitionBy>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -175,6 +178,41 @@ pub(crate) enum Change {
         convert: bool,
     },
     AutoIncrement(u64),
+    Partition(Box<PartitionChange>),
     /// What TiDB accepts and ignores: ENGINE, ALGORITHM, LOCK, ORDER BY and the like.
     Nothing,
+}
+
+/// A change of a table's partitions.
+#[derive(Debug, Clone)]
+pub(crate) enum PartitionChange {
+    Add {
+        definitions: Vec<PartitionDef>,
+        /// PARTITIONS n, of HASH and KEY.
+        count: Option<u64>,
+        if_not_exists: bool,
+    },
+    Drop {
+        names: Vec<String>,
+        if_exists: bool,
+    },
+    Truncate(PartitionNames),
+    Coalesce(u64),
+    Reorganize {
+        names: Vec<String>,
+        into: Vec<PartitionDef>,
+    },
+    Exchange {
+        partition: String,
+        table: TableName,
+        validation: bool,
+    },
+    By(PartitionBy),
+    Remove,
+    /// FIRST PARTITION LESS THAN: drops those before.
+    First(Expr),
+    /// LAST PARTITION LESS THAN: adds those up to it.
+    Last(Expr),
+    /// CHECK, OPTIMIZE, REPAIR, REBUILD and the like, which TiDB reads and refuses.
+    Refused(&'static str),
 }

@@ -2,6 +2,7 @@
 
 use super::super::build::column as build_column;
 use super::super::build::index as build_index;
+use super::super::build::partition as build_partition;
 use super::super::build::statement::{
     Change, CharsetClause, ColumnDef, IndexDef, IndexKind, TableName,
 };
@@ -13,7 +14,7 @@ use super::column::{
 };
 use super::modify::{self, checked};
 use super::planner::Planner;
-use super::{index, names, rename, sql_error};
+use super::{index, names, partition_change, partition_error, rename, sql_error};
 use std::sync::Arc;
 
 /// Carries out the changes in order.
@@ -29,6 +30,9 @@ pub(crate) fn alter(
     for change in changes {
         if let Change::Rename(to) = change {
             return rename_to(p, db, &info, to);
+        }
+        if let Change::Partition(what) = change {
+            return partition_change::change(p, db, &info, what);
         }
         if let Some((changed, clause)) = one(p, &db.info, &info, change)? {
             info = Arc::new(changed);
@@ -60,6 +64,12 @@ fn check_combination(p: &Planner<'_>, changes: &[Change]) -> Result<(), DdlError
         return Err(sql_error::refused(
             8200,
             "Unsupported multi schema change for rename table",
+        ));
+    }
+    if changes.iter().any(|c| matches!(c, Change::Partition(_))) {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported multi schema change for partition management",
         ));
     }
     Err(p.unsupported("several changes in one ALTER TABLE"))
@@ -113,8 +123,33 @@ fn one(
         }
         Change::Charset { clause, convert } => table_charset(p, db, table, clause, *convert)?,
         Change::AutoIncrement(base) => auto_increment(p, db, table, *base)?,
-        Change::Rename(_) | Change::Nothing => None,
+        Change::Rename(_) | Change::Partition(_) | Change::Nothing => None,
     })
+}
+
+fn partition_builder<'a>(p: &Planner<'a>, table: &'a TableInfo) -> build_partition::Builder<'a> {
+    build_partition::Builder {
+        version: p.version(),
+        query: p.query,
+        table,
+    }
+}
+
+/// A column that the table is partitioned by stays.
+fn keeps_partitions(
+    p: &Planner<'_>,
+    table: &TableInfo,
+    column: &ColumnInfo,
+) -> Result<(), DdlError> {
+    let Some(partition) = table.partitions() else {
+        return Ok(());
+    };
+    let builder = partition_builder(p, table);
+    let columns = build_partition::partition_columns(&builder, partition);
+    match columns.contains(&column.offset) {
+        true => Err(partition_error::column_in_function(&column.name.o)),
+        false => Ok(()),
+    }
 }
 
 fn position_clause(position: &Position) -> String {
@@ -209,6 +244,7 @@ fn drop(
             Err(error)
         };
     };
+    keeps_partitions(p, table, column)?;
     if table.columns.len() == 1 {
         return Err(sql_error::no_columns_left(&column.name.o));
     }
@@ -259,6 +295,9 @@ fn change_column(
     }
     check_position(table, position)?;
     let column = checked(p, table, old, def)?;
+    if column.name.l != old.name.l || column.field_type.tp != old.field_type.tp {
+        keeps_partitions(p, table, old)?;
+    }
     let clause = format!(
         "CHANGE COLUMN {} {}{}",
         mariadb::quoted(&old.name.o),
@@ -288,6 +327,7 @@ fn rename_column(
         return Err(sql_error::duplicate_column(to));
     }
     build_column::check_name("column", to)?;
+    keeps_partitions(p, table, old)?;
     let column = ColumnInfo {
         name: CiStr::new(to),
         ..old.clone()
@@ -377,6 +417,12 @@ fn add_index(
         };
     }
     let info = build_index::index(p.version(), def, CiStr::new(name), &table.columns)?;
+    if let (true, Some(partition)) = (info.is_unique, table.partitions()) {
+        let builder = partition_builder(p, table);
+        let columns = build_partition::partition_columns(&builder, partition);
+        let parts: Vec<usize> = info.columns.iter().map(|part| part.offset).collect();
+        build_partition::check_key(&builder, &columns, &parts, is_primary, &info.name.o)?;
+    }
     let clause = format!("ADD {}", mariadb::index(&info));
     let args = index_args_v4(def, &info.name, info.is_unique);
     Ok(Some((index::add(p, db, table, info, args), Some(clause))))

@@ -1,10 +1,11 @@
 //! CREATE, ALTER and DROP DATABASE.
 
-use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, Tree};
+use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::{QueuedJob, Write};
 use super::super::{Database, DdlError};
 use super::planner::{Planner, on_db};
 use super::sql_error;
+use std::sync::Arc;
 
 /// `CREATE DATABASE`.
 pub(crate) fn create(
@@ -93,7 +94,7 @@ pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(
         return if if_exists { p.note(error) } else { Err(error) };
     };
     let mut info = db.info.clone();
-    let tables: Vec<i64> = db.tables().map(|t| t.id).collect();
+    let tables: Vec<i64> = db.tables().flat_map(logical_and_physical).collect();
     let args = if p.modern() {
         Tree::Object(vec![("fk_check", p.session.foreign_key_checks.into())])
     } else {
@@ -128,7 +129,7 @@ pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(
     };
     queued.job.binlog.db_info = Some(Box::new(info.clone()));
     let mut writes = vec![Write::DeleteDb(info.id)];
-    writes.extend(tables.iter().map(|id| Write::DeleteTable(info.id, *id)));
+    writes.extend(db.tables().map(|t| Write::DeleteTable(info.id, t.id)));
     writes.extend(
         db.members()
             .keys()
@@ -148,4 +149,11 @@ fn involve(p: &Planner<'_>, queued: &mut QueuedJob, db: &DbInfo) {
             mode: 0,
         }];
     }
+}
+
+/// The table's id and those of its partitions, in the order in which TiDB lists what a garbage collector is to remove.
+fn logical_and_physical(table: &Arc<TableInfo>) -> Vec<i64> {
+    let mut ids = vec![table.id];
+    ids.extend(table.partitions().map(|p| p.ids()).unwrap_or_default());
+    ids
 }

@@ -3,11 +3,17 @@
 mod alter;
 mod column;
 mod database;
+mod exchange;
 mod index;
 mod modify;
 mod names;
+mod partition;
+mod partition_change;
+pub(crate) mod partition_error;
+mod partition_sugar;
 mod planner;
 mod rename;
+mod reorganize;
 mod run;
 pub(crate) mod sql_error;
 mod table;

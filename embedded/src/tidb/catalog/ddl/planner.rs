@@ -14,6 +14,8 @@ pub(crate) struct Planner<'a> {
     /// The statement as typed.
     pub(crate) query: &'a str,
     pub(crate) plan: Plan,
+    /// The statement as TiDB itself writes it into the job, where it is not the one typed.
+    pub(crate) rewritten: Option<String>,
     last_id: i64,
     schema_version: i64,
     jobs_finished: u64,
@@ -41,6 +43,7 @@ impl<'a> Planner<'a> {
                 version: Some(catalog.version()),
                 ..Plan::default()
             },
+            rewritten: None,
             last_id: catalog.last_global_id(),
             schema_version: catalog.schema_version(),
             jobs_finished: catalog.jobs_finished(),
@@ -62,6 +65,12 @@ impl<'a> Planner<'a> {
         self.last_id += 1;
         self.ids_pending = true;
         self.last_id
+    }
+
+    /// Records the ids that were taken since the job was queued.
+    pub(crate) fn take_ids(&mut self) -> Write {
+        self.ids_pending = false;
+        Write::GlobalId(self.last_id)
     }
 
     /// A difference between two schema versions, at a new version.
@@ -196,7 +205,7 @@ impl<'a> Planner<'a> {
             real_start_ts: modern.then_some(0),
             start_ts: 0,
             dependency_id: 0,
-            query: self.query.to_owned(),
+            query: self.rewritten.as_deref().unwrap_or(self.query).to_owned(),
             binlog: HistoryInfo {
                 multiple_table_infos: modern.then_some(None),
                 ..HistoryInfo::default()
@@ -285,6 +294,11 @@ fn keeps_args(action: Action) -> bool {
             | Action::DropColumn
             | Action::ModifyColumn
             | Action::MultiSchemaChange
+            | Action::DropTablePartition
+            | Action::TruncateTablePartition
+            | Action::ReorganizePartition
+            | Action::AlterTablePartitioning
+            | Action::RemovePartitioning
     )
 }
 

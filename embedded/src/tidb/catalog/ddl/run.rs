@@ -5,7 +5,7 @@ use super::super::build::{self, column::check_name};
 use super::super::model::{CiStr, SchemaState, TableInfo};
 use super::super::{Catalog, DdlError, Plan, Session, charset, mariadb};
 use super::planner::Planner;
-use super::{alter, database, names, rename, sql_error, table};
+use super::{alter, database, names, partition_sugar, rename, sql_error, table};
 
 /// Databases that cannot be changed.
 const SYSTEM: [&str; 5] = [
@@ -154,7 +154,20 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
     }
     let db = names::database(p, &def.name)?;
     let inherited = (db.info.charset.as_str(), db.info.collate.as_str());
-    let info = build::table::table(p.version(), p.session, def, inherited)?;
+    let mut info = build::table::table(p.version(), p.session, def, inherited)?;
+    if let Some(by) = &def.partition {
+        let builder = build::partition::Builder {
+            version: p.version(),
+            query: p.query,
+            table: &info,
+        };
+        let mut warnings = vec![];
+        info.partition = build::partition::partitions(&builder, by, &mut warnings)?;
+        p.plan.warnings.extend(warnings);
+        if let (Some(_), Some(partition)) = (&by.interval, &info.partition) {
+            p.rewritten = partition_sugar::interval_written_out(p.query, partition);
+        }
+    }
     if let Some(collation) = build::table::unknown_key_collation(&info) {
         return Err(p.unsupported(format!("clustered primary keys of collation {collation}")));
     }

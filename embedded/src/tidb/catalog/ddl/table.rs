@@ -3,6 +3,7 @@
 use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::{Write, start_of};
 use super::super::{Database, meta};
+use super::partition::{affect, give_ids, ids, pairs};
 use super::planner::{Planner, id_list, on_table};
 use crate::tidb::codec::keys;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -15,6 +16,9 @@ pub(crate) fn create(
     source: Option<(&DbInfo, &TableInfo)>,
 ) {
     table.id = p.new_id();
+    if let Some(partition) = &mut table.partition {
+        give_ids(p, partition);
+    }
     let fk_check = p.session.foreign_key_checks;
     let args = move |p: &Planner<'_>, table: &TableInfo| {
         let table = Tree::Table(Box::new(table.clone()));
@@ -104,63 +108,89 @@ pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
     info.state = SchemaState::None;
     p.touch(&mut info);
     let start_key = Tree::Text(BASE64_STANDARD.encode(keys::table_prefix(info.id)));
+    let partitions = table.partitions();
+    let old = partitions.map(|p| p.ids()).unwrap_or_default();
     queued.job.raw_args = if p.modern() {
         let rule = format!("schema/{}/{}", db.info.name.l, info.name.l);
-        Tree::Object(vec![
-            ("start_key", start_key),
-            ("old_rule_ids", Tree::List(vec![Tree::Text(rule)])),
-        ])
+        let names = partitions.iter().flat_map(|p| &p.definitions);
+        let mut rules: Vec<Tree> = names
+            .map(|d| Tree::Text(format!("{rule}/{}", d.name.l)))
+            .collect();
+        rules.push(Tree::Text(rule));
+        let mut members = vec![("start_key", start_key)];
+        members.extend((!old.is_empty()).then(|| ("old_partition_ids", ids(&old))));
+        members.push(("old_rule_ids", Tree::List(rules)));
+        Tree::Object(members)
     } else {
-        Tree::List(vec![start_key, Tree::List(vec![])])
+        Tree::List(vec![start_key, ids(&old)])
     };
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
     let diff = p.diff(Action::DropTable, db.info.id, info.id);
     let mut writes = vec![Write::DeleteTable(db.info.id, info.id)];
     writes.extend(delete_allocators(db, info.id));
     writes.push(Write::Diff(Box::new(diff)));
+    if !old.is_empty() {
+        affect(&mut writes, pairs(&old, &old));
+    }
     p.done(queued, SchemaState::None, writes);
 }
 
-/// Gives a table a new id without rows.
+/// Gives a table a new id without rows, and its partitions too.
 pub(crate) fn truncate(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
-    let new_id = p.new_id();
-    let args = if p.modern() {
-        Tree::Object(
-            [
-                p.session
-                    .foreign_key_checks
-                    .then_some(("fk_check", true.into())),
-                Some(("new_table_id", new_id.into())),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-        )
-    } else {
-        Tree::List(vec![new_id.into()])
+    let modern = p.modern();
+    let fk_check = p.session.foreign_key_checks;
+    let old = table.partitions().map(|p| p.ids()).unwrap_or_default();
+    let mut info = TableInfo {
+        id: p.new_id(),
+        ..table.clone()
     };
+    let new_id = info.id;
+    // 4.0's worker takes the partitions' ids, after the job has its own.
+    if let (true, Some(partition)) = (modern, &mut info.partition) {
+        give_ids(p, partition);
+    }
+    let new = match modern && !old.is_empty() {
+        true => info.physical_ids(),
+        false => vec![],
+    };
+    let args = |finished: bool| {
+        if !modern {
+            if !finished {
+                return Tree::List(vec![new_id.into()]);
+            }
+            let start_key = BASE64_STANDARD.encode(keys::table_prefix(table.id));
+            let old = match old.is_empty() {
+                true => Tree::Null,
+                false => ids(&old),
+            };
+            return Tree::List(vec![Tree::Text(start_key), old]);
+        }
+        let members = [
+            fk_check.then_some(("fk_check", true.into())),
+            Some(("new_table_id", new_id.into())),
+            (!new.is_empty()).then(|| ("new_partition_ids", ids(&new))),
+            (finished && !old.is_empty()).then(|| ("old_partition_ids", ids(&old))),
+        ];
+        Tree::Object(members.into_iter().flatten().collect())
+    };
+    let (queued_args, finished_args) = (args(false), args(true));
     let mut queued = p.enqueue(
         Action::TruncateTable,
         &on_table(&db.info, table),
-        args.clone(),
+        queued_args,
     );
     queued.table_ids = id_list([table.id, new_id]);
-    let info = TableInfo {
-        id: new_id,
-        ..table.clone()
-    };
-    let finished_args = if p.modern() {
-        args
-    } else {
-        let start_key = BASE64_STANDARD.encode(keys::table_prefix(table.id));
-        Tree::List(vec![Tree::Text(start_key), Tree::Null])
-    };
     let mut diff = p.diff(Action::TruncateTable, db.info.id, new_id);
     diff.old_table_id = table.id;
     p.submit(&mut queued);
+    let mut writes = vec![];
+    if let (false, Some(partition)) = (modern, &mut info.partition) {
+        give_ids(p, partition);
+        writes.push(p.take_ids());
+    }
     queued.job.raw_args = finished_args;
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
-    let mut writes = vec![Write::DeleteTable(db.info.id, table.id)];
+    writes.push(Write::DeleteTable(db.info.id, table.id));
     writes.extend(delete_allocators(db, table.id));
     writes.push(Write::PutTable(db.info.id, Box::new(info)));
     writes.push(Write::Diff(Box::new(diff)));

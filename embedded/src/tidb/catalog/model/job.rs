@@ -21,13 +21,20 @@ pub enum Action {
     SetDefaultValue = 15,
     ModifyTableComment = 17,
     RenameIndex = 18,
+    AddTablePartition = 19,
+    DropTablePartition = 20,
     ModifyTableCharset = 22,
+    TruncateTablePartition = 23,
     ModifySchemaCharset = 26,
     AddPrimaryKey = 32,
     DropPrimaryKey = 33,
     AlterIndexVisibility = 41,
+    ExchangeTablePartition = 42,
     RenameTables = 47,
     MultiSchemaChange = 61,
+    ReorganizePartition = 64,
+    AlterTablePartitioning = 71,
+    RemovePartitioning = 72,
 }
 
 impl Serialize for Action {

@@ -6,6 +6,7 @@ mod db;
 mod field_type;
 mod index;
 mod job;
+mod partition;
 mod table;
 mod tree;
 
@@ -14,6 +15,7 @@ pub use db::DbInfo;
 pub use field_type::{FieldType, Tp, flag};
 pub use index::{IndexColumn, IndexInfo};
 pub use job::*;
+pub use partition::{DEFAULT_VALUE, MAX_VALUE, PartitionDefinition, PartitionInfo, PartitionType};
 pub use table::TableInfo;
 pub use tree::Tree;
 

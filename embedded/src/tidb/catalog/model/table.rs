@@ -1,4 +1,4 @@
-use super::{CiStr, ColumnInfo, IndexInfo, Opaque, SchemaState, flag};
+use super::{CiStr, ColumnInfo, IndexInfo, Opaque, PartitionInfo, SchemaState, flag};
 use crate::tidb::catalog::TidbVersion;
 use serde::{Deserialize, Serialize};
 
@@ -86,8 +86,8 @@ pub struct TableInfo {
     pub auto_random_range_bits: Option<u64>,
     /// PRE_SPLIT_REGIONS.
     pub pre_split_regions: u64,
-    /// Partitions.
-    pub partition: Opaque,
+    /// Its partitions, if it has any.
+    pub partition: Option<PartitionInfo>,
     /// COMPRESSION.
     pub compression: String,
     /// Set for a view.
@@ -238,6 +238,17 @@ impl TableInfo {
     /// Whether records are found by `_tidb_rowid`.
     pub fn has_row_id(&self) -> bool {
         !self.pk_is_handle && self.is_common_handle != Some(true)
+    }
+
+    /// Its partitions, if it is partitioned.
+    pub fn partitions(&self) -> Option<&PartitionInfo> {
+        self.partition.as_ref().filter(|p| p.enable)
+    }
+
+    /// The ids under which rows and index entries are kept: the partitions', or its own.
+    pub fn physical_ids(&self) -> Vec<i64> {
+        self.partitions()
+            .map_or_else(|| vec![self.id], PartitionInfo::ids)
     }
 
     /// A column by its name in any case.

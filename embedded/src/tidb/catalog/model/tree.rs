@@ -1,4 +1,4 @@
-use super::{ColumnInfo, DbInfo, TableInfo};
+use super::{ColumnInfo, DbInfo, PartitionInfo, TableInfo};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A JSON value that keeps the order of members, for the parts of a job whose shape depends on its action.
@@ -22,6 +22,8 @@ pub enum Tree {
     Column(Box<ColumnInfo>),
     /// A column as 4.0 queues it, with the (always null) expressions of the parsed statement.
     NewColumn(Box<ColumnInfo>),
+    /// Partitions.
+    Partitions(Box<PartitionInfo>),
     /// A database.
     Db(Box<DbInfo>),
 }
@@ -87,6 +89,7 @@ impl Serialize for Tree {
                 default: (),
             }
             .serialize(out),
+            Self::Partitions(p) => p.serialize(out),
             Self::Db(d) => d.serialize(out),
         }
     }

@@ -1,0 +1,536 @@
+//! From `PARTITION BY` to a table's partitions, with what TiDB checks.
+
+use tidb_sql::ast::{
+    Expr, PartitionBy, PartitionDef, PartitionMethod, PartitionValues, TableOption,
+};
+
+use super::super::ddl::{partition_error as refuse, sql_error, unsupported};
+use super::super::model::{
+    CiStr, DEFAULT_VALUE, FieldType, MAX_VALUE, PartitionDefinition, PartitionInfo, PartitionType,
+    TableInfo, Tp,
+};
+use super::super::{DdlError, TidbVersion, Warning};
+use super::partition_expr::spelled;
+use crate::tidb::codec::{Datum, collate};
+use crate::tidb::partition::bound::{self, BoundError};
+use crate::tidb::partition::expr::{ExprError, Node};
+use crate::tidb::partition::{bound_key, columns_key, key_is_served};
+
+/// What a statement's partitions are made from.
+pub(crate) struct Builder<'a> {
+    pub(crate) version: TidbVersion,
+    /// The statement, for refusals.
+    pub(crate) query: &'a str,
+    /// The table, without partitions or with those it has.
+    pub(crate) table: &'a TableInfo,
+}
+
+/// Partitions as TiDB makes them, without ids: none where a release does not know the method and makes the table without.
+pub(crate) fn partitions(
+    b: &Builder<'_>,
+    by: &PartitionBy,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<PartitionInfo>, DdlError> {
+    let kind = kind(&by.method);
+    let linear = matches!(
+        by.method,
+        PartitionMethod::Hash { linear: true, .. } | PartitionMethod::Key { linear: true, .. }
+    );
+    count_matches(by, kind)?;
+    let mut warn = |message: String| {
+        warnings.push(Warning {
+            level: "Warning",
+            code: 8200,
+            message,
+        });
+    };
+    if b.version == TidbVersion::V4_0 {
+        let known = match &by.method {
+            PartitionMethod::Range(_) | PartitionMethod::Hash { linear: false, .. } => true,
+            PartitionMethod::RangeColumns(columns) => columns.len() == 1,
+            _ => false,
+        };
+        if !known || by.sub.is_some() {
+            warn("Unsupported partition type, treat as normal table".to_owned());
+            return Ok(None);
+        }
+    } else {
+        if by.sub.is_some() && kind.is_hashed() {
+            return Err(refuse::subpartition());
+        }
+        if linear {
+            let text = kind.text();
+            warn(format!(
+                "LINEAR {text} is not supported, using non-linear {text} instead"
+            ));
+        }
+        if by.sub.is_some() {
+            let text = kind.text();
+            warn(format!(
+                "Unsupported subpartitioning, only using {text} partitioning"
+            ));
+        }
+    }
+    let mut info = PartitionInfo::new(b.version, kind);
+    info.num = by.count.unwrap_or(by.definitions.len() as u64);
+    match &by.method {
+        PartitionMethod::Hash { expr, .. }
+        | PartitionMethod::Range(expr)
+        | PartitionMethod::List(expr) => {
+            checked(b, expr)?;
+            info.expr = spelled(b.version, expr);
+        }
+        PartitionMethod::Key { columns, .. }
+        | PartitionMethod::RangeColumns(columns)
+        | PartitionMethod::ListColumns(columns) => {
+            let names: Vec<CiStr> = columns.iter().map(|c| CiStr::new(&c.name)).collect();
+            set_columns(b, &mut info, names)?;
+        }
+    }
+    let generated;
+    let definitions = match &by.interval {
+        None => &by.definitions,
+        Some(interval) => {
+            generated = super::partition_interval::definitions(b, &info, by, interval)?;
+            &generated
+        }
+    };
+    info.definitions = match kind.is_hashed() {
+        true => hashed(
+            b,
+            &PartitionInfo::new(b.version, kind),
+            definitions,
+            info.num,
+        )?,
+        false => listed(b, &info, definitions)?,
+    };
+    check(b, &info)?;
+    check_keys(b, &info)?;
+    Ok(Some(info))
+}
+
+fn kind(method: &PartitionMethod) -> PartitionType {
+    match method {
+        PartitionMethod::Hash { .. } => PartitionType::Hash,
+        PartitionMethod::Key { .. } => PartitionType::Key,
+        PartitionMethod::Range(_) | PartitionMethod::RangeColumns(_) => PartitionType::Range,
+        PartitionMethod::List(_) | PartitionMethod::ListColumns(_) => PartitionType::List,
+    }
+}
+
+fn count_matches(by: &PartitionBy, kind: PartitionType) -> Result<(), DdlError> {
+    let listed = by.definitions.len() as u64;
+    let implied = kind.is_hashed() && by.count == Some(1);
+    if listed > 0 && by.count.is_some_and(|n| n != listed) && !implied {
+        return Err(refuse::wrong_number());
+    }
+    if !kind.is_hashed() && listed == 0 && by.interval.is_none() {
+        return Err(refuse::must_be_defined(kind));
+    }
+    if by.count == Some(0) {
+        return Err(sql_error::refused(
+            1504,
+            "Number of partitions = 0 is not an allowed value",
+        ));
+    }
+    Ok(())
+}
+
+/// The partitioning function, as TiDB allows it.
+pub(crate) fn checked(b: &Builder<'_>, expr: &Expr) -> Result<Node, DdlError> {
+    Node::compile(expr, b.table).map_err(|error| match error {
+        ExprError::UnknownColumn(name) => {
+            let place = match b.version {
+                TidbVersion::V4_0 => "expression",
+                TidbVersion::V8_5 => "partition function",
+            };
+            sql_error::unknown_column(&name, place)
+        }
+        ExprError::NotAllowed => refuse::function_not_allowed(),
+        ExprError::WrongArgument => refuse::wrong_expression(),
+        ExprError::ColumnType(name) => refuse::field_type(&name),
+        ExprError::NotServed(what) => unsupported(b.query, format!("PARTITION BY with {what}")),
+        _ => refuse::returns_wrong_type(),
+    })
+}
+
+fn set_columns(
+    b: &Builder<'_>,
+    info: &mut PartitionInfo,
+    mut names: Vec<CiStr>,
+) -> Result<(), DdlError> {
+    if info.kind == PartitionType::Key && names.is_empty() {
+        let handle = b.table.handle_column().map(|c| vec![c.name.clone()]);
+        let primary = || b.table.indexes.iter().find(|i| i.is_primary);
+        names = handle
+            .or_else(|| primary().map(|i| i.columns.iter().map(|c| c.name.clone()).collect()))
+            .ok_or_else(refuse::field_not_found)?;
+        info.is_empty_columns = Some(true);
+    }
+    for (n, name) in names.iter().enumerate() {
+        let column = b
+            .table
+            .column(&name.l)
+            .ok_or_else(refuse::field_not_found)?;
+        if names[..n].iter().any(|other| other.l == name.l) {
+            return Err(sql_error::refused(
+                1652,
+                format!("Duplicate partition field name '{}'", name.o),
+            ));
+        }
+        let ft = &column.field_type;
+        let by_value = ft.tp.is_integer()
+            || matches!(ft.tp, Tp::Date | Tp::Datetime | Tp::Duration)
+            || ft.tp.is_string() && !ft.tp.is_blob();
+        let allowed = match info.kind {
+            PartitionType::Key => !ft.tp.is_blob() && ft.tp != Tp::Json,
+            _ => by_value,
+        };
+        if !allowed {
+            return Err(refuse::field_type(&name.o));
+        }
+        let known =
+            !ft.tp.is_string() || !b.table.new_collations() || collate::is_known(&ft.collate);
+        if !known || info.kind == PartitionType::Key && !key_is_served(ft) {
+            return Err(unsupported(
+                b.query,
+                format!("partitions by column {:?}: its type or collation", name.o),
+            ));
+        }
+    }
+    info.columns = Some(names);
+    Ok(())
+}
+
+/// Partitions of HASH and KEY: those there are, those that are listed, and as many more as are asked for.
+pub(crate) fn hashed(
+    b: &Builder<'_>,
+    old: &PartitionInfo,
+    listed: &[PartitionDef],
+    count: u64,
+) -> Result<Vec<PartitionDefinition>, DdlError> {
+    too_many(b, count)?;
+    let mut out = Vec::new();
+    for n in 0..usize::try_from(count).unwrap_or(usize::MAX) {
+        let given = n
+            .checked_sub(old.definitions.len())
+            .and_then(|n| listed.get(n));
+        out.push(match (old.definitions.get(n), given) {
+            (Some(old), _) => PartitionDefinition {
+                id: 0,
+                ..old.clone()
+            },
+            (None, Some(given)) => {
+                if given.values != PartitionValues::None {
+                    return Err(wrong_values(&given.values));
+                }
+                named(b, given)?
+            }
+            (None, None) => PartitionDefinition::new(b.version, CiStr::new(format!("p{n}"))),
+        });
+    }
+    Ok(out)
+}
+
+/// Which values only another method has.
+fn wrong_values(values: &PartitionValues) -> DdlError {
+    match values {
+        PartitionValues::LessThan(_) => refuse::wrong_values("RANGE", "LESS THAN"),
+        _ => refuse::wrong_values("LIST", "IN"),
+    }
+}
+
+fn named(b: &Builder<'_>, def: &PartitionDef) -> Result<PartitionDefinition, DdlError> {
+    super::column::check_name("table", &def.name)?;
+    let mut out = PartitionDefinition::new(b.version, CiStr::new(&def.name));
+    for option in &def.options {
+        match option {
+            TableOption::Comment(text) => out.comment.clone_from(text),
+            TableOption::PlacementPolicy(_) => {
+                return Err(unsupported(b.query, "placement policies"));
+            }
+            _ => {}
+        }
+    }
+    Ok(out)
+}
+
+/// Partitions of RANGE and LIST.
+pub(crate) fn listed(
+    b: &Builder<'_>,
+    info: &PartitionInfo,
+    defs: &[PartitionDef],
+) -> Result<Vec<PartitionDefinition>, DdlError> {
+    let columns: Vec<&FieldType> = info
+        .columns()
+        .iter()
+        .filter_map(|name| b.table.column(&name.l))
+        .map(|column| &column.field_type)
+        .collect();
+    let mut out = Vec::with_capacity(defs.len());
+    for def in defs {
+        let mut definition = named(b, def)?;
+        match (&def.values, info.kind) {
+            (PartitionValues::LessThan(bounds), PartitionType::Range) => {
+                width(info, bounds.len())?;
+                let texts = bounds.iter().enumerate().map(|(n, bound)| match bound {
+                    Expr::MaxValue => Ok(MAX_VALUE.to_owned()),
+                    bound => constant(b, &def.name, bound, columns.get(n).copied())?
+                        .ok_or_else(refuse::null_in_less_than),
+                });
+                definition.less_than = Some(texts.collect::<Result<_, DdlError>>()?);
+            }
+            (PartitionValues::In(values), PartitionType::List) => {
+                let mut lists = Vec::with_capacity(values.len());
+                for value in values {
+                    lists.push(in_value(b, info, &def.name, value, &columns)?);
+                }
+                definition.in_values = Some(Some(lists));
+            }
+            (PartitionValues::Default, PartitionType::List) => {
+                definition.in_values = Some(Some(vec![vec![DEFAULT_VALUE.to_owned()]]));
+            }
+            (PartitionValues::None, PartitionType::Range) => {
+                return Err(refuse::requires_values("RANGE", "LESS THAN"));
+            }
+            (PartitionValues::None, _) => return Err(refuse::requires_values("LIST", "IN")),
+            (other, _) => return Err(wrong_values(other)),
+        }
+        out.push(definition);
+    }
+    too_many(b, out.len() as u64)?;
+    Ok(out)
+}
+
+fn width(info: &PartitionInfo, values: usize) -> Result<(), DdlError> {
+    match info.columns().len() {
+        0 if values > 1 => Err(refuse::too_many_values(info.kind)),
+        n if n > 0 && n != values => Err(refuse::column_list()),
+        _ => Ok(()),
+    }
+}
+
+fn in_value(
+    b: &Builder<'_>,
+    info: &PartitionInfo,
+    partition: &str,
+    value: &[Expr],
+    columns: &[&FieldType],
+) -> Result<Vec<String>, DdlError> {
+    if let [Expr::Default(None)] = value {
+        return Ok(vec![DEFAULT_VALUE.to_owned()]);
+    }
+    width(info, value.len())?;
+    value
+        .iter()
+        .enumerate()
+        .map(|(n, part)| match part {
+            Expr::MaxValue => Err(sql_error::refused(
+                1656,
+                "Cannot use MAXVALUE as value in VALUES IN",
+            )),
+            part => Ok(constant(b, partition, part, columns.get(n).copied())?
+                .unwrap_or_else(|| "NULL".to_owned())),
+        })
+        .collect()
+}
+
+/// A constant in TiDB's spelling; none for NULL.
+fn constant(
+    b: &Builder<'_>,
+    partition: &str,
+    expr: &Expr,
+    column: Option<&FieldType>,
+) -> Result<Option<String>, DdlError> {
+    let Some(ft) = column else {
+        return match Node::constant(expr) {
+            Ok(value) => Ok(value.map(|n| n.to_string())),
+            Err(ExprError::NotAllowed) => Err(refuse::function_not_allowed()),
+            Err(ExprError::NotServed(what)) => Err(unsupported(
+                b.query,
+                format!("bounds of partitions with {what}"),
+            )),
+            Err(_) => Err(refuse::not_int(partition)),
+        };
+    };
+    let value = bound::datum(expr, ft).map_err(|error| match error {
+        BoundError::NotServed | BoundError::Syntax(_) => {
+            unsupported(b.query, "expressions as bounds of partitions by columns")
+        }
+        _ => refuse::wrong_type_of_value(),
+    })?;
+    Ok(match value {
+        Datum::Null => None,
+        // 4.0 keeps strings as they are written, and writes them in double quotes.
+        Datum::Bytes(_) | Datum::Time(_) | Datum::Duration(_) if b.version == TidbVersion::V4_0 => {
+            Some(super::partition_expr::spelled(b.version, expr))
+        }
+        value => Some(bound::text(&value, ft)),
+    })
+}
+
+fn too_many(b: &Builder<'_>, count: u64) -> Result<(), DdlError> {
+    let limit = match b.version {
+        TidbVersion::V4_0 => 1024,
+        TidbVersion::V8_5 => 8192,
+    };
+    match count > limit {
+        true => Err(refuse::too_many()),
+        false => Ok(()),
+    }
+}
+
+/// Names, order of bounds, values in one partition only.
+pub(crate) fn check(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
+    for (n, definition) in info.definitions.iter().enumerate() {
+        if info.definitions[..n]
+            .iter()
+            .any(|other| other.name.l == definition.name.l)
+        {
+            return Err(refuse::same_name(&definition.name.o));
+        }
+    }
+    too_many(b, info.definitions.len() as u64)?;
+    match info.kind {
+        PartitionType::Range => check_ranges(b, info),
+        PartitionType::List => check_lists(b, info),
+        _ => Ok(()),
+    }
+}
+
+fn offsets(b: &Builder<'_>, info: &PartitionInfo) -> Vec<usize> {
+    let columns = info.columns().iter();
+    columns
+        .filter_map(|name| b.table.column(&name.l).map(|c| c.offset))
+        .collect()
+}
+
+fn key_failed(_: impl std::error::Error) -> DdlError {
+    refuse::wrong_type_of_value()
+}
+
+fn check_ranges(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
+    let columns = offsets(b, info);
+    let is_max = |text: &String| text.eq_ignore_ascii_case(MAX_VALUE);
+    let mut numbers: Option<i128> = None;
+    let mut keys: Option<Vec<u8>> = None;
+    for (n, definition) in info.definitions.iter().enumerate() {
+        let bounds = definition.less_than.as_deref().unwrap_or_default();
+        let last = n + 1 == info.definitions.len();
+        if columns.is_empty() {
+            let Some(bound) = bounds.first() else {
+                continue;
+            };
+            if is_max(bound) {
+                match last {
+                    true => continue,
+                    false => return Err(refuse::max_not_last()),
+                }
+            }
+            let bound: i128 = bound.parse().map_err(key_failed)?;
+            if numbers.is_some_and(|before| bound <= before) {
+                return Err(refuse::not_increasing());
+            }
+            numbers = Some(bound);
+            continue;
+        }
+        let known = bounds.iter().take_while(|bound| !is_max(bound)).count();
+        let values: Vec<Datum> = bounds[..known]
+            .iter()
+            .zip(&columns)
+            .map(|(text, offset)| bound::of_column(text, b.table, *offset).map_err(key_failed))
+            .collect::<Result<_, _>>()?;
+        let key =
+            bound_key(b.table, &columns, &values, known < bounds.len()).map_err(key_failed)?;
+        if keys.is_some_and(|before| key <= before) {
+            return Err(refuse::not_increasing());
+        }
+        keys = Some(key);
+    }
+    Ok(())
+}
+
+fn check_lists(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
+    let columns = offsets(b, info);
+    let mut seen = std::collections::HashSet::new();
+    let mut defaults = 0;
+    for value in info.definitions.iter().flat_map(|d| d.values()) {
+        if matches!(value.as_slice(), [one] if one.eq_ignore_ascii_case(DEFAULT_VALUE)) {
+            defaults += 1;
+            continue;
+        }
+        let key = match columns.is_empty() {
+            true => value.concat().into_bytes(),
+            false => {
+                let values: Vec<Datum> = value
+                    .iter()
+                    .zip(&columns)
+                    .map(|(text, offset)| {
+                        bound::of_column(text, b.table, *offset).map_err(key_failed)
+                    })
+                    .collect::<Result<_, _>>()?;
+                let values: Vec<&Datum> = values.iter().collect();
+                columns_key(b.table, &columns, &values).map_err(key_failed)?
+            }
+        };
+        if !seen.insert(key) {
+            return Err(refuse::multiple_definition());
+        }
+    }
+    match defaults > 1 {
+        true => Err(refuse::multiple_definition()),
+        false => Ok(()),
+    }
+}
+
+/// The columns that a row's partition hangs on, by their offsets.
+pub(crate) fn partition_columns(b: &Builder<'_>, info: &PartitionInfo) -> Vec<usize> {
+    if !info.expr.is_empty() {
+        let options = crate::tidb::partition::options(b.version);
+        return tidb_sql::parse_expr(&info.expr, &options)
+            .ok()
+            .and_then(|tree| Node::compile(&tree, b.table).ok())
+            .map_or_else(Vec::new, |node| node.columns());
+    }
+    offsets(b, info)
+}
+
+/// Every unique key has to hold the partitioning columns: only then it is unique within a partition.
+pub(crate) fn check_keys(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
+    let columns = partition_columns(b, info);
+    let modern = b.version >= TidbVersion::V8_5;
+    if let Some(handle) = b.table.handle_column()
+        && columns.iter().any(|offset| *offset != handle.offset)
+    {
+        let key = if modern {
+            "CLUSTERED INDEX"
+        } else {
+            "PRIMARY KEY"
+        };
+        return Err(refuse::unique_key(key));
+    }
+    for index in b.table.indexes.iter().filter(|i| i.is_unique) {
+        let parts: Vec<usize> = index.columns.iter().map(|part| part.offset).collect();
+        check_key(b, &columns, &parts, index.is_primary, &index.name.o)?;
+    }
+    Ok(())
+}
+
+/// Whether one unique key holds the partitioning columns.
+pub(crate) fn check_key(
+    b: &Builder<'_>,
+    columns: &[usize],
+    parts: &[usize],
+    is_primary: bool,
+    name: &str,
+) -> Result<(), DdlError> {
+    if columns.iter().all(|offset| parts.contains(offset)) {
+        return Ok(());
+    }
+    Err(match (b.version, is_primary) {
+        (TidbVersion::V4_0, true) => refuse::unique_key("PRIMARY KEY"),
+        (TidbVersion::V4_0, false) => refuse::unique_key("UNIQUE INDEX"),
+        (TidbVersion::V8_5, true) if !b.table.has_row_id() => refuse::unique_key("CLUSTERED INDEX"),
+        (TidbVersion::V8_5, _) => refuse::global_index(name),
+    })
+}

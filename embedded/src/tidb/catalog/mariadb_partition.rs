@@ -1,0 +1,81 @@
+//! What MariaDB is told about partitions. It divides RANGE, LIST and HASH as TiDB does, so that it refuses rows, drops and
+//! selects partitions by itself. KEY it hashes otherwise: such a table has no partitions there.
+
+use super::mariadb::{quoted, string};
+use super::model::{MAX_VALUE, PartitionInfo, PartitionType, TableInfo};
+use super::{DdlError, ddl::unsupported};
+use crate::tidb::codec::Datum;
+use crate::tidb::partition::bound;
+
+/// A change that is none: it takes its place in the binlog.
+pub(crate) const NOTHING: &str = "COMMENT ''";
+
+/// `PARTITION BY …` of a table; none if MariaDB is to keep it in one piece.
+pub(crate) fn clause(query: &str, table: &TableInfo) -> Result<Option<String>, DdlError> {
+    let Some(info) = table.partitions() else {
+        return Ok(None);
+    };
+    let columns: Vec<String> = info.columns().iter().map(|c| quoted(&c.o)).collect();
+    let by = match (info.kind, columns.is_empty()) {
+        (PartitionType::Range | PartitionType::List, false) => {
+            format!("{} COLUMNS ({})", info.kind.text(), columns.join(", "))
+        }
+        (PartitionType::Range | PartitionType::List | PartitionType::Hash, true) => {
+            format!("{} ({})", info.kind.text(), info.expr)
+        }
+        _ => return Ok(None),
+    };
+    let definitions = definitions(query, table, info)?;
+    Ok(Some(format!("PARTITION BY {by} ({definitions})")))
+}
+
+/// `PARTITION p VALUES …` of each.
+pub(crate) fn definitions(
+    query: &str,
+    table: &TableInfo,
+    info: &PartitionInfo,
+) -> Result<String, DdlError> {
+    let columns = info.columns();
+    let value = |text: &String, n: usize| -> Result<String, DdlError> {
+        let column = columns.get(n).and_then(|name| table.column(&name.l));
+        let Some(column) = column else {
+            return Ok(text.clone());
+        };
+        if text.eq_ignore_ascii_case(MAX_VALUE) {
+            return Ok(text.clone());
+        }
+        let value = bound::of_column(text, table, column.offset).map_err(|error| {
+            unsupported(query, format!("the bound {text}: it could not {error}"))
+        })?;
+        Ok(match &value {
+            Datum::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => string(text),
+                Err(_) => format!("x'{}'", hex::encode(bytes)),
+            },
+            other => bound::text(other, &column.field_type),
+        })
+    };
+    let values = |texts: &[String]| -> Result<String, DdlError> {
+        let texts = texts.iter().enumerate().map(|(n, text)| value(text, n));
+        Ok(texts.collect::<Result<Vec<_>, _>>()?.join(", "))
+    };
+    let mut out = Vec::with_capacity(info.definitions.len());
+    for definition in &info.definitions {
+        let name = quoted(&definition.name.o);
+        out.push(match (&definition.less_than, definition.values()) {
+            (Some(bounds), _) => format!("PARTITION {name} VALUES LESS THAN ({})", values(bounds)?),
+            (None, []) => format!("PARTITION {name}"),
+            (None, _) if definition.is_default() => format!("PARTITION {name} DEFAULT"),
+            (None, lists) => {
+                let lists = lists.iter().map(|list| {
+                    let several = list.len() > 1;
+                    let list = values(list)?;
+                    Ok(if several { format!("({list})") } else { list })
+                });
+                let lists = lists.collect::<Result<Vec<_>, DdlError>>()?.join(", ");
+                format!("PARTITION {name} VALUES IN ({lists})")
+            }
+        });
+    }
+    Ok(out.join(", "))
+}
