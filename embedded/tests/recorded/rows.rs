@@ -4,7 +4,9 @@ use super::report::Verdict;
 use super::{KeyValue, Statement};
 use embedded::tidb::catalog::{Catalog, TableInfo};
 use embedded::tidb::codec::{CodecError, Datum, Handle, keys, row};
+use embedded::tidb::partition::Partitioning;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The tables that existed at some time, by physical id: rows of a table may be written while it is dropped. Each as it
 /// is now and as it was before its last change: a DDL statement may commit rows just before it.
@@ -16,13 +18,7 @@ impl Tables {
     pub(crate) fn learn(&mut self, catalog: &Catalog) {
         for table in catalog.databases().flat_map(|db| db.tables()) {
             self.put((**table).clone());
-            for partition in table
-                .partition
-                .iter()
-                .filter_map(|p| p["definitions"].as_array())
-                .flatten()
-            {
-                let id = partition["id"].as_i64().unwrap();
+            for id in table.physical_ids() {
                 let physical = TableInfo {
                     id,
                     ..(**table).clone()
@@ -92,7 +88,18 @@ fn compare_row(table: &TableInfo, handle: &Handle, kv: &KeyValue) -> Verdict {
             Handle::Int(h) => Some(*h),
             Handle::Common(_) => None,
         };
-        row::encode(table, &values, row_id)
+        // The row's partition is found anew too.
+        let partitions = Partitioning::of(&Arc::new(table.clone())).unwrap();
+        match partitions {
+            Some(partitions) => match partitions.locate(&values) {
+                Ok(table) => row::encode(table, &values, row_id),
+                Err(e) => Err(CodecError::Column {
+                    column: "(the partition)".into(),
+                    why: e.to_string(),
+                }),
+            },
+            None => row::encode(table, &values, row_id),
+        }
     });
     match result {
         Ok((k, v)) if k == kv.key && v == *value => Verdict::Equal,

@@ -170,10 +170,22 @@ pub(crate) fn meta_of_jobs_v4(statement: &Statement) -> Vec<Mutation> {
         ));
         out.push(put(
             MetaKey::string("NextGlobalID").encode(),
-            job["id"].to_string().into_bytes(),
+            last_id_v4(job, &binlog["TableInfo"])
+                .to_string()
+                .into_bytes(),
         ));
     }
     out
+}
+
+/// The last id that a job took: its own, or one for a partition that its worker made.
+fn last_id_v4(job: &Value, table: &Value) -> i64 {
+    let partitions = table["partition"]["definitions"].as_array();
+    let ids = partitions.into_iter().flatten().map(|d| &d["id"]);
+    ids.chain([&job["id"]])
+        .filter_map(Value::as_i64)
+        .max()
+        .unwrap()
 }
 
 /// What the statement did to the schema.

@@ -15,9 +15,6 @@ pub(crate) fn compare(catalog: &Catalog, database: &str, statement: &Statement) 
             let Some(table) = catalog.table(database, name) else {
                 return Some(Verdict::Wrong(format!("no table {name} is known")));
             };
-            if table.partition.is_some() {
-                return Some(Verdict::OutOfScope("partitions".into()));
-            }
             if table.fk_info.is_some() {
                 return Some(Verdict::OutOfScope("foreign keys".into()));
             }

@@ -149,10 +149,8 @@ fn is_free(p: &mut Planner<'_>, name: &TableName, if_not_exists: bool) -> Result
 }
 
 fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> {
-    if !is_free(p, &def.name, def.if_not_exists)? {
-        return Ok(());
-    }
     let db = names::database(p, &def.name)?;
+    refuse_system(p, &db.info.name.o)?;
     let inherited = (db.info.charset.as_str(), db.info.collate.as_str());
     let mut info = build::table::table(p.version(), p.session, def, inherited)?;
     if let Some(by) = &def.partition {
@@ -167,6 +165,11 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
         if let (Some(_), Some(partition)) = (&by.interval, &info.partition) {
             p.rewritten = partition_sugar::interval_written_out(p.query, partition);
         }
+    }
+    // TiDB looks whether the name is free once it knows what the table would be.
+    if !is_free(p, &def.name, def.if_not_exists)? {
+        p.rewritten = None;
+        return Ok(());
     }
     if let Some(collation) = build::table::unknown_key_collation(&info) {
         return Err(p.unsupported(format!("clustered primary keys of collation {collation}")));
