@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 /// Which id here stands for which recorded one; each for exactly one.
@@ -49,6 +50,11 @@ fn kind(path: &[&str]) -> Option<Kind> {
         | "physical_table_ids"
         | "old_physical_table_ids"
         | "new_partition_ids"
+        | "old_partition_ids"
+        | "old_physical_tbl_ids"
+        | "pt_schema_id"
+        | "pt_table_id"
+        | "exchange_partition_def_id"
         | "new_schema_id"
         | "old_schema_id_for_schema_diff"
         | "reorg_tp_id"
@@ -66,6 +72,14 @@ fn kind(path: &[&str]) -> Option<Kind> {
 
 /// Members of the run: its connection, its place in the server's queue.
 const OF_THE_RUN: [&str; 2] = ["connection_id", "seq_num"];
+
+/// The table whose keys begin with this one: base64 in the arguments of a job.
+fn table_of(text: &str) -> Option<i64> {
+    const SIGN: u64 = 1 << 63;
+    let key = BASE64_STANDARD.decode(text).ok()?;
+    let id = key.strip_prefix(b"t")?.try_into().ok()?;
+    Some((u64::from_be_bytes(id) ^ SIGN) as i64)
+}
 
 impl Ids {
     /// Takes the two ids for one another, unless one of them stands for a third.
@@ -148,7 +162,15 @@ impl Ids {
                 }
             }
             (a, b) if a == b => Ok(()),
-            (a, b) => Err(format!("{}: recorded {a}, here {b}", path.join("."))),
+            (a, b) => {
+                let table = |value: &Value| value.as_str().and_then(table_of);
+                match (table(a), table(b)) {
+                    (Some(a), Some(b)) => self
+                        .unify(Kind::Global, a, b)
+                        .map_err(|why| format!("{}: {why}", path.join("."))),
+                    _ => Err(format!("{}: recorded {a}, here {b}", path.join("."))),
+                }
+            }
         }
     }
 }
