@@ -368,7 +368,7 @@ impl Compiler<'_> {
                 }
                 _ => date,
             };
-            if !fits && !(constant && kind == Kind::Text) {
+            if !(fits || constant && kind == Kind::Text) {
                 return Err(ExprError::WrongArgument);
             }
             nodes.push(node);

@@ -33,7 +33,7 @@ impl Reader<'_> {
         spec: &AlterSpec,
     ) -> Result<Option<PartitionChange>, DdlError> {
         Ok(Some(match spec {
-            AlterSpec::PartitionBy(by) => PartitionChange::By(self.partition_by(by)?),
+            AlterSpec::PartitionBy(by) => PartitionChange::By(Box::new(self.partition_by(by)?)),
             AlterSpec::RemovePartitioning => PartitionChange::Remove,
             AlterSpec::AddPartitions {
                 if_not_exists,

@@ -207,7 +207,7 @@ pub(crate) enum PartitionChange {
         table: TableName,
         validation: bool,
     },
-    By(PartitionBy),
+    By(Box<PartitionBy>),
     Remove,
     /// FIRST PARTITION LESS THAN: drops those before.
     First(Expr),
