@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use embedded::client::Client;
+use embedded::tidb::catalog::model::{ColumnInfo, Tp};
 use embedded::tidb::catalog::{Catalog, TableInfo, TidbVersion};
 use embedded::tidb::codec::{CodecError, Datum, keys, row};
 use mysql_async::Conn;
@@ -19,32 +20,36 @@ pub async fn catalog(client: &Client, version: &str) -> Catalog {
     Catalog::load(version, pairs.into_iter().map(|p| (p.key, p.value))).unwrap()
 }
 
-/// The rows of a table in TiKV, sorted.
+/// The rows of a table in TiKV, of all its partitions, sorted.
 pub async fn in_tikv(client: &Client, table: &TableInfo) -> Vec<Row> {
     let snapshot = client.snapshot(client.tso().await.unwrap());
-    let start = keys::record_prefix(table.id);
-    let mut end = start.clone();
-    *end.last_mut().unwrap() += 1;
+    let mut pairs = Vec::new();
+    for id in table.physical_ids() {
+        let start = keys::record_prefix(id);
+        let mut end = start.clone();
+        *end.last_mut().unwrap() += 1;
+        pairs.extend(snapshot.scan(&start, &end).await.unwrap());
+    }
     let mut rows = Vec::new();
-    for pair in snapshot.scan(&start, &end).await.unwrap() {
+    for pair in pairs {
         let (_, handle) = keys::decode_record_key(&pair.key).unwrap();
-        let missing =
-            |column: &embedded::tidb::catalog::model::ColumnInfo| -> Result<Datum, CodecError> {
-                Ok(column.origin_default.as_ref().map_or(Datum::Null, |d| {
-                    match column.field_type.tp.is_integer() {
-                        true => Datum::Int(d.parse().unwrap()),
-                        false => Datum::Bytes(d.clone().into_bytes()),
-                    }
-                }))
-            };
+        let missing = |column: &ColumnInfo| -> Result<Datum, CodecError> {
+            Ok(column.origin_default.as_ref().map_or(Datum::Null, |d| {
+                match column.field_type.tp.is_integer() {
+                    true => Datum::Int(d.parse().unwrap()),
+                    false => Datum::Bytes(d.clone().into_bytes()),
+                }
+            }))
+        };
         let values = row::decode_row(table, &handle, &pair.value, missing).unwrap();
-        rows.push(values.iter().map(text).collect());
+        let columns = table.columns.iter().zip(&values);
+        rows.push(columns.map(|(column, value)| text(column, value)).collect());
     }
     rows.sort();
     rows
 }
 
-fn text(value: &Datum) -> Option<String> {
+fn text(column: &ColumnInfo, value: &Datum) -> Option<String> {
     match value {
         Datum::Null => None,
         Datum::Int(v) => Some(v.to_string()),
@@ -52,8 +57,15 @@ fn text(value: &Datum) -> Option<String> {
         Datum::Float(v) => Some(v.to_string()),
         Datum::Bytes(v) => Some(String::from_utf8_lossy(v).into_owned()),
         Datum::Decimal(v) => Some(v.to_string()),
-        other => Some(format!("{other:?}")),
+        Datum::Time(v) if column.field_type.tp == Tp::Date => Some(v.date_text()),
+        Datum::Time(v) => Some(v.datetime_text(fsp(column))),
+        Datum::Duration(v) => Some(v.text(fsp(column))),
+        Datum::Json(v) => Some(format!("{v:?}")),
     }
+}
+
+fn fsp(column: &ColumnInfo) -> usize {
+    usize::try_from(column.field_type.decimal).unwrap_or(0)
 }
 
 /// The rows of a table by SQL, sorted.

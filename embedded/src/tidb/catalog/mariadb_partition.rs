@@ -1,26 +1,81 @@
-//! What MariaDB is told about partitions. It divides RANGE, LIST and HASH as TiDB does, so that it refuses rows, drops and
-//! selects partitions by itself. KEY it hashes otherwise: such a table has no partitions there.
+//! What MariaDB is told about partitions. It divides RANGE and LIST as TiDB does, so that it refuses rows, drops and selects
+//! partitions by itself. HASH it divides as TiDB does but for NULL, which TiDB takes for 0 and MariaDB for the lowest
+//! number: where that makes a difference it gets a LIST of remainders instead. KEY it hashes otherwise: such a table is in
+//! one piece there, and what needs its partitions is refused or rewritten.
 
 use super::mariadb::{quoted, string};
-use super::model::{MAX_VALUE, PartitionInfo, PartitionType, TableInfo};
+use super::model::{MAX_VALUE, PartitionInfo, PartitionType, TableInfo, Tp};
 use super::{DdlError, ddl::unsupported};
 use crate::tidb::codec::Datum;
-use crate::tidb::partition::bound;
+use crate::tidb::partition::expr::Node;
+use crate::tidb::partition::{bound, options};
 
 /// A change that is none: it takes its place in the binlog.
 pub(crate) const NOTHING: &str = "COMMENT ''";
+
+/// Whether MariaDB has a table's partitions.
+pub(crate) fn is_divided(table: &TableInfo) -> bool {
+    table.partitions().is_some_and(|info| match info.kind {
+        PartitionType::Range | PartitionType::List => true,
+        PartitionType::Hash => hash(table, info).is_some(),
+        _ => false,
+    })
+}
+
+/// HASH of a table in MariaDB's words, if there are such.
+fn hash(table: &TableInfo, info: &PartitionInfo) -> Option<String> {
+    let count = info.definitions.len();
+    let tree = tidb_sql::parse_expr(&info.expr, &options(table.written_by())).ok()?;
+    let node = Node::compile(&tree, table).ok()?;
+    let columns = node.columns();
+    let mut columns = columns.iter().filter_map(|n| table.columns.get(*n));
+    let never_null =
+        matches!(node, Node::Column(_)) && columns.clone().all(|c| c.field_type.is_not_null());
+    if count.is_power_of_two() || never_null {
+        let names: Vec<String> = info
+            .definitions
+            .iter()
+            .map(|d| format!("PARTITION {}", quoted(&d.name.o)))
+            .collect();
+        return Some(format!("HASH ({}) ({})", info.expr, names.join(", ")));
+    }
+    // Beyond 63 bits TiDB counts on with a sign, and a remainder does not.
+    if columns.any(|c| c.field_type.tp == Tp::LongLong && c.field_type.is_unsigned()) {
+        return None;
+    }
+    let lists: Vec<String> = info
+        .definitions
+        .iter()
+        .enumerate()
+        .map(|(n, d)| {
+            let rests = match n {
+                0 => "0, NULL".to_owned(),
+                n => format!("{n}, -{n}"),
+            };
+            format!("PARTITION {} VALUES IN ({rests})", quoted(&d.name.o))
+        })
+        .collect();
+    Some(format!(
+        "LIST (MOD({}, {count})) ({})",
+        info.expr,
+        lists.join(", ")
+    ))
+}
 
 /// `PARTITION BY …` of a table; none if MariaDB is to keep it in one piece.
 pub(crate) fn clause(query: &str, table: &TableInfo) -> Result<Option<String>, DdlError> {
     let Some(info) = table.partitions() else {
         return Ok(None);
     };
+    if info.kind == PartitionType::Hash {
+        return Ok(hash(table, info).map(|hash| format!("PARTITION BY {hash}")));
+    }
     let columns: Vec<String> = info.columns().iter().map(|c| quoted(&c.o)).collect();
     let by = match (info.kind, columns.is_empty()) {
         (PartitionType::Range | PartitionType::List, false) => {
             format!("{} COLUMNS ({})", info.kind.text(), columns.join(", "))
         }
-        (PartitionType::Range | PartitionType::List | PartitionType::Hash, true) => {
+        (PartitionType::Range | PartitionType::List, true) => {
             format!("{} ({})", info.kind.text(), info.expr)
         }
         _ => return Ok(None),

@@ -22,6 +22,7 @@ mod version;
 pub(crate) use build::statement;
 pub(crate) use ddl::{run, sql_error, unsupported};
 pub use error::{CatalogError, DdlError};
+pub(crate) use mariadb_partition::is_divided;
 pub use model::TableInfo;
 pub use plan::{Failure, Mutation, Plan, RowMove, Warning};
 pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, sql_mode_bits};

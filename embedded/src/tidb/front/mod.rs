@@ -15,6 +15,7 @@ mod errors;
 mod indexes;
 mod lists;
 mod login;
+mod partition;
 mod policy;
 mod prepared;
 mod relay;

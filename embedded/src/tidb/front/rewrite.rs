@@ -36,6 +36,11 @@ const AFTER_TABLE: [&str; 19] = [
     "WINDOW",
 ];
 
+/// Whether a word behind a table's name is no alias of it.
+pub(super) fn follows_table(word: &str) -> bool {
+    AFTER_TABLE.iter().any(|k| k.eq_ignore_ascii_case(word))
+}
+
 /// A statement for MariaDB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rewritten {
@@ -69,7 +74,13 @@ impl Session {
             if n < skip {
                 continue;
             }
-            if let Some((replacement, after)) = self.visible_columns(text, n) {
+            let partitions = match self.partition_clause(text, n) {
+                Some(Err(refusal)) => return Ok(Err(refusal)),
+                Some(Ok(replaced)) => Some(replaced),
+                None => None,
+            };
+            if let Some((replacement, after)) = partitions.or_else(|| self.visible_columns(text, n))
+            {
                 out.sql.push_str(&text.sql[copied..token.range.start]);
                 out.sql.push_str(&replacement);
                 copied = text.tokens[after - 1].range.end;
@@ -139,10 +150,8 @@ impl Session {
         if !is_it {
             return None;
         }
-        let named = text.is(after, "AS")
-            || text
-                .name(after)
-                .is_some_and(|word| !AFTER_TABLE.iter().any(|k| k.eq_ignore_ascii_case(&word)));
+        let named =
+            text.is(after, "AS") || text.name(after).is_some_and(|word| !follows_table(&word));
         let alias = if named { "" } else { " AS `columns`" };
         let sql = format!(
             "(SELECT * FROM information_schema.columns WHERE column_name <> {}){alias}",

@@ -326,13 +326,13 @@ impl Partitioned<'_> {
             .ok_or_else(|| refuse::unknown_partition(name, &self.table.name.o))
     }
 
-    /// MariaDB does not divide the rows as TiDB does.
-    fn refuse_key(&self, p: &Planner<'_>, what: &str) -> Result<(), DdlError> {
-        match self.partition.kind {
-            PartitionType::Key => {
-                Err(p.unsupported(format!("{what} of tables partitioned by KEY")))
-            }
-            _ => Ok(()),
+    /// MariaDB has to do its part with the same rows.
+    fn refuse_undivided(&self, p: &Planner<'_>, what: &str) -> Result<(), DdlError> {
+        match mariadb_partition::is_divided(self.table) {
+            true => Ok(()),
+            false => Err(p.unsupported(format!(
+                "{what} of tables partitioned by KEY, or by HASH of an UNSIGNED BIGINT that may be NULL"
+            ))),
         }
     }
 
@@ -351,7 +351,7 @@ impl Partitioned<'_> {
                 true
             }
         });
-        self.refuse_key(p, "TRUNCATE PARTITION")?;
+        self.refuse_undivided(p, "TRUNCATE PARTITION")?;
         jobs::truncate(p, &self.db.info, self.table, self.partition, &places);
         let clause = format!("TRUNCATE PARTITION {}", self.quoted(&places));
         alter(p, self.db, self.table, &clause);
@@ -455,7 +455,7 @@ impl Partitioned<'_> {
             ));
         }
         self.same_definitions(plain)?;
-        self.refuse_key(p, "EXCHANGE PARTITION")?;
+        self.refuse_undivided(p, "EXCHANGE PARTITION")?;
         exchange(
             p,
             &Exchange {

@@ -1,0 +1,410 @@
+//! Partitioned tables: where rows go, that MariaDB and TiKV agree about it, and that reorganisations lose none.
+
+// The lint knows tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cluster::Cluster;
+use cluster::rows::{Row, by_sql, catalog, compare_all, in_tikv};
+use embedded::client::Client;
+use embedded::tidb::catalog::TableInfo;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+const NEW: &str = "v8.5.3";
+const OLD: &str = "v4.0.9";
+
+async fn run(conn: &mut Conn, statements: &[&str]) {
+    for statement in statements {
+        conn.query_drop(*statement)
+            .await
+            .unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+}
+
+/// The code that a statement is refused with.
+async fn code(conn: &mut Conn, statement: &str) -> u16 {
+    match conn.query_drop(statement).await {
+        Err(mysql_async::Error::Server(error)) => error.code,
+        other => panic!("{statement}: {other:?}"),
+    }
+}
+
+async fn table(client: &Client, version: &str, name: &str) -> Arc<TableInfo> {
+    let catalog = catalog(client, version).await;
+    Arc::clone(catalog.table("test", name).unwrap())
+}
+
+/// The rows of each partition in TiKV, by the partition's name.
+async fn by_partition(client: &Client, table: &TableInfo) -> BTreeMap<String, Vec<Row>> {
+    let mut out = BTreeMap::new();
+    for definition in &table.partition.as_ref().unwrap().definitions {
+        let physical = TableInfo {
+            id: definition.id,
+            partition: None,
+            ..table.clone()
+        };
+        let rows = in_tikv(client, &physical).await;
+        out.insert(definition.name.o.clone(), rows);
+    }
+    out
+}
+
+/// MariaDB selects from each partition what TiKV holds under its id.
+async fn partitions_agree(conn: &mut Conn, client: &Client, version: &str, name: &str) {
+    let info = table(client, version, name).await;
+    for (partition, rows) in by_partition(client, &info).await {
+        let selected = by_sql(conn, &format!("{name} PARTITION ({partition})")).await;
+        assert_eq!(selected, rows, "partition {partition} of {name}");
+    }
+}
+
+/// Methods and the type of the column `c` they are about.
+const METHODS: [(&str, &str); 33] = [
+    ("INT NOT NULL", "HASH (c) PARTITIONS 3"),
+    ("INT", "KEY (c) PARTITIONS 5"),
+    ("BIGINT UNSIGNED", "KEY (c) PARTITIONS 3"),
+    ("DATE", "KEY (c) PARTITIONS 3"),
+    ("TIME", "KEY (c) PARTITIONS 3"),
+    ("VARCHAR(20)", "KEY (c) PARTITIONS 3"),
+    ("DECIMAL(10,3)", "KEY (c) PARTITIONS 3"),
+    ("INT", "HASH (c) PARTITIONS 5"),
+    ("INT", "LINEAR HASH (c) PARTITIONS 5"),
+    ("BIGINT UNSIGNED", "HASH (c) PARTITIONS 7"),
+    ("INT", "HASH (c + 3 * c DIV 2) PARTITIONS 4"),
+    ("INT", "HASH (ABS(c) % 10) PARTITIONS 4"),
+    ("INT", "HASH (MOD(c, 7)) PARTITIONS 4"),
+    (
+        "INT",
+        "RANGE (c) (PARTITION a VALUES LESS THAN (-10), PARTITION b VALUES LESS THAN (5 * 2), PARTITION c VALUES LESS THAN MAXVALUE)",
+    ),
+    (
+        "INT",
+        "RANGE (-c) (PARTITION a VALUES LESS THAN (0), PARTITION b VALUES LESS THAN MAXVALUE)",
+    ),
+    (
+        "INT",
+        "LIST (c % 4) (PARTITION a VALUES IN (0, 1), PARTITION b VALUES IN (2, -1, NULL), PARTITION c DEFAULT)",
+    ),
+    ("DATE", "HASH (YEAR(c)) PARTITIONS 6"),
+    ("DATE", "HASH (TO_DAYS(c)) PARTITIONS 6"),
+    ("DATE", "HASH (MONTH(c) * 31 + DAY(c)) PARTITIONS 9"),
+    ("DATE", "HASH (WEEKDAY(c)) PARTITIONS 7"),
+    ("DATE", "HASH (DAYOFWEEK(c)) PARTITIONS 7"),
+    ("DATE", "HASH (DAYOFYEAR(c)) PARTITIONS 5"),
+    (
+        "DATE",
+        "RANGE (TO_DAYS(c)) (PARTITION a VALUES LESS THAN (TO_DAYS('2024-03-01')), PARTITION b VALUES LESS THAN MAXVALUE)",
+    ),
+    (
+        "DATE",
+        "RANGE COLUMNS (c) (PARTITION a VALUES LESS THAN ('2024-03-01'), PARTITION b VALUES LESS THAN (MAXVALUE))",
+    ),
+    (
+        "DATE",
+        "LIST COLUMNS (c) (PARTITION a VALUES IN ('2024-02-29', '2000-01-01'), PARTITION b DEFAULT)",
+    ),
+    ("DATETIME", "HASH (HOUR(c) * 60 + MINUTE(c)) PARTITIONS 6"),
+    ("DATETIME", "HASH (QUARTER(c)) PARTITIONS 3"),
+    ("DATETIME", "HASH (TO_SECONDS(c)) PARTITIONS 6"),
+    (
+        "DATETIME",
+        "RANGE COLUMNS (c) (PARTITION a VALUES LESS THAN ('2024-03-01 12:00:00'), PARTITION b VALUES LESS THAN (MAXVALUE))",
+    ),
+    (
+        "TIMESTAMP NULL",
+        "RANGE (UNIX_TIMESTAMP(c)) (PARTITION a VALUES LESS THAN (1709294400), PARTITION b VALUES LESS THAN MAXVALUE)",
+    ),
+    ("TIME", "HASH (TIME_TO_SEC(c)) PARTITIONS 5"),
+    (
+        "VARCHAR(20)",
+        "RANGE COLUMNS (c) (PARTITION a VALUES LESS THAN ('M'), PARTITION b VALUES LESS THAN ('m\\'s'), PARTITION c VALUES LESS THAN (MAXVALUE))",
+    ),
+    (
+        "VARCHAR(20)",
+        "LIST COLUMNS (c) (PARTITION a VALUES IN ('a', 'B '), PARTITION b VALUES IN (NULL, ''), PARTITION c DEFAULT)",
+    ),
+];
+
+/// Values that are interesting for a type.
+fn values(column: &str) -> Vec<&'static str> {
+    let texts: &[&str] = match column {
+        "INT" | "DECIMAL(10,3)" | "INT NOT NULL" => &[
+            "0", "1", "-1", "7", "-7", "10", "-11", "9", "1000003", "-2147480",
+        ],
+        "BIGINT UNSIGNED" => &[
+            "0",
+            "1",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+        ],
+        "DATE" => &[
+            "'2024-02-29'",
+            "'2024-03-01'",
+            "'2000-01-01'",
+            "'1999-12-31'",
+            "'0001-01-01'",
+            "'9999-12-31'",
+            "'1582-10-15'",
+        ],
+        "TIME" => &[
+            "'00:00:00'",
+            "'-00:00:01'",
+            "'838:59:59'",
+            "'-100:10:10'",
+            "'12:34:56'",
+        ],
+        "VARCHAR(20)" => &[
+            "''", "'a'", "'a '", "'b'", "'B'", "'M'", "'m'", "'m''s'", "'z'", "'ä'", "'中'",
+        ],
+        _ => &[
+            "'2024-02-29 23:59:59'",
+            "'2024-03-01 12:00:00'",
+            "'2024-03-01 11:59:59'",
+            "'2001-01-01 00:00:01'",
+            "'2037-12-31 00:00:00'",
+        ],
+    };
+    let mut out = texts.to_vec();
+    if !column.ends_with("NOT NULL") {
+        out.push("NULL");
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_go_to_the_partitions_that_mariadb_selects_them_from() {
+    for version in [NEW, OLD] {
+        let mut cluster = Cluster::start(version).await;
+        let client = cluster.client().await;
+        let mut conn = cluster.sql().await;
+        for (n, (column, method)) in METHODS.iter().enumerate() {
+            // 4.0 knows neither LIST nor KEY nor LINEAR, and makes such a table without partitions.
+            if version == OLD && (method.starts_with("LI") || method.starts_with("KEY")) {
+                continue;
+            }
+            let name = format!("t{n}");
+            let list: Vec<String> = values(column)
+                .iter()
+                .enumerate()
+                .map(|(id, value)| format!("({id}, {value})"))
+                .collect();
+            let list = list.join(", ");
+            run(
+                &mut conn,
+                &[
+                    &format!("CREATE TABLE {name} (id INT, c {column}) PARTITION BY {method}"),
+                    &format!("INSERT INTO {name} VALUES {list}"),
+                    &format!("UPDATE {name} SET c = (SELECT MAX(x.c) FROM (SELECT c FROM {name}) x) WHERE id % 3 = 0"),
+                    &format!("DELETE FROM {name} WHERE id = 1"),
+                ],
+            )
+            .await;
+            let info = table(&client, version, &name).await;
+            assert!(info.partitions().is_some(), "{method}");
+            partitions_agree(&mut conn, &client, version, &name).await;
+        }
+        compare_all(&mut conn, &client, version).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reorganisations_lose_no_row() {
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    let numbers: Vec<String> = (0..3000).map(|n| format!("({n}, 'v{n}')")).collect();
+    run(
+        &mut conn,
+        &[
+            "CREATE TABLE r (id INT, v VARCHAR(20), PRIMARY KEY (id, v)) PARTITION BY RANGE (id) \
+             (PARTITION p0 VALUES LESS THAN (100), PARTITION p1 VALUES LESS THAN (5000))",
+            &format!("INSERT INTO r VALUES {}", numbers.join(", ")),
+            "ALTER TABLE r ADD COLUMN c INT NOT NULL DEFAULT 7",
+        ],
+    )
+    .await;
+    for change in [
+        "REORGANIZE PARTITION p1 INTO (PARTITION a VALUES LESS THAN (1500), PARTITION b VALUES LESS THAN (6000))",
+        "REORGANIZE PARTITION p0, a INTO (PARTITION p0 VALUES LESS THAN (1500))",
+        "PARTITION BY HASH (id) PARTITIONS 3",
+        "ADD PARTITION PARTITIONS 2",
+        "COALESCE PARTITION 4",
+        "PARTITION BY KEY (v) PARTITIONS 5",
+        "ADD PARTITION PARTITIONS 1",
+        "COALESCE PARTITION 3",
+        "PARTITION BY LIST COLUMNS (v) (PARTITION few VALUES IN ('v1', 'v2'), PARTITION rest DEFAULT)",
+        "REMOVE PARTITIONING",
+        "PARTITION BY RANGE COLUMNS (id, v) (PARTITION a VALUES LESS THAN (10, 'v1'), PARTITION b VALUES LESS THAN (MAXVALUE, MAXVALUE))",
+    ] {
+        run(&mut conn, &[&format!("ALTER TABLE r {change}")]).await;
+        let rows = compare_all(&mut conn, &client, NEW).await;
+        assert_eq!(rows["r"].len(), 3000, "{change}");
+        let info = table(&client, NEW, "r").await;
+        if info.partitions().is_some() {
+            partitions_agree(&mut conn, &client, NEW, "r").await;
+        }
+        // What is written afterwards meets the rows that moved.
+        run(&mut conn, &["UPDATE r SET c = c + 1 WHERE id % 100 = 0"]).await;
+    }
+    compare_all(&mut conn, &client, NEW).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_come_go_and_are_exchanged() {
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "CREATE TABLE t (id INT, d DATE, v INT, KEY (v)) PARTITION BY RANGE COLUMNS (d) \
+             (PARTITION p1 VALUES LESS THAN ('2024-01-01'), PARTITION p2 VALUES LESS THAN ('2025-01-01'))",
+            "INSERT INTO t VALUES (1, '2023-05-05', 1), (2, '2024-05-05', 2), (3, NULL, 3)",
+            "CREATE TABLE l LIKE t",
+            "INSERT INTO l SELECT * FROM t",
+            "CREATE TABLE x (id INT, d DATE, v INT, KEY (v))",
+            "INSERT INTO x VALUES (9, '2024-09-09', 9)",
+            "ALTER TABLE t EXCHANGE PARTITION p2 WITH TABLE x",
+            "INSERT INTO x VALUES (10, '1990-01-01', 10)",
+            "UPDATE t SET v = 99 WHERE id = 9",
+            "ALTER TABLE t TRUNCATE PARTITION p1",
+            "ALTER TABLE t ADD PARTITION (PARTITION p3 VALUES LESS THAN ('2026-01-01'))",
+            "INSERT INTO t VALUES (4, '2025-06-06', 4)",
+            "ALTER TABLE t DROP PARTITION p2",
+            "RENAME TABLE l TO l2",
+            "TRUNCATE TABLE l2",
+            "INSERT INTO l2 VALUES (1, '2024-01-01', 1)",
+        ],
+    )
+    .await;
+    let rows = compare_all(&mut conn, &client, NEW).await;
+    let ids = |name: &str| -> Vec<&str> {
+        let ids = rows[name].iter().map(|row| row[0].as_deref().unwrap());
+        ids.collect()
+    };
+    assert_eq!(ids("t"), ["4"]);
+    assert_eq!(ids("x"), ["10", "2"]);
+    assert_eq!(ids("l2"), ["1"]);
+    for name in ["t", "l2"] {
+        partitions_agree(&mut conn, &client, NEW, name).await;
+    }
+    // The new table has partitions of its own.
+    let (t, l) = (
+        table(&client, NEW, "t").await,
+        table(&client, NEW, "l2").await,
+    );
+    assert!(
+        t.physical_ids()
+            .iter()
+            .all(|id| !l.physical_ids().contains(id))
+    );
+    run(&mut conn, &["DROP TABLE t", "DROP DATABASE test"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_tidb_refuses_is_refused() {
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "CREATE TABLE r (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) \
+             (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20))",
+            "CREATE TABLE h (id INT) PARTITION BY HASH (id) PARTITIONS 2",
+            "CREATE TABLE k (id INT) PARTITION BY KEY (id) PARTITIONS 2",
+            "CREATE TABLE n (id INT PRIMARY KEY, v INT)",
+        ],
+    )
+    .await;
+    for (statement, refused) in [
+        ("INSERT INTO r VALUES (20, 1)", 1526),
+        ("INSERT INTO r PARTITION (p0) VALUES (15, 1)", 1748),
+        ("SELECT * FROM r PARTITION (p9)", 1735),
+        ("SELECT * FROM n PARTITION (p0)", 1747),
+        ("SELECT * FROM k PARTITION (p9)", 1735),
+        ("INSERT INTO k PARTITION (p0) VALUES (1)", 1235),
+        ("DELETE FROM k PARTITION (p0)", 1235),
+        ("ALTER TABLE n DROP PARTITION p0", 1505),
+        ("ALTER TABLE r DROP PARTITION p9", 1507),
+        ("ALTER TABLE r DROP PARTITION p0, p1", 1508),
+        ("ALTER TABLE r COALESCE PARTITION 1", 1509),
+        ("ALTER TABLE h DROP PARTITION p0", 1512),
+        ("ALTER TABLE h COALESCE PARTITION 2", 1508),
+        (
+            "ALTER TABLE r ADD PARTITION (PARTITION p2 VALUES LESS THAN (15))",
+            1493,
+        ),
+        (
+            "ALTER TABLE r ADD PARTITION (PARTITION p1 VALUES LESS THAN (30))",
+            1517,
+        ),
+        (
+            "ALTER TABLE r REORGANIZE PARTITION p0 INTO (PARTITION p0 VALUES LESS THAN (11))",
+            1520,
+        ),
+        ("ALTER TABLE r TRUNCATE PARTITION p9", 1735),
+        ("ALTER TABLE k TRUNCATE PARTITION p0", 1235),
+        ("ALTER TABLE r EXCHANGE PARTITION p0 WITH TABLE h", 1732),
+        ("ALTER TABLE r ADD UNIQUE KEY (v)", 8264),
+        ("ALTER TABLE r DROP COLUMN id", 3855),
+        (
+            "CREATE TABLE e (a INT) PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (2), PARTITION q VALUES LESS THAN (1))",
+            1493,
+        ),
+        (
+            "CREATE TABLE e (a INT) PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (MAXVALUE), PARTITION q VALUES LESS THAN (1))",
+            1481,
+        ),
+        (
+            "CREATE TABLE e (a INT) PARTITION BY LIST (a) (PARTITION p VALUES IN (1), PARTITION q VALUES IN (1))",
+            1495,
+        ),
+        (
+            "CREATE TABLE e (a INT) PARTITION BY RANGE (a) (PARTITION p VALUES IN (1))",
+            1480,
+        ),
+        ("CREATE TABLE e (a INT) PARTITION BY LIST (a)", 1492),
+        ("CREATE TABLE e (a INT) PARTITION BY HASH (b)", 1054),
+        ("CREATE TABLE e (a INT) PARTITION BY HASH (SIN(a))", 1564),
+        ("CREATE TABLE e (a INT) PARTITION BY HASH (1)", 1486),
+        (
+            "CREATE TABLE e (a TIMESTAMP) PARTITION BY HASH (YEAR(a))",
+            1486,
+        ),
+        ("CREATE TABLE e (a DATE) PARTITION BY HASH (a)", 1659),
+        (
+            "CREATE TABLE e (a INT, b INT, PRIMARY KEY (a)) PARTITION BY HASH (b)",
+            1503,
+        ),
+        (
+            "CREATE TABLE e (a INT, b INT, UNIQUE KEY (a)) PARTITION BY HASH (b)",
+            8264,
+        ),
+        ("CREATE TABLE e (a INT) PARTITION BY KEY (b)", 1488),
+        (
+            "CREATE TABLE e (a INT) PARTITION BY HASH (a) PARTITIONS 10000",
+            1499,
+        ),
+        (
+            "CREATE TABLE e (a INT) PARTITION BY RANGE COLUMNS (a) (PARTITION p VALUES LESS THAN ('x'))",
+            1654,
+        ),
+    ] {
+        assert_eq!(code(&mut conn, statement).await, refused, "{statement}");
+    }
+    // A row that fits no partition leaves a plain table whole.
+    run(&mut conn, &["INSERT INTO n VALUES (15, 1)"]).await;
+    let exchange = "ALTER TABLE r EXCHANGE PARTITION p0 WITH TABLE n";
+    assert_eq!(code(&mut conn, exchange).await, 1737);
+    run(&mut conn, &["INSERT IGNORE INTO r VALUES (20, 1), (1, 1)"]).await;
+    let rows = compare_all(&mut conn, &client, NEW).await;
+    assert_eq!(rows["r"].len(), 1);
+    assert_eq!(rows["n"].len(), 1);
+}
