@@ -4,6 +4,9 @@
 //! Each module carries the package's messages and, where it has a service, its client and its server.
 //! All `bytes` fields are [`bytes::Bytes`].
 
+/// The `.proto` files as an encoded `FileDescriptorSet`, for tests that build and read messages by field name.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 macro_rules! package {
     ($(#[$doc:meta])* $name:ident, $file:literal) => {
         $(#[$doc])*

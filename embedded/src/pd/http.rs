@@ -7,13 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use proto::{metapb, pdpb};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, StoreInfo};
+use super::operator;
 use super::proxy::Proxy;
 use super::regions::RegionInfo;
 
@@ -57,6 +58,7 @@ pub fn router(cluster: Arc<Cluster>, version: &str, proxy: Proxy) -> Router {
         .route("/regions/store/{id}", get(regions_of_store))
         .route("/region/id/{id}", get(region))
         .route("/region/key/{key}", get(region_by_key))
+        .route("/operators", post(create_operator))
         .route("/gc/safepoint", get(gc_safepoint))
         .with_state(shared.clone());
     Router::new()
@@ -71,10 +73,19 @@ pub fn router(cluster: Arc<Cluster>, version: &str, proxy: Proxy) -> Router {
                 if Proxy::serves(request.uri().path()) {
                     proxy.pass(request).await
                 } else {
-                    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+                    not_found(request.uri().path())
                 }
             }
         })
+}
+
+/// The two halves of PD's API say it differently.
+fn not_found(path: &str) -> Response {
+    let (kind, text) = match path.starts_with("/pd/api/v2/") {
+        true => ("text/plain", "404 page not found"),
+        false => ("text/plain; charset=utf-8", "404 page not found\n"),
+    };
+    respond(StatusCode::NOT_FOUND, kind, text.to_owned())
 }
 
 async fn allow_any_origin(mut response: Response) -> Response {
@@ -162,6 +173,29 @@ async fn status(State(shared): State<Shared>) -> Response {
     }))
 }
 
+/// A duration of nanoseconds as Go writes it: `7m41.005263949s`.
+fn go_duration(nanoseconds: u64) -> String {
+    let (seconds, rest) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
+    let fraction = format!(".{rest:09}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let seconds = seconds % 60;
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}{fraction}s"),
+        (0, minutes) => format!("{minutes}m{seconds}{fraction}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}{fraction}s"),
+    }
+}
+
+/// Where this program is.
+fn deploy_path() -> String {
+    let program = std::env::current_exe().ok();
+    let folder = program.as_deref().and_then(std::path::Path::parent);
+    folder
+        .map(|folder| folder.display().to_string())
+        .unwrap_or_default()
+}
+
 fn member_json(member: &pdpb::Member) -> Value {
     json!({
         "name": member.name,
@@ -174,7 +208,9 @@ fn member_json(member: &pdpb::Member) -> Value {
 async fn members(State(shared): State<Shared>) -> Response {
     let leadership = &shared.cluster.leadership;
     let mut member = member_json(leadership.member());
+    member["deploy_path"] = json!(deploy_path());
     member["binary_version"] = json!(*shared.version);
+    member["git_hash"] = json!("embedded");
     let mut answer = json!({
         "header": {"cluster_id": shared.cluster.id},
         "members": [member.clone()],
@@ -322,6 +358,9 @@ fn store_json(info: &StoreInfo, regions: usize) -> Value {
     }
     if meta.last_heartbeat > 0 {
         status["last_heartbeat_ts"] = json!(time_text(meta.last_heartbeat.unsigned_abs()));
+        let started = i128::from(stats.start_time) * 1_000_000_000;
+        let up = i128::from(meta.last_heartbeat) - started;
+        status["uptime"] = json!(go_duration(u64::try_from(up).unwrap_or(0)));
     }
     json!({"store": store, "status": status})
 }
@@ -406,6 +445,19 @@ fn no_region() -> Value {
         "approximate_size": 0,
         "approximate_keys": 0,
     })
+}
+
+/// Lets regions be merged, split, or led by another store.
+async fn create_operator(State(shared): State<Shared>, body: String) -> Response {
+    leading!(shared);
+    let asked = match serde_json::from_str(&body) {
+        Ok(asked) => asked,
+        Err(error) => return failed(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match operator::create(&shared.cluster, asked).await {
+        Ok(()) => pretty(&json!("The operator is created.")),
+        Err(error) => failed(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
 }
 
 #[derive(Deserialize)]

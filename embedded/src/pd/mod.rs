@@ -23,6 +23,7 @@ pub mod gc;
 pub mod http;
 pub mod ids;
 pub mod leader;
+pub mod operator;
 pub mod proxy;
 pub mod regions;
 pub mod service;
@@ -130,11 +131,16 @@ pub enum Error {
         other: u64,
     },
     /// An order for a store that is not connected.
-    #[error("order a split: store {store} sends no heartbeats at the moment")]
+    #[error("order a {what}: store {store} sends no heartbeats at the moment")]
     StoreAway {
+        /// What was ordered.
+        what: &'static str,
         /// The store.
         store: u64,
     },
+    /// An operator that cannot be created.
+    #[error("[PD:schedule:ErrCreateOperator]unable to create operator, {0}")]
+    Operator(String),
     /// A service without a name.
     #[error("service id of service safepoint cannot be empty")]
     EmptyService,

@@ -29,21 +29,23 @@ pub(crate) async fn stores(store: Arc<Store>, pd: PdLink, stop: CancellationToke
     let mut failing = false;
     loop {
         let used_size = store.engine.disk_space();
-        let stats = pdpb::StoreStats {
-            store_id: store.id,
-            capacity: used_size + 100 * 1024 * MIB,
-            available: 100 * 1024 * MIB,
-            region_count: u32::try_from(store.regions.all().len()).unwrap_or(u32::MAX),
-            start_time,
-            used_size,
-        };
-        match pd.store_heartbeat(stats).await {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                failing = true;
-                tracing::warn!("failed to {error}");
+        for store_id in &store.ids {
+            let stats = pdpb::StoreStats {
+                store_id: *store_id,
+                capacity: used_size + 100 * 1024 * MIB,
+                available: 100 * 1024 * MIB,
+                region_count: u32::try_from(store.regions.all().len()).unwrap_or(u32::MAX),
+                start_time,
+                used_size,
+            };
+            match pd.store_heartbeat(stats).await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::warn!("failed to {error}");
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -82,13 +84,15 @@ async fn report(store: &Arc<Store>, pd: &PdLink) -> Result<(), tonic::Status> {
     let reports = async {
         loop {
             for region in store.regions.all() {
+                let size = store.sizes.of(region.id());
                 let request = pdpb::RegionHeartbeatRequest {
                     header: pd.header(),
                     region: Some(region.meta.clone()),
-                    leader: Some(region.peer()),
-                    approximate_size: 1,
+                    leader: Some(region.leader()),
+                    // In MiB; never 0, which means "not known".
+                    approximate_size: (size.estimate() / MIB).max(1),
+                    approximate_keys: size.keys,
                     term: 1,
-                    ..Default::default()
                 };
                 if requests.send(request).await.is_err() {
                     return;
@@ -118,34 +122,40 @@ async fn report(store: &Arc<Store>, pd: &PdLink) -> Result<(), tonic::Status> {
 }
 
 async fn obey(store: &Store, order: pdpb::RegionHeartbeatResponse) {
-    let Some(split) = order.split_region else {
+    let region = order.region_id;
+    let changed = if let Some(merge) = order.merge {
+        let target = merge.target.unwrap_or_default().id;
+        store.splitter.merge(region, target).await
+    } else if let Some(transfer) = order.transfer_leader {
+        let to = transfer.peer.unwrap_or_default().store_id;
+        store.splitter.transfer(region, to).await
+    } else if let Some(split) = order.split_region {
+        return cut(store, region, split).await;
+    } else {
         tracing::warn!(?order, "an order of PD is not understood");
         return;
     };
+    if let Err(error) = changed {
+        tracing::warn!(region, "PD's order is not carried out: failed to {error}");
+    }
+}
+
+async fn cut(store: &Store, region_id: u64, split: pdpb::SplitRegion) {
     let keys = split
         .keys
         .iter()
         .map(|wrapped| key::unwrap(wrapped).map(Bytes::from));
     let Some(keys) = keys.collect::<Option<Vec<_>>>() else {
-        tracing::warn!(
-            region = order.region_id,
-            "PD orders a split at what is no key"
-        );
+        tracing::warn!(region = region_id, "PD orders a split at what is no key");
         return;
     };
-    let Some(region) = store.regions.get(order.region_id) else {
-        tracing::warn!(
-            region = order.region_id,
-            "PD orders a split of an unknown region"
-        );
+    let Some(region) = store.regions.get(region_id) else {
+        tracing::warn!(region = region_id, "PD orders a split of an unknown region");
         return;
     };
     match store.splitter.split(&region, &keys).await {
         Ok(Some(_)) => {}
-        Ok(None) => tracing::warn!(
-            region = order.region_id,
-            "a region moved before it was split"
-        ),
-        Err(error) => tracing::warn!(region = order.region_id, "failed to {error}"),
+        Ok(None) => tracing::warn!(region = region_id, "a region moved before it was split"),
+        Err(error) => tracing::warn!(region = region_id, "failed to {error}"),
     }
 }

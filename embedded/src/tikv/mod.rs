@@ -19,7 +19,9 @@ use crate::serve;
 
 mod concurrency;
 mod engine;
+mod faults;
 mod feed;
+mod gc;
 mod heartbeat;
 mod identity;
 mod key;
@@ -27,9 +29,12 @@ mod latches;
 mod pd;
 mod region;
 mod service;
+mod settings;
+mod size;
 mod split;
 mod status;
 mod store;
+mod test_api;
 mod txn;
 mod waits;
 
@@ -42,6 +47,7 @@ use feed::service::FeedService;
 use pd::PdLink;
 use region::Regions;
 use service::TikvService;
+use settings::Settings;
 use split::Splitter;
 use store::Store;
 
@@ -57,10 +63,11 @@ pub struct Args {
     /// PD to register with.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:12379")]
     pub pd: String,
-    /// Where gRPC is served, and the address PD names.
+    /// Where gRPC is served, and the address PD names. Given several times, as many stores are served, which share the
+    /// data; each region has a peer on every one and is led by one of them, at the start by the first.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:12160")]
-    pub addr: SocketAddr,
-    /// Where `GET /status` answers.
+    pub addr: Vec<SocketAddr>,
+    /// Where `GET /status`, `/config`, `/metrics`, `POST /config` and the test API (`/test/...`) answer.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:20180")]
     pub status_addr: SocketAddr,
     /// Folder of the engine.
@@ -70,29 +77,18 @@ pub struct Args {
     #[arg(long, default_value = "8.5.3")]
     pub version: String,
     /// Time between two resolved-ts of the change feed, as `20ms` or `1s` (TiKV's `cdc.min-ts-interval`), from 10 ms on.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = settings::tick)]
     pub cdc_min_ts_interval: Duration,
     /// Bytes of events that may wait for clients of the change feed before they are told that the store is congested
     /// (TiKV's `cdc.sink-memory-quota`).
-    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value = "512MB", value_parser = settings::size)]
     pub cdc_sink_memory_quota: u64,
-}
-
-/// Reads `20ms` or `1s`.
-fn interval(text: &str) -> Result<Duration, String> {
-    const EXPECTED: &str =
-        "expected a whole number with its unit, such as 20ms or 1s, from 10ms to 60s";
-    let number = |digits: &str, unit: u64| Some(digits.parse::<u64>().ok()?.saturating_mul(unit));
-    let ms = match text.strip_suffix("ms") {
-        Some(digits) => number(digits, 1),
-        None => text
-            .strip_suffix('s')
-            .and_then(|digits| number(digits, 1000)),
-    };
-    match ms {
-        Some(ms @ 10..=60_000) => Ok(Duration::from_millis(ms)),
-        _ => Err(EXPECTED.to_owned()),
-    }
+    /// Size from which on a region is split (TiKV's `coprocessor.region-split-size`), as `256MB`; 0 for never.
+    #[arg(long, value_name = "BYTES", default_value = "256MB", value_parser = settings::size)]
+    pub region_split_size: u64,
+    /// Time between two looks at PD's GC safepoint; below it, and below what any service needs, garbage is collected.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = settings::tick)]
+    pub gc_poll_interval: Duration,
 }
 
 /// Why the store could not start or had to stop.
@@ -181,7 +177,10 @@ pub enum Error {
 /// When a port is taken, the folder cannot be used, PD cannot be reached or serves another cluster, or the disk takes no
 /// more writes.
 pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
-    let listener = serve::listen(args.addr).await?;
+    let mut listeners = Vec::with_capacity(args.addr.len());
+    for addr in &args.addr {
+        listeners.push(serve::listen(*addr).await?);
+    }
     let status_listener = serve::listen(args.status_addr).await?;
     let hub = Arc::new(Hub::new(
         usize::try_from(args.cdc_sink_memory_quota).unwrap_or(usize::MAX),
@@ -194,39 +193,48 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
     };
     let (store, pd, client) = started;
     tracing::info!(
-        addr = %args.addr, store = store.id, cluster_id = store.cluster_id, regions = store.regions.all().len(), locks,
+        addr = ?args.addr, stores = ?store.ids, cluster_id = store.cluster_id, regions = store.regions.all().len(), locks,
         version = args.version, git_hash = GIT_HASH, "TiKV serves"
     );
     // Ends with `stop`, or when the engine fails.
     let end = stop.child_token();
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(heartbeat::stores(store.clone(), pd.clone(), end.clone())),
-        tokio::spawn(heartbeat::regions(store.clone(), pd, end.clone())),
+        tokio::spawn(heartbeat::regions(store.clone(), pd.clone(), end.clone())),
+        tokio::spawn(size::watch(store.clone(), end.clone())),
+        tokio::spawn(gc::watch(
+            store.clone(),
+            pd,
+            args.gc_poll_interval,
+            end.clone(),
+        )),
         tokio::spawn(feed::advance(
             hub,
             store.concurrency.clone(),
-            client,
-            args.cdc_min_ts_interval,
+            client.clone(),
+            store.settings.tick(),
             end.clone(),
         )),
     ];
-    let grpc = tonic::service::Routes::new(
-        TikvServer::new(TikvService::new(store.clone())).max_decoding_message_size(MAX_MESSAGE),
-    )
-    .add_service(
-        ChangeDataServer::new(FeedService::new(store.clone(), end.clone()))
-            .max_decoding_message_size(MAX_MESSAGE),
-    )
-    .into_axum_router();
-    let serving = async {
-        tokio::join!(
-            serve::serve(listener, grpc, end.clone()),
-            serve::serve(status_listener, status::router(store, &args), end.clone()),
-        )
-    };
+    let feed = FeedService::new(store.clone(), end.clone());
+    for (listener, store_id) in listeners.into_iter().zip(&store.ids) {
+        let tikv = TikvServer::new(TikvService::new(store.clone(), *store_id));
+        let grpc = tonic::service::Routes::new(tikv.max_decoding_message_size(MAX_MESSAGE))
+            .add_service(
+                ChangeDataServer::new(feed.of_store(*store_id))
+                    .max_decoding_message_size(MAX_MESSAGE),
+            )
+            .into_axum_router();
+        tasks.push(tokio::spawn(serve::serve(listener, grpc, end.clone())));
+    }
+    let serving = serve::serve(
+        status_listener,
+        status::router(store, client, &args),
+        end.clone(),
+    );
     tokio::pin!(serving);
     let failed = tokio::select! {
-        _ = &mut serving => None,
+        () = &mut serving => None,
         error = engine.failed() => Some(error),
     };
     end.cancel();
@@ -259,9 +267,14 @@ async fn start(
     let concurrency = Arc::new(Concurrency::default());
     // Above everything read or resolved before a restart.
     concurrency.advance(client.tso().await.map_err(no_pd)?);
-    let regions = Arc::new(Regions::new(registered.store_id, registered.regions));
+    let regions = Arc::new(Regions::new(registered.regions));
     let splitter = Splitter::new(pd.clone(), engine.clone(), regions.clone(), hub.clone());
-    let ids = (client.cluster_id(), registered.store_id);
-    let store = Store::new(ids, engine, regions, hub, concurrency, splitter);
+    let ids = (client.cluster_id(), registered.store_ids);
+    let settings = Settings::new(
+        args.cdc_min_ts_interval,
+        hub.clone(),
+        args.region_split_size,
+    );
+    let store = Store::new(ids, engine, regions, hub, concurrency, splitter, settings);
     Ok((Arc::new(store), pd, client))
 }

@@ -5,6 +5,7 @@ use proto::{metapb, pdpb};
 use tonic::transport::{Channel, Endpoint};
 
 use super::Error;
+use super::region::NewRegion;
 
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -121,12 +122,13 @@ impl PdLink {
         call!(self, "send PD a heartbeat", store_heartbeat, request).map(|_| ())
     }
 
-    /// New ids for `count` parts of a region: each a region id and a peer id.
+    /// New ids for `count` parts of a region.
     pub(crate) async fn ask_split(
         &self,
         region: metapb::Region,
         count: u32,
-    ) -> Result<Vec<(u64, u64)>, Error> {
+    ) -> Result<Vec<NewRegion>, Error> {
+        let peers = region.peers.len();
         let request = pdpb::AskBatchSplitRequest {
             header: self.header(),
             region: Some(region),
@@ -138,19 +140,22 @@ impl PdLink {
             ask_batch_split,
             request
         )?;
-        let ids = answer.ids.iter().map(|id| {
-            let peer = id.new_peer_ids.first().copied();
-            peer.map(|peer| (id.new_region_id, peer))
-        });
-        ids.collect::<Option<Vec<_>>>()
-            .filter(|ids| ids.len() == count as usize)
-            .ok_or_else(|| Error::Pd {
+        let complete = answer.ids.len() == count as usize
+            && answer.ids.iter().all(|id| id.new_peer_ids.len() == peers);
+        if !complete {
+            return Err(Error::Pd {
                 what: "ask PD for the ids of a split",
                 why: format!(
-                    "expected {count} regions with a peer each, got {:?}",
+                    "expected {count} regions with {peers} peers each, got {:?}",
                     answer.ids
                 ),
-            })
+            });
+        }
+        let ids = answer.ids.into_iter().map(|id| NewRegion {
+            id: id.new_region_id,
+            peers: id.new_peer_ids,
+        });
+        Ok(ids.collect())
     }
 
     pub(crate) async fn report_split(&self, regions: Vec<metapb::Region>) -> Result<(), Error> {
@@ -159,5 +164,32 @@ impl PdLink {
             regions,
         };
         call!(self, "report a split to PD", report_batch_split, request).map(|_| ())
+    }
+
+    /// The GC safepoint, and below which no service needs anything: GC honours both.
+    pub(crate) async fn safe_points(&self) -> Result<(u64, u64), Error> {
+        let request = pdpb::GetGcSafePointRequest {
+            header: self.header(),
+        };
+        let gc = call!(
+            self,
+            "ask PD for the GC safepoint",
+            get_gc_safe_point,
+            request
+        )?;
+        // Removing a service that does not exist tells the minimum and changes nothing.
+        let request = pdpb::UpdateServiceGcSafePointRequest {
+            header: self.header(),
+            service_id: "embedded-tikv".into(),
+            ttl: 0,
+            safe_point: 0,
+        };
+        let services = call!(
+            self,
+            "ask PD for the services' safepoints",
+            update_service_gc_safe_point,
+            request
+        )?;
+        Ok((gc.safe_point, services.min_safe_point))
     }
 }

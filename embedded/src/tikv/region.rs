@@ -8,6 +8,13 @@ use proto::{errorpb, kvrpcpb, metapb};
 
 use super::key::{self, Range};
 
+/// Ids for a part of a region: its own and its peers'.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRegion {
+    pub(crate) id: u64,
+    pub(crate) peers: Vec<u64>,
+}
+
 /// A region of this store.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Region {
@@ -15,6 +22,8 @@ pub(crate) struct Region {
     pub(crate) meta: metapb::Region,
     /// Its range in raw keys.
     pub(crate) range: Range,
+    /// The store that leads it. Not written down: after a start the first peer's store leads.
+    pub(crate) leader: u64,
 }
 
 impl Region {
@@ -28,7 +37,12 @@ impl Region {
             start: raw(&meta.start_key)?,
             end: raw(&meta.end_key)?,
         };
-        Some(Self { meta, range })
+        let leader = meta.peers.first().map_or(0, |peer| peer.store_id);
+        Some(Self {
+            meta,
+            range,
+            leader,
+        })
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -40,16 +54,82 @@ impl Region {
         self.meta.region_epoch.map_or(0, |epoch| epoch.version)
     }
 
-    /// The one peer it has.
-    pub(crate) fn peer(&self) -> metapb::Peer {
-        self.meta.peers.first().copied().unwrap_or_default()
+    /// The peer on a store.
+    pub(crate) fn peer_on(&self, store: u64) -> Option<metapb::Peer> {
+        let mut peers = self.meta.peers.iter();
+        peers.find(|peer| peer.store_id == store).copied()
+    }
+
+    /// The peer that leads.
+    pub(crate) fn leader(&self) -> metapb::Peer {
+        self.peer_on(self.leader).unwrap_or_default()
+    }
+
+    fn conf_ver(&self) -> u64 {
+        self.meta.region_epoch.map_or(1, |epoch| epoch.conf_ver)
+    }
+
+    /// The region led by another of its stores; none if it has no peer there.
+    pub(crate) fn led_by(&self, store: u64) -> Option<Self> {
+        self.peer_on(store)?;
+        Some(Self {
+            leader: store,
+            ..self.clone()
+        })
+    }
+
+    /// The region with a peer on each of these stores; `ids` are for the new ones. The same region if it has them.
+    pub(crate) fn on_stores(&self, stores: &[u64], ids: &mut impl Iterator<Item = u64>) -> Self {
+        let peers: Vec<metapb::Peer> = stores
+            .iter()
+            .filter_map(|&store_id| {
+                self.peer_on(store_id).or_else(|| {
+                    Some(metapb::Peer {
+                        id: ids.next()?,
+                        store_id,
+                        ..Default::default()
+                    })
+                })
+            })
+            .collect();
+        if peers == self.meta.peers {
+            return self.clone();
+        }
+        let mut changed = self.clone();
+        changed.meta.region_epoch = Some(metapb::RegionEpoch {
+            conf_ver: self.conf_ver() + 1,
+            version: self.version(),
+        });
+        changed.leader = peers.first().map_or(0, |peer| peer.store_id);
+        changed.meta.peers = peers;
+        changed
+    }
+
+    /// This region grown by a neighbour that ends. The versions are those of TiKV's two steps: the source goes one up
+    /// when the merge is prepared, the target above both when it is committed.
+    pub(crate) fn merged_with(&self, source: &Self) -> Option<Self> {
+        let mut merged = self.clone();
+        if source.range.end == self.range.start && !self.range.start.is_empty() {
+            merged.range.start = source.range.start.clone();
+            merged.meta.start_key = source.meta.start_key.clone();
+        } else if source.range.start == self.range.end && !self.range.end.is_empty() {
+            merged.range.end = source.range.end.clone();
+            merged.meta.end_key = source.meta.end_key.clone();
+        } else {
+            return None;
+        }
+        merged.meta.region_epoch = Some(metapb::RegionEpoch {
+            conf_ver: self.conf_ver(),
+            version: self.version().max(source.version() + 1) + 1,
+        });
+        Some(merged)
     }
 
     /// Cuts the region at raw keys within it, in order. The last part keeps the id (`right-derive-when-split`); the others
-    /// take an id and a peer id each.
-    pub(crate) fn cut(&self, keys: &[Bytes], ids: &[(u64, u64)]) -> Vec<Self> {
+    /// take an id and the ids of their peers each.
+    pub(crate) fn cut(&self, keys: &[Bytes], ids: &[NewRegion]) -> Vec<Self> {
         let epoch = metapb::RegionEpoch {
-            conf_ver: self.meta.region_epoch.map_or(1, |epoch| epoch.conf_ver),
+            conf_ver: self.conf_ver(),
             version: self.version() + keys.len() as u64,
         };
         let mut parts = Vec::with_capacity(keys.len() + 1);
@@ -61,24 +141,28 @@ impl Region {
                 key::wrap(raw).into()
             }
         };
-        let own = (self.id(), self.peer().id);
+        let own = NewRegion {
+            id: self.id(),
+            peers: self.meta.peers.iter().map(|peer| peer.id).collect(),
+        };
         let ends = keys.iter().cloned().chain([self.range.end.clone()]);
-        for (end, (id, peer)) in ends.zip(ids.iter().copied().chain([own])) {
+        for (end, new) in ends.zip(ids.iter().chain([&own])) {
+            let peers = self.meta.peers.iter().zip(&new.peers);
             parts.push(Self {
                 meta: metapb::Region {
-                    id,
+                    id: new.id,
                     start_key: wrapped(&start),
                     end_key: wrapped(&end),
                     region_epoch: Some(epoch),
-                    peers: vec![metapb::Peer {
-                        id: peer,
-                        ..self.peer()
-                    }],
+                    peers: peers
+                        .map(|(old, &id)| metapb::Peer { id, ..*old })
+                        .collect(),
                 },
                 range: Range {
                     start: start.clone(),
                     end: end.clone(),
                 },
+                leader: self.leader,
             });
             start = end;
         }
@@ -86,21 +170,19 @@ impl Region {
     }
 }
 
-/// All regions of the store; their ranges never overlap.
+/// All regions; their ranges never overlap.
 #[derive(Debug)]
 pub(crate) struct Regions {
-    store_id: u64,
     by_start: RwLock<BTreeMap<Bytes, Arc<Region>>>,
 }
 
 impl Regions {
-    pub(crate) fn new(store_id: u64, regions: Vec<Region>) -> Self {
+    pub(crate) fn new(regions: Vec<Region>) -> Self {
         let by_start = regions
             .into_iter()
             .map(|region| (region.range.start.clone(), Arc::new(region)))
             .collect();
         Self {
-            store_id,
             by_start: RwLock::new(by_start),
         }
     }
@@ -119,12 +201,24 @@ impl Regions {
         self.read(|map| map.values().find(|region| region.id() == id).cloned())
     }
 
-    /// Puts the parts of a split in the place of their parent.
+    /// The one that holds a raw key.
+    pub(crate) fn at(&self, key: &Bytes) -> Option<Arc<Region>> {
+        self.read(|map| {
+            let (_, region) = map.range(..=key.clone()).next_back()?;
+            region.range.contains(key).then(|| region.clone())
+        })
+    }
+
+    /// Puts regions in the place of others that cover the same keys: the parts of a split, the whole of a merge.
     pub(crate) fn replace(&self, parts: Vec<Region>) {
         let mut map = self
             .by_start
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        map.retain(|_, old| {
+            let covered = |new: &Region| new.range.contains(&old.range.start);
+            !parts.iter().any(covered)
+        });
         map.extend(
             parts
                 .into_iter()
@@ -165,24 +259,25 @@ impl Regions {
         Err(errorpb::EpochNotMatch { current_regions })
     }
 
-    /// The region a request means, if it may be served.
+    /// The region a request to this store means, if it may be served. In TiKV's order: store, region, leader, epoch.
     pub(crate) fn check(
         &self,
+        store_id: u64,
         context: Option<&kvrpcpb::Context>,
     ) -> Result<Arc<Region>, Box<errorpb::Error>> {
         let asked = context.cloned().unwrap_or_default();
         if let Some(peer) = asked.peer
             && peer.store_id != 0
-            && peer.store_id != self.store_id
+            && peer.store_id != store_id
         {
             return Err(Box::new(errorpb::Error {
                 message: format!(
                     "store is not match, request store id is {}, actual store id is {}",
-                    peer.store_id, self.store_id
+                    peer.store_id, store_id
                 ),
                 store_not_match: Some(errorpb::StoreNotMatch {
                     request_store_id: peer.store_id,
-                    actual_store_id: self.store_id,
+                    actual_store_id: store_id,
                 }),
                 ..Default::default()
             }));
@@ -196,6 +291,17 @@ impl Regions {
                 ..Default::default()
             }));
         };
+        if region.leader != store_id {
+            let leader = region.leader();
+            return Err(Box::new(errorpb::Error {
+                message: format!(
+                    "peer is not leader for region {}, leader may Some({leader:?})",
+                    region.id()
+                ),
+                not_leader: Some(not_leader(&region)),
+                ..Default::default()
+            }));
+        }
         match self.check_epoch(&region, asked.region_epoch.as_ref()) {
             Ok(()) => Ok(region),
             Err(epoch_not_match) => Err(Box::new(errorpb::Error {
@@ -209,6 +315,14 @@ impl Regions {
                 ..Default::default()
             })),
         }
+    }
+}
+
+/// What a client is told that asks a store which does not lead.
+pub(crate) fn not_leader(region: &Region) -> errorpb::NotLeader {
+    errorpb::NotLeader {
+        region_id: region.id(),
+        leader: Some(region.leader()),
     }
 }
 
@@ -233,108 +347,4 @@ pub(crate) fn check_keys<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn first() -> Region {
-        Region::new(metapb::Region {
-            id: 2,
-            region_epoch: Some(metapb::RegionEpoch {
-                conf_ver: 1,
-                version: 1,
-            }),
-            peers: vec![metapb::Peer {
-                id: 3,
-                store_id: 1,
-                ..Default::default()
-            }],
-            ..Default::default()
-        })
-        .unwrap()
-    }
-
-    fn bytes(text: &'static str) -> Bytes {
-        Bytes::from_static(text.as_bytes())
-    }
-
-    fn context(id: u64, version: u64, store_id: u64) -> kvrpcpb::Context {
-        kvrpcpb::Context {
-            region_id: id,
-            region_epoch: Some(metapb::RegionEpoch {
-                conf_ver: 1,
-                version,
-            }),
-            peer: Some(metapb::Peer {
-                store_id,
-                ..Default::default()
-            }),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_split_keeps_the_right_and_tells_those_behind_of_the_left() {
-        let regions = Regions::new(1, vec![first()]);
-        let parts = first().cut(&[bytes("g"), bytes("p")], &[(10, 11), (12, 13)]);
-        let shape: Vec<_> = parts
-            .iter()
-            .map(|part| {
-                (
-                    part.id(),
-                    part.peer().id,
-                    part.range.clone(),
-                    part.version(),
-                )
-            })
-            .collect();
-        let range = |start, end| Range {
-            start: bytes(start),
-            end: bytes(end),
-        };
-        assert_eq!(
-            shape,
-            [
-                (10, 11, range("", "g"), 3),
-                (12, 13, range("g", "p"), 3),
-                (2, 3, range("p", ""), 3)
-            ]
-        );
-        regions.replace(parts);
-        let told = |ctx: kvrpcpb::Context| {
-            let error = regions.check(Some(&ctx)).unwrap_err();
-            let current = error.epoch_not_match.map(|e| e.current_regions);
-            current
-                .unwrap_or_default()
-                .iter()
-                .map(|region| region.id)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(told(context(2, 1, 1)), [2, 12, 10]);
-        assert_eq!(told(context(2, 2, 1)), [2, 12]);
-        assert_eq!(told(context(2, 9, 1)), [2]);
-        assert!(regions.check(Some(&context(12, 3, 1))).is_ok());
-        assert!(
-            regions
-                .check(Some(&context(99, 3, 1)))
-                .unwrap_err()
-                .region_not_found
-                .is_some()
-        );
-        assert!(
-            regions
-                .check(Some(&context(2, 3, 7)))
-                .unwrap_err()
-                .store_not_match
-                .is_some()
-        );
-        assert!(regions.check(None).unwrap_err().region_not_found.is_some());
-        let middle = regions.get(12).unwrap();
-        assert!(check_keys(&middle, &[bytes("g"), bytes("o")]).is_ok());
-        assert!(
-            check_keys(&middle, &[bytes("p")])
-                .unwrap_err()
-                .key_not_in_region
-                .is_some()
-        );
-    }
-}
+mod tests;

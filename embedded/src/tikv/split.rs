@@ -1,4 +1,4 @@
-//! Cutting regions.
+//! Changing regions: cutting, merging, handing over to another store.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use tokio::sync::{Mutex, Notify};
 use super::Error;
 use super::engine::{Changes, Engine};
 use super::feed::hub::Hub;
-use super::identity::remember;
+use super::identity::{forget, remember};
 use super::pd::PdLink;
 use super::region::{Region, Regions};
 
-/// Splits regions, one at a time.
+/// Changes regions, one at a time.
 pub(crate) struct Splitter {
     pd: PdLink,
     engine: Engine,
@@ -21,6 +21,43 @@ pub(crate) struct Splitter {
     /// Told when the regions are others than before.
     pub(crate) changed: Arc<Notify>,
     turn: Mutex<()>,
+}
+
+/// Why a region was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// PD or the engine failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// No region of that id.
+    #[error("change region {0}: there is none of that id (was it merged?)")]
+    Unknown(u64),
+    /// Regions that have no boundary in common.
+    #[error("merge region {from} into region {into}: they are no neighbours")]
+    Apart {
+        /// The one that would end.
+        from: u64,
+        /// The one that would grow.
+        into: u64,
+    },
+    /// A store that has no peer of the region.
+    #[error(
+        "let store {store} lead region {region}: it has no peer there (expected one of {stores:?})"
+    )]
+    NoPeer {
+        /// The region.
+        region: u64,
+        /// The store.
+        store: u64,
+        /// Stores with a peer.
+        stores: Vec<u64>,
+    },
+}
+
+impl From<super::EngineError> for ChangeError {
+    fn from(error: super::EngineError) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Splitter {
@@ -44,7 +81,7 @@ impl Splitter {
     ) -> Result<Option<Vec<Arc<Region>>>, Error> {
         let _turn = self.turn.lock().await;
         let current = self.regions.get(region.id());
-        if current.as_deref() != Some(region) {
+        if current.as_ref().map(|current| &current.meta) != Some(&region.meta) {
             return Ok(None);
         }
         let mut keys: Vec<Bytes> = keys
@@ -79,5 +116,60 @@ impl Splitter {
         }
         self.changed.notify_one();
         Ok(Some(parts.into_iter().map(Arc::new).collect()))
+    }
+
+    /// Lets a region end in its neighbour; gives what that has become. No data moves: the keys have another region.
+    pub(crate) async fn merge(&self, source: u64, target: u64) -> Result<Region, ChangeError> {
+        let _turn = self.turn.lock().await;
+        let known = |id| self.regions.get(id).ok_or(ChangeError::Unknown(id));
+        let (from, into) = (known(source)?, known(target)?);
+        let merged = into.merged_with(&from).ok_or(ChangeError::Apart {
+            from: source,
+            into: target,
+        })?;
+        let mut changes = Changes::default();
+        forget(&mut changes, source);
+        remember(&mut changes, [&merged]);
+        self.engine.apply(changes).await?;
+        let (regions, hub, taken) = (self.regions.clone(), self.hub.clone(), merged.clone());
+        self.engine
+            .between_writes(move |_| {
+                regions.replace(vec![taken]);
+                hub.merged(source, target);
+            })
+            .await?;
+        tracing::info!(source, target, "a region was merged");
+        self.changed.notify_one();
+        Ok(merged)
+    }
+
+    /// Lets another store lead a region; gives the region.
+    pub(crate) async fn transfer(&self, region: u64, store: u64) -> Result<Region, ChangeError> {
+        let _turn = self.turn.lock().await;
+        let current = self.regions.get(region);
+        let current = current.ok_or(ChangeError::Unknown(region))?;
+        let moved = current.led_by(store).ok_or_else(|| ChangeError::NoPeer {
+            region,
+            store,
+            stores: current
+                .meta
+                .peers
+                .iter()
+                .map(|peer| peer.store_id)
+                .collect(),
+        })?;
+        if current.leader == store {
+            return Ok(moved);
+        }
+        let (regions, hub, taken) = (self.regions.clone(), self.hub.clone(), moved.clone());
+        self.engine
+            .between_writes(move |_| {
+                regions.replace(vec![taken.clone()]);
+                hub.moved(&taken);
+            })
+            .await?;
+        tracing::info!(region, store, "a region is led by another store");
+        self.changed.notify_one();
+        Ok(moved)
     }
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Args;
 use super::store::Store;
+use super::{Args, test_api};
+use crate::client::Client;
 
 struct Shared {
     store: Arc<Store>,
@@ -18,16 +21,25 @@ struct Shared {
 }
 
 /// The routes.
-pub(crate) fn router(store: Arc<Store>, args: &Args) -> Router {
+pub(crate) fn router(store: Arc<Store>, pd: Client, args: &Args) -> Router {
     let shared = Arc::new(Shared {
-        store,
+        store: store.clone(),
         args: args.clone(),
     });
     Router::new()
         .route("/status", get(status))
-        .route("/config", get(config))
+        .route("/config", get(config).post(change_config))
         .route("/metrics", get(metrics))
         .with_state(shared)
+        .nest("/test", test_api::router(store, pd))
+}
+
+/// Changes settings while the store runs; the names are TiKV's.
+async fn change_config(State(shared): State<Arc<Shared>>, Json(wanted): Json<Value>) -> Response {
+    match shared.store.settings.change(&wanted) {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("failed to {error}\n")).into_response(),
+    }
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -36,7 +48,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "version": shared.args.version,
         "embedded": true,
         "cluster_id": shared.store.cluster_id,
-        "store_id": shared.store.id,
+        "store_ids": shared.store.ids,
         "regions": shared.store.regions.all().len(),
         "locks": locks,
         "subscriptions": subscriptions,
@@ -46,13 +58,17 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
 async fn config(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let args = &shared.args;
     Json(json!({
-        "server": { "addr": args.addr.to_string(), "status-addr": args.status_addr.to_string() },
+        "server": {
+            "addr": args.addr.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            "status-addr": args.status_addr.to_string(),
+        },
         "storage": { "data-dir": args.data_dir.display().to_string(), "api-version": 1 },
         "pd": { "endpoints": [args.pd] },
         "cdc": {
-            "min-ts-interval": format!("{}ms", args.cdc_min_ts_interval.as_millis()),
-            "sink-memory-quota": args.cdc_sink_memory_quota,
+            "min-ts-interval": format!("{}ms", shared.store.settings.tick().borrow().as_millis()),
+            "sink-memory-quota": shared.store.hub.quota(),
         },
+        "coprocessor": { "region-split-size": shared.store.settings.split_size() },
     }))
 }
 

@@ -9,10 +9,13 @@ use tonic::Status;
 
 use super::concurrency::Concurrency;
 use super::engine::{Changes, Engine, EngineError, Reader};
+use super::faults::Faults;
 use super::feed::hub::Hub;
 use super::key::Range;
 use super::latches::{Held, Latches};
 use super::region::{Region, Regions, check_keys};
+use super::settings::Settings;
+use super::size::Sizes;
 use super::split::Splitter;
 use super::txn::Stop;
 use super::waits::Waits;
@@ -20,7 +23,8 @@ use super::waits::Waits;
 /// The store.
 pub(crate) struct Store {
     pub(crate) cluster_id: u64,
-    pub(crate) id: u64,
+    /// One for each address.
+    pub(crate) ids: Vec<u64>,
     pub(crate) engine: Engine,
     pub(crate) regions: Arc<Regions>,
     pub(crate) hub: Arc<Hub>,
@@ -28,6 +32,9 @@ pub(crate) struct Store {
     pub(crate) splitter: Splitter,
     pub(crate) waits: Arc<Waits>,
     pub(crate) counters: Counters,
+    pub(crate) settings: Settings,
+    pub(crate) sizes: Sizes,
+    pub(crate) faults: Faults,
     latches: Latches,
 }
 
@@ -98,16 +105,17 @@ pub(crate) async fn detached<T: Send + 'static>(
 
 impl Store {
     pub(crate) fn new(
-        (cluster_id, id): (u64, u64),
+        (cluster_id, ids): (u64, Vec<u64>),
         engine: Engine,
         regions: Arc<Regions>,
         hub: Arc<Hub>,
         concurrency: Arc<Concurrency>,
         splitter: Splitter,
+        settings: Settings,
     ) -> Self {
         Self {
             cluster_id,
-            id,
+            ids,
             engine,
             regions,
             hub,
@@ -115,17 +123,29 @@ impl Store {
             splitter,
             waits: Arc::default(),
             counters: Counters::default(),
+            settings,
+            sizes: Sizes::default(),
+            faults: Faults::default(),
             latches: Latches::default(),
         }
     }
 
-    /// The region a request means, which holds all its keys.
+    /// The region that a request to store `id` means, which holds all its keys.
     pub(crate) fn region<'a>(
         &self,
+        id: u64,
         context: Option<&kv::Context>,
         keys: impl IntoIterator<Item = &'a Bytes>,
     ) -> Result<Arc<Region>, Failure> {
-        let region = self.regions.check(context)?;
+        let asked = context.map_or(0, |context| context.region_id);
+        if let Some(busy) = self.faults.take_busy(asked) {
+            return Err(Failure::Region(Box::new(errorpb::Error {
+                message: busy.reason.clone(),
+                server_is_busy: Some(busy),
+                ..Default::default()
+            })));
+        }
+        let region = self.regions.check(id, context)?;
         check_keys(&region, keys)?;
         Ok(region)
     }

@@ -13,7 +13,7 @@ use super::link::{Item, Link, Quota};
 use super::subscription::{End, Id, Stage, Subscription};
 use crate::tikv::engine::{Changes, EngineError, FeedRow, Publish, Reader};
 use crate::tikv::key::Range;
-use crate::tikv::region::Region;
+use crate::tikv::region::{Region, not_leader};
 
 /// Scans that may wait for their turn.
 const PENDING_SCANS: usize = 10_000;
@@ -72,6 +72,17 @@ impl Hub {
             }
         }
         Ok(state.locks.len())
+    }
+
+    /// Lets events up to so many bytes wait for clients from now on.
+    pub(crate) fn set_quota(&self, bytes: u64) {
+        self.quota
+            .set_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+
+    /// Bytes of events that may wait for clients.
+    pub(crate) fn quota(&self) -> usize {
+        self.quota.limit()
     }
 
     /// Bytes that wait for clients.
@@ -225,6 +236,24 @@ impl Hub {
         };
         for id in state.ids(|id| id.region == region) {
             state.end(id, End::Epoch(told.clone()));
+        }
+    }
+
+    /// A region ended in its neighbour: both end, and nobody is told what became of them (golden/tikv-feed, 07).
+    pub(crate) fn merged(&self, source: u64, target: u64) {
+        let mut state = self.state();
+        for region in [source, target] {
+            for id in state.ids(|id| id.region == region) {
+                state.end(id, End::Epoch(errorpb::EpochNotMatch::default()));
+            }
+        }
+    }
+
+    /// A region is led by another store.
+    pub(crate) fn moved(&self, region: &Region) {
+        let mut state = self.state();
+        for id in state.ids(|id| id.region == region.id()) {
+            state.end(id, End::NotLeader(not_leader(region)));
         }
     }
 

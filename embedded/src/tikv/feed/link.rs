@@ -19,16 +19,25 @@ const RESOLVED_WAITING: usize = 1024;
 /// Memory for events that clients have not taken yet, shared by all of them.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    limit: usize,
+    limit: AtomicUsize,
     used: AtomicUsize,
 }
 
 impl Quota {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            limit,
+            limit: AtomicUsize::new(limit),
             used: AtomicUsize::new(0),
         }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// What is taken already stays taken.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     pub(crate) fn used(&self) -> usize {
@@ -37,9 +46,10 @@ impl Quota {
 
     /// Takes `bytes`, if there are that many.
     pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        let limit = self.limit.load(Ordering::Relaxed);
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|sum| *sum <= self.limit)
+                used.checked_add(bytes).filter(|sum| *sum <= limit)
             })
             .ok()?;
         Some(Charge {

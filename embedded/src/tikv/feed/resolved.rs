@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::cdcpb::{self, event};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
@@ -19,21 +21,26 @@ const LARGEST_GROUP: usize = 1024;
 /// Longest wait for PD's timestamp.
 const TSO_WAIT: Duration = Duration::from_secs(3);
 
-/// Sends resolved-ts at every `interval`, until `stop`. Without PD nothing is sent.
+/// Sends resolved-ts at every `tick`, until `stop`. Without PD nothing is sent.
 pub(crate) async fn advance(
     hub: Arc<Hub>,
     concurrency: Arc<Concurrency>,
     pd: Client,
-    interval: Duration,
+    mut tick: watch::Receiver<Duration>,
     stop: CancellationToken,
 ) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failing = false;
+    let mut last = Instant::now();
     loop {
+        let next = last + *tick.borrow_and_update();
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+            // Counted from the last one with its new length.
+            changed = tick.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+            () = tokio::time::sleep_until(next) => last = Instant::now(),
         }
         if !hub.is_watched() {
             continue;

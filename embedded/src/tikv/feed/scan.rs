@@ -3,7 +3,6 @@
 use std::iter::Peekable;
 
 use bytes::Bytes;
-use prost::Message as _;
 use proto::cdcpb::event::{LogType, Row};
 
 use super::subscription::sends;
@@ -14,7 +13,7 @@ use crate::tikv::key::Range;
 const STEP_ROWS: usize = 1024;
 /// Bytes read before they are handed on.
 const STEP_BYTES: usize = 1 << 20;
-/// Rows of an event take less than this, unless there is only one.
+/// Keys and values of an event's rows take less than this, unless there is only one row (golden/tikv-feed, 10).
 const EVENT_BYTES: usize = 32 << 10;
 
 type Locks = Box<dyn Iterator<Item = Result<(Bytes, Lock), EngineError>> + Send>;
@@ -50,7 +49,7 @@ impl Step {
         let mut events: Vec<Vec<Row>> = Vec::new();
         let mut bytes = 0;
         for row in self.rows {
-            let size = row.encoded_len();
+            let size = payload(&row);
             match events.last_mut() {
                 Some(event) if bytes + size < EVENT_BYTES => {
                     bytes += size;
@@ -182,7 +181,11 @@ impl Scanner {
     }
 }
 
+fn payload(row: &Row) -> usize {
+    row.key.len() + row.value.len() + row.old_value.len()
+}
+
 fn push(step: &mut Step, row: Row) {
-    step.bytes += row.key.len() + row.value.len() + row.old_value.len();
+    step.bytes += payload(&row);
     step.rows.push(row);
 }

@@ -17,6 +17,7 @@ use super::hub::Ticket;
 use super::link::Link;
 use super::scan::Scanner;
 use super::subscription::{End, Id};
+use crate::tikv::region::not_leader;
 use crate::tikv::store::Store;
 
 const FEATURES: &str = "features";
@@ -30,6 +31,8 @@ type Events = Pin<Box<dyn Stream<Item = Result<ChangeDataEvent, Status>> + Send>
 #[derive(Clone)]
 pub(crate) struct FeedService {
     store: Arc<Store>,
+    /// Of the address this is served at.
+    store_id: u64,
     stop: CancellationToken,
     scans: Arc<Semaphore>,
     next_link: Arc<AtomicU64>,
@@ -39,9 +42,18 @@ impl FeedService {
     pub(crate) fn new(store: Arc<Store>, stop: CancellationToken) -> Self {
         Self {
             store,
+            store_id: 0,
             stop,
             scans: Arc::new(Semaphore::new(SCANS)),
             next_link: Arc::default(),
+        }
+    }
+
+    /// The service at the address of a store.
+    pub(crate) fn of_store(&self, store_id: u64) -> Self {
+        Self {
+            store_id,
+            ..self.clone()
         }
     }
 
@@ -129,8 +141,13 @@ impl FeedService {
             Err(End::Api)
         } else if hub.is_busy() {
             Err(End::Busy("too many pending incremental scans".to_owned()))
+        } else if let Some(busy) = self.store.faults.take_busy(request.region_id) {
+            Err(End::Busy(busy.reason))
         } else if let Some(region) = region {
-            hub.subscribe(link, &request, &region)
+            match region.leader == self.store_id {
+                true => hub.subscribe(link, &request, &region),
+                false => Err(End::NotLeader(not_leader(&region))),
+            }
         } else {
             Err(End::RegionNotFound)
         };

@@ -98,6 +98,7 @@ pub(crate) enum End {
     ClusterId { current: u64, request: u64 },
     Api,
     Busy(String),
+    NotLeader(errorpb::NotLeader),
     RegionNotFound,
     Duplicate,
     Epoch(errorpb::EpochNotMatch),
@@ -124,6 +125,7 @@ impl End {
                     ..Default::default()
                 });
             }
+            Self::NotLeader(not_leader) => error.not_leader = Some(not_leader),
             Self::RegionNotFound => {
                 error.region_not_found = Some(errorpb::RegionNotFound { region_id });
             }

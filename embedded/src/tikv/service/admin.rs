@@ -1,6 +1,5 @@
 //! Collecting garbage, dropping ranges, splitting regions.
 
-use bytes::Bytes;
 use proto::kvrpcpb as kv;
 use tonic::Status;
 
@@ -9,7 +8,6 @@ use super::read::senseless;
 use crate::tikv::engine::Cf;
 use crate::tikv::key::{self, Range};
 use crate::tikv::store::Failure;
-use crate::tikv::txn::gc::collect;
 
 /// Keys handled in one write.
 const BATCH: usize = 256;
@@ -18,31 +16,9 @@ impl TikvService {
     /// Removes what no reader at or above the safe point sees, in a region.
     pub(super) async fn gc(&self, request: kv::GcRequest) -> Result<kv::GcResponse, Status> {
         let outcome = async {
-            let region = self.store.region(request.context.as_ref(), [])?;
-            let (range, safe_point) = (region.range.clone(), request.safe_point);
-            let keys = self
-                .store
-                .look(move |reader| {
-                    let mut keys: Vec<Bytes> = Vec::new();
-                    for found in reader.all_writes(&range) {
-                        let (key, ..) = found?;
-                        if keys.last() != Some(&key) {
-                            keys.push(key);
-                        }
-                    }
-                    Ok(keys)
-                })
+            let region = self.region(request.context.as_ref(), [])?;
+            crate::tikv::gc::in_range(&self.store, region.range.clone(), request.safe_point)
                 .await?;
-            for batch in keys.chunks(BATCH) {
-                let keys = batch.to_vec();
-                self.store
-                    .write(batch.to_vec(), move |reader, changes| {
-                        keys.iter()
-                            .try_for_each(|key| collect(reader, changes, key, safe_point))
-                            .map_err(Into::into)
-                    })
-                    .await?;
-            }
             Ok(kv::GcResponse::default())
         };
         self.reply(outcome.await)
@@ -53,7 +29,7 @@ impl TikvService {
         request: kv::DeleteRangeRequest,
     ) -> Result<kv::DeleteRangeResponse, Status> {
         let outcome = async {
-            let region = self.store.region(request.context.as_ref(), [])?;
+            let region = self.region(request.context.as_ref(), [])?;
             let range = region.range.intersect(&Range {
                 start: request.start_key,
                 end: request.end_key,
@@ -140,7 +116,7 @@ impl TikvService {
             if keys.is_empty() {
                 return Err(senseless("split a region at no key".to_owned()));
             }
-            let region = self.store.region(request.context.as_ref(), &keys)?;
+            let region = self.region(request.context.as_ref(), &keys)?;
             let parts = self
                 .store
                 .splitter
@@ -149,15 +125,20 @@ impl TikvService {
                 .map_err(|error| Failure::Broken(Status::internal(format!("failed to {error}"))))?;
             let Some(parts) = parts else {
                 // Somebody else was faster: the epoch says so.
-                self.store.region(request.context.as_ref(), &keys)?;
+                self.region(request.context.as_ref(), &keys)?;
                 return Err(Failure::Broken(Status::aborted(
                     "the region changed while it was to be split",
                 )));
             };
             let regions: Vec<_> = parts.iter().map(|part| part.meta.clone()).collect();
+            let two = match regions.as_slice() {
+                [left, right] => Some((left.clone(), right.clone())),
+                _ => None,
+            };
+            let (left, right) = two.unzip();
             Ok(kv::SplitRegionResponse {
-                left: regions.first().cloned(),
-                right: regions.last().cloned(),
+                left,
+                right,
                 regions,
                 ..Default::default()
             })

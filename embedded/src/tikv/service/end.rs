@@ -26,7 +26,7 @@ impl TikvService {
                     "Invalid transaction tso with start_ts:{start_ts},commit_ts:{commit_ts}"
                 )));
             }
-            self.store.region(request.context.as_ref(), &request.keys)?;
+            self.region(request.context.as_ref(), &request.keys)?;
             let keys = request.keys.clone();
             self.store
                 .write(request.keys, move |reader, changes| {
@@ -47,7 +47,7 @@ impl TikvService {
         request: kv::BatchRollbackRequest,
     ) -> Result<kv::BatchRollbackResponse, Status> {
         let outcome = async {
-            self.store.region(request.context.as_ref(), &request.keys)?;
+            self.region(request.context.as_ref(), &request.keys)?;
             let (keys, start_ts) = (request.keys.clone(), request.start_version);
             self.store
                 .write(request.keys, move |reader, changes| {
@@ -66,7 +66,7 @@ impl TikvService {
     ) -> Result<kv::CleanupResponse, Status> {
         let outcome = async {
             let key = request.key;
-            self.store.region(request.context.as_ref(), [&key])?;
+            self.region(request.context.as_ref(), [&key])?;
             let (start_ts, current_ts) = (request.start_version, request.current_ts);
             let commit_version = self
                 .store
@@ -88,7 +88,7 @@ impl TikvService {
         request: kv::ResolveLockRequest,
     ) -> Result<kv::ResolveLockResponse, Status> {
         let outcome = async {
-            let region = self.store.region(request.context.as_ref(), &request.keys)?;
+            let region = self.region(request.context.as_ref(), &request.keys)?;
             let ends: HashMap<u64, u64> = match request.txn_infos.is_empty() {
                 true => HashMap::from([(request.start_version, request.commit_version)]),
                 false => request

@@ -22,17 +22,29 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::key::Range;
+use super::region::Region;
 use super::store::{Failure, Store};
 
 /// The service.
 #[derive(Clone)]
 pub(crate) struct TikvService {
     store: Arc<Store>,
+    /// Of the address this is served at.
+    store_id: u64,
 }
 
 impl TikvService {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    pub(crate) fn new(store: Arc<Store>, store_id: u64) -> Self {
+        Self { store, store_id }
+    }
+
+    /// The region a request means, which holds all its keys.
+    fn region<'a>(
+        &self,
+        context: Option<&kv::Context>,
+        keys: impl IntoIterator<Item = &'a Bytes>,
+    ) -> Result<Arc<Region>, Failure> {
+        self.store.region(self.store_id, context, keys)
     }
 }
 

@@ -47,7 +47,7 @@ impl TikvService {
         let deadline = patience(&request).map(|patience| Instant::now() + patience);
         loop {
             let keys: Vec<Bytes> = request.mutations.iter().map(|m| m.key.clone()).collect();
-            self.store.region(request.context.as_ref(), &keys)?;
+            self.region(request.context.as_ref(), &keys)?;
             self.store.concurrency.observe(request.for_update_ts)?;
             let trying = attempt(
                 self.store.clone(),
@@ -72,7 +72,7 @@ impl TikvService {
         request: kv::PessimisticRollbackRequest,
     ) -> Result<kv::PessimisticRollbackResponse, Status> {
         let outcome = async {
-            self.store.region(request.context.as_ref(), &request.keys)?;
+            self.region(request.context.as_ref(), &request.keys)?;
             let (start_ts, for_update_ts) = (request.start_version, request.for_update_ts);
             let keys = request.keys.clone();
             self.store

@@ -43,7 +43,12 @@ impl TikvService {
         let store = self.store.clone();
         let outcome = async {
             let keys: Vec<_> = request.mutations.iter().map(|m| m.key.clone()).collect();
-            store.region(request.context.as_ref(), &keys)?;
+            let region = self.region(request.context.as_ref(), &keys)?;
+            let bytes = request
+                .mutations
+                .iter()
+                .map(|m| m.key.len() + m.value.len());
+            store.sizes.grow(region.id(), bytes.sum());
             store
                 .concurrency
                 .observe(request.start_version.max(request.for_update_ts))?;

@@ -14,7 +14,7 @@ impl TikvService {
     pub(super) async fn get(&self, request: kv::GetRequest) -> Result<kv::GetResponse, Status> {
         let outcome = async {
             let key = request.key;
-            self.store.region(request.context.as_ref(), [&key])?;
+            self.region(request.context.as_ref(), [&key])?;
             let view = View::new(request.context.as_ref(), request.version);
             let value = self
                 .store
@@ -37,7 +37,7 @@ impl TikvService {
     ) -> Result<kv::BatchGetResponse, Status> {
         let outcome = async {
             let keys = request.keys;
-            self.store.region(request.context.as_ref(), &keys)?;
+            self.region(request.context.as_ref(), &keys)?;
             let view = View::new(request.context.as_ref(), request.version);
             let ranges: Vec<Range> = keys.iter().map(only).collect();
             let pairs = self
@@ -66,7 +66,7 @@ impl TikvService {
 
     pub(super) async fn scan(&self, request: kv::ScanRequest) -> Result<kv::ScanResponse, Status> {
         let outcome = async {
-            let region = self.store.region(request.context.as_ref(), [])?;
+            let region = self.region(request.context.as_ref(), [])?;
             // Backwards, the scan starts before `start_key` and goes down to `end_key`.
             let asked = match request.reverse {
                 false => Range {
@@ -112,7 +112,7 @@ impl TikvService {
         request: kv::ScanLockRequest,
     ) -> Result<kv::ScanLockResponse, Status> {
         let outcome = async {
-            let region = self.store.region(request.context.as_ref(), [])?;
+            let region = self.region(request.context.as_ref(), [])?;
             let range = region.range.intersect(&Range {
                 start: request.start_key,
                 end: request.end_key,

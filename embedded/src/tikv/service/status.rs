@@ -13,7 +13,7 @@ impl TikvService {
     ) -> Result<kv::TxnHeartBeatResponse, Status> {
         let outcome = async {
             let key = request.primary_lock.clone();
-            self.store.region(request.context.as_ref(), [&key])?;
+            self.region(request.context.as_ref(), [&key])?;
             let lock_ttl = self
                 .store
                 .write(vec![key], move |reader, changes| {
@@ -34,7 +34,7 @@ impl TikvService {
     ) -> Result<kv::CheckTxnStatusResponse, Status> {
         let outcome = async {
             let key = request.primary_key.clone();
-            self.store.region(request.context.as_ref(), [&key])?;
+            self.region(request.context.as_ref(), [&key])?;
             // The caller has read at these: what commits later has to commit above.
             for ts in [request.lock_ts, request.caller_start_ts, request.current_ts] {
                 self.store.concurrency.observe(ts)?;
@@ -54,7 +54,7 @@ impl TikvService {
     ) -> Result<kv::CheckSecondaryLocksResponse, Status> {
         let outcome = async {
             let keys = request.keys.clone();
-            self.store.region(request.context.as_ref(), &keys)?;
+            self.region(request.context.as_ref(), &keys)?;
             self.store.concurrency.observe(request.start_version)?;
             self.store
                 .write(keys, move |reader, changes| {
