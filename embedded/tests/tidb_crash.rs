@@ -225,6 +225,15 @@ async fn change_schema(port: u16, from: usize, done: Arc<AtomicI64>) {
             format!("INSERT INTO x{n} VALUES ('a')"),
             format!("TRUNCATE TABLE x{n}"),
             format!("DROP TABLE x{n}"),
+            format!("CREATE TABLE p{n} (id INT, v INT) PARTITION BY HASH (id) PARTITIONS 3"),
+            format!("INSERT INTO p{n} VALUES (1, 1), (2, 2), (30, 3)"),
+            format!(
+                "ALTER TABLE p{n} PARTITION BY RANGE (id) \
+                 (PARTITION a VALUES LESS THAN (2), PARTITION b VALUES LESS THAN (99))"
+            ),
+            format!("ALTER TABLE p{n} TRUNCATE PARTITION a"),
+            format!("ALTER TABLE p{n} PARTITION BY KEY (id) PARTITIONS 2"),
+            format!("ALTER TABLE p{n} REMOVE PARTITIONING"),
         ] {
             if conn.query_drop(&statement).await.is_err() {
                 return;

@@ -8,10 +8,11 @@ mod cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster::Cluster;
 use cluster::rows::{Row, by_sql, catalog, compare_all, in_tikv};
+use cluster::{Cluster, Part, until};
 use embedded::client::Client;
 use embedded::tidb::catalog::TableInfo;
+use embedded::tidb::codec::keys;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -407,4 +408,57 @@ async fn what_tidb_refuses_is_refused() {
     let rows = compare_all(&mut conn, &client, NEW).await;
     assert_eq!(rows["r"].len(), 1);
     assert_eq!(rows["n"].len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reorganisation_goes_on_after_a_crash() {
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &["CREATE TABLE t (id INT PRIMARY KEY, v INT) PARTITION BY HASH (id) PARTITIONS 2"],
+    )
+    .await;
+    const ROWS: usize = 6_000;
+    for chunk in (0..ROWS).collect::<Vec<_>>().chunks(2000) {
+        let list: Vec<String> = chunk.iter().map(|n| format!("({n}, {n})")).collect();
+        run(
+            &mut conn,
+            &[&format!("INSERT INTO t VALUES {}", list.join(", "))],
+        )
+        .await;
+    }
+    for round in 0..3 {
+        let last = catalog(&client, NEW).await.last_global_id();
+        let mut changing = cluster.sql().await;
+        let partitions = 3 + round;
+        let change = tokio::spawn(async move {
+            let change = format!("ALTER TABLE t PARTITION BY HASH (id) PARTITIONS {partitions}");
+            changing.query_drop(change).await
+        });
+        // The first rows are at their new place; the rest is still to come.
+        let (start, end) = (keys::table_prefix(last + 1), keys::table_prefix(last + 20));
+        until("rows in new partitions", || async {
+            let snapshot = client.snapshot(client.tso().await.map_err(|e| e.to_string())?);
+            let (rows, _) = snapshot
+                .page(&start, &end)
+                .await
+                .map_err(|e| e.to_string())?;
+            match rows.is_empty() {
+                true => Err(format!("none between {} and {}", last + 1, last + 20)),
+                false => Ok(()),
+            }
+        })
+        .await;
+        cluster.kill(Part::Tidb);
+        let _ = change.await.unwrap();
+        cluster.spawn(Part::Tidb);
+        conn = cluster.sql().await;
+        let rows = compare_all(&mut conn, &client, NEW).await;
+        assert_eq!(rows["t"].len(), ROWS);
+        let info = table(&client, NEW, "t").await;
+        assert_eq!(info.physical_ids().len(), partitions);
+        partitions_agree(&mut conn, &client, NEW, "t").await;
+    }
 }
