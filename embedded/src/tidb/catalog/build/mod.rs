@@ -4,6 +4,7 @@ pub(crate) mod column;
 pub(crate) mod default;
 pub(crate) mod index;
 pub(crate) mod partition;
+pub(crate) mod partition_check;
 pub(crate) mod partition_expr;
 pub(crate) mod partition_interval;
 pub(crate) mod statement;

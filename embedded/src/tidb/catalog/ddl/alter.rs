@@ -3,18 +3,17 @@
 use super::super::build::column as build_column;
 use super::super::build::index as build_index;
 use super::super::build::partition as build_partition;
-use super::super::build::statement::{
-    Change, CharsetClause, ColumnDef, IndexDef, IndexKind, TableName,
-};
+use super::super::build::partition_check;
+use super::super::build::statement::{Change, ColumnDef, IndexDef, IndexKind, TableName};
 use super::super::build::{default, default::DefaultValue};
-use super::super::model::{Action, CiStr, ColumnInfo, DbInfo, SchemaState, TableInfo, Tree, flag};
-use super::super::{Database, DdlError, charset, mariadb};
+use super::super::model::{Action, CiStr, ColumnInfo, DbInfo, TableInfo, Tree, flag};
+use super::super::{Database, DdlError, mariadb};
 use super::column::{
     Position, add as add_column, at_once, column_name, drop as drop_column, modify, set_default,
 };
 use super::modify::{self, checked};
 use super::planner::Planner;
-use super::{index, names, partition_change, partition_error, rename, sql_error};
+use super::{alter_options, index, names, partition_change, partition_error, rename, sql_error};
 use std::sync::Arc;
 
 /// Carries out the changes in order.
@@ -121,8 +120,10 @@ fn one(
                 None,
             ))
         }
-        Change::Charset { clause, convert } => table_charset(p, db, table, clause, *convert)?,
-        Change::AutoIncrement(base) => auto_increment(p, db, table, *base)?,
+        Change::Charset { clause, convert } => {
+            alter_options::table_charset(p, db, table, clause, *convert)?
+        }
+        Change::AutoIncrement(base) => alter_options::auto_increment(p, db, table, *base)?,
         Change::Rename(_) | Change::Partition(_) | Change::Nothing => None,
     })
 }
@@ -145,7 +146,7 @@ fn keeps_partitions(
         return Ok(());
     };
     let builder = partition_builder(p, table);
-    let columns = build_partition::partition_columns(&builder, partition);
+    let columns = partition_check::partition_columns(&builder, partition);
     match columns.contains(&column.offset) {
         true => Err(partition_error::column_in_function(&column.name.o)),
         false => Ok(()),
@@ -419,9 +420,9 @@ fn add_index(
     let info = build_index::index(p.version(), def, CiStr::new(name), &table.columns)?;
     if let (true, Some(partition)) = (info.is_unique, table.partitions()) {
         let builder = partition_builder(p, table);
-        let columns = build_partition::partition_columns(&builder, partition);
+        let columns = partition_check::partition_columns(&builder, partition);
         let parts: Vec<usize> = info.columns.iter().map(|part| part.offset).collect();
-        build_partition::check_key(&builder, &columns, &parts, is_primary, &info.name.o)?;
+        partition_check::check_key(&builder, &columns, &parts, is_primary, &info.name.o)?;
     }
     let clause = format!("ADD {}", mariadb::index(&info));
     let args = index_args_v4(def, &info.name, info.is_unique);
@@ -569,96 +570,4 @@ fn rename_to(
     };
     rename::one(p, &rename);
     Ok(())
-}
-
-fn table_charset(
-    p: &mut Planner<'_>,
-    db: &DbInfo,
-    table: &TableInfo,
-    clause: &CharsetClause,
-    convert: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
-    let inherited = (table.charset.as_str(), table.collate.as_str());
-    let (cs, co) = charset::resolve(
-        p.version(),
-        clause.charset.as_deref(),
-        clause.collate.as_deref(),
-        inherited,
-    )?;
-    let mut info = table.clone();
-    let mut clauses = vec![];
-    if convert {
-        for column in &mut info.columns {
-            let ft = &mut column.field_type;
-            if ft.charset == "binary" || ft.charset == cs && ft.collate == co {
-                continue;
-            }
-            modify::check_charset_change(&ft.charset, &cs)?;
-            if table
-                .indexes
-                .iter()
-                .any(|i| i.columns.iter().any(|c| c.offset == column.offset))
-                && p.modern()
-            {
-                return Err(p.unsupported(format!(
-                    "another collation of the indexed column {:?}",
-                    column.name.o
-                )));
-            }
-            (ft.charset, ft.collate) = (cs.clone(), co.clone());
-            clauses.push(format!(
-                "MODIFY COLUMN {}",
-                mariadb::column(p.query, p.version(), column)?
-            ));
-        }
-    }
-    modify::check_charset_change(&table.charset, &cs)?;
-    if table.charset == cs && table.collate == co && clauses.is_empty() {
-        return Ok(None);
-    }
-    let args = if p.modern() {
-        let mut members = vec![
-            ("to_charset", cs.as_str().into()),
-            ("to_collate", co.as_str().into()),
-        ];
-        members.extend(convert.then_some(("needs_overwrite_cols", true.into())));
-        Tree::Object(members)
-    } else {
-        Tree::List(vec![cs.as_str().into(), co.as_str().into(), convert.into()])
-    };
-    (info.charset, info.collate) = (cs, co);
-    let info = at_once(p, Action::ModifyTableCharset, db, info, args.clone(), args);
-    let clause = (!clauses.is_empty()).then(|| clauses.join(", "));
-    Ok(Some((info, clause)))
-}
-
-fn auto_increment(
-    p: &mut Planner<'_>,
-    db: &DbInfo,
-    table: &TableInfo,
-    base: u64,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
-    let base = i64::try_from(base).map_err(|_| {
-        sql_error::refused(
-            1467,
-            "Failed to read auto-increment value from storage engine",
-        )
-    })?;
-    let args = if p.modern() {
-        Tree::Object(vec![("new_base", base.into())])
-    } else {
-        Tree::List(vec![base.into()])
-    };
-    let info = TableInfo {
-        auto_inc_id: base,
-        state: SchemaState::Public,
-        ..table.clone()
-    };
-    let info = at_once(p, Action::RebaseAutoId, db, info, args.clone(), args);
-    let clause = table
-        .columns
-        .iter()
-        .any(|c| c.field_type.has(flag::AUTO_INCREMENT))
-        .then(|| format!("AUTO_INCREMENT = {base}"));
-    Ok(Some((info, clause)))
 }

@@ -1,6 +1,7 @@
 //! From a DDL statement to its [`Plan`](super::Plan).
 
 mod alter;
+mod alter_options;
 mod column;
 mod database;
 mod exchange;

@@ -3,14 +3,14 @@
 use tidb_sql::ast::{PartitionBy, PartitionDef, PartitionNames};
 
 use super::super::build::partition::{self as build, Builder};
+use super::super::build::partition_check as check;
 use super::super::build::partition_interval as interval;
 use super::super::build::statement::{PartitionChange, TableName};
 use super::super::model::{
     Action, CiStr, PartitionDefinition, PartitionInfo, PartitionType, TableInfo,
 };
-use super::super::{Database, DdlError, mariadb, mariadb_partition, show};
+use super::super::{Database, DdlError, mariadb, mariadb_partition};
 use super::exchange::{Exchange, exchange};
-use super::partition_sugar::sugar;
 use super::planner::Planner;
 use super::reorganize::{Reorganization, reorganize, whole};
 use super::{names, partition as jobs, partition_error as refuse, sql_error};
@@ -102,7 +102,7 @@ fn refuse_old(p: &Planner<'_>, table: &TableInfo, what: &PartitionChange) -> Res
     Err(sql_error::refused(8200, format!("Unsupported {what}")))
 }
 
-fn builder<'a>(p: &Planner<'a>, table: &'a TableInfo) -> Builder<'a> {
+pub(super) fn builder<'a>(p: &Planner<'a>, table: &'a TableInfo) -> Builder<'a> {
     Builder {
         version: p.version(),
         query: p.query,
@@ -183,15 +183,15 @@ fn alter(p: &mut Planner<'_>, db: &Database, table: &TableInfo, clause: &str) {
 }
 
 /// A table that has partitions.
-struct Partitioned<'a> {
+pub(super) struct Partitioned<'a> {
     db: &'a Database,
-    table: &'a TableInfo,
-    partition: &'a PartitionInfo,
+    pub(super) table: &'a TableInfo,
+    pub(super) partition: &'a PartitionInfo,
 }
 
 impl Partitioned<'_> {
     /// New partitions of RANGE and LIST, with the table's method.
-    fn added(
+    pub(super) fn added(
         &self,
         p: &Planner<'_>,
         definitions: &[PartitionDef],
@@ -205,7 +205,7 @@ impl Partitioned<'_> {
         Ok(added)
     }
 
-    fn add(
+    pub(super) fn add(
         &self,
         p: &mut Planner<'_>,
         definitions: &[PartitionDef],
@@ -219,7 +219,7 @@ impl Partitioned<'_> {
         }
         let mut all = self.partition.clone();
         all.definitions.extend(added.definitions.iter().cloned());
-        if let Err(error) = build::check(&builder(p, self.table), &all) {
+        if let Err(error) = check::check(&builder(p, self.table), &all) {
             let same = error.code() == refuse::same_name("").code();
             return match same && if_not_exists {
                 true => p.note(error),
@@ -246,7 +246,7 @@ impl Partitioned<'_> {
         into.columns.clone_from(&self.partition.columns);
         into.definitions = build::hashed(&b, self.partition, named, count)?;
         into.num = count;
-        build::check(&b, &into)?;
+        check::check(&b, &into)?;
         self.move_rows(p, 0..self.partition.definitions.len(), into)
     }
 
@@ -305,13 +305,13 @@ impl Partitioned<'_> {
         Ok(())
     }
 
-    fn drop_places(&self, p: &mut Planner<'_>, places: &[usize]) {
+    pub(super) fn drop_places(&self, p: &mut Planner<'_>, places: &[usize]) {
         jobs::drop(p, &self.db.info, self.table, self.partition, places);
         let clause = format!("DROP PARTITION {}", self.quoted(places));
         alter(p, self.db, self.table, &clause);
     }
 
-    fn quoted(&self, places: &[usize]) -> String {
+    pub(super) fn quoted(&self, places: &[usize]) -> String {
         let names: Vec<String> = places
             .iter()
             .filter_map(|n| self.partition.definitions.get(*n))
@@ -393,7 +393,7 @@ impl Partitioned<'_> {
         all.definitions
             .splice(first..end, added.definitions.iter().cloned());
         let b = builder(p, self.table);
-        build::check(&b, &all)?;
+        check::check(&b, &all)?;
         if self.partition.kind == PartitionType::Range {
             self.same_range(&added, first..end)?;
         }
@@ -510,46 +510,5 @@ impl Partitioned<'_> {
                 "Tables have different definitions",
             )),
         }
-    }
-
-    fn first(&self, p: &mut Planner<'_>, bound: &tidb_sql::ast::Expr) -> Result<(), DdlError> {
-        let b = builder(p, self.table);
-        let guess = interval::guess(&b, self.partition).ok_or_else(|| {
-            interval::refused("FIRST PARTITION, does not seem like an INTERVAL partitioned table")
-        })?;
-        let ft = interval::column(&b, self.partition)?;
-        let to = interval::point(&b, bound, ft)?;
-        let gone = interval::series(guess.first, to, guess.width, ft, 0)?.len() - 1;
-        let from = usize::from(guess.null);
-        let left = self.partition.definitions.len() - from;
-        if gone == 0 || gone >= left {
-            return Err(interval::refused(
-                "FIRST PARTITION, number of partitions does not match",
-            ));
-        }
-        let places: Vec<usize> = (from..from + gone).collect();
-        let names = self.quoted(&places);
-        p.rewritten = sugar(p.query, "FIRST", &format!("DROP PARTITION {names}"));
-        self.drop_places(p, &places);
-        Ok(())
-    }
-
-    fn last(&self, p: &mut Planner<'_>, bound: &tidb_sql::ast::Expr) -> Result<(), DdlError> {
-        let b = builder(p, self.table);
-        let guess = interval::guess(&b, self.partition).ok_or_else(|| {
-            interval::refused("LAST PARTITION, does not seem like an INTERVAL partitioned table")
-        })?;
-        let ft = interval::column(&b, self.partition)?;
-        let to = interval::point(&b, bound, ft)?;
-        if to <= guess.last {
-            return Err(interval::refused(
-                "LAST PARTITION, number of partitions does not match",
-            ));
-        }
-        let definitions = interval::series(guess.last, to, guess.width, ft, 1)?;
-        let added = self.added(p, &definitions)?;
-        let text = show::partition_definitions(&added);
-        p.rewritten = sugar(p.query, "LAST", &format!("ADD PARTITION ({text})"));
-        self.add(p, &definitions, false)
     }
 }

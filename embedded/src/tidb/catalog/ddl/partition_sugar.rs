@@ -1,11 +1,58 @@
 //! TiDB's shorthand for partitions of equal width, written out: that is the statement that a job keeps.
 
+use super::super::build::partition_interval as interval;
 use super::super::model::PartitionInfo;
-use super::super::show;
+use super::super::{DdlError, show};
+use super::partition_change::{Partitioned, builder};
+use super::planner::Planner;
+use tidb_sql::ast::Expr;
+
+impl Partitioned<'_> {
+    pub(super) fn first(&self, p: &mut Planner<'_>, bound: &Expr) -> Result<(), DdlError> {
+        let b = builder(p, self.table);
+        let guess = interval::guess(&b, self.partition).ok_or_else(|| {
+            interval::refused("FIRST PARTITION, does not seem like an INTERVAL partitioned table")
+        })?;
+        let ft = interval::column(&b, self.partition)?;
+        let to = interval::point(&b, bound, ft)?;
+        let gone = interval::series(guess.first, to, guess.width, ft, 0)?.len() - 1;
+        let from = usize::from(guess.null);
+        let left = self.partition.definitions.len() - from;
+        if gone == 0 || gone >= left {
+            return Err(interval::refused(
+                "FIRST PARTITION, number of partitions does not match",
+            ));
+        }
+        let places: Vec<usize> = (from..from + gone).collect();
+        let names = self.quoted(&places);
+        p.rewritten = sugar(p.query, "FIRST", &format!("DROP PARTITION {names}"));
+        self.drop_places(p, &places);
+        Ok(())
+    }
+
+    pub(super) fn last(&self, p: &mut Planner<'_>, bound: &Expr) -> Result<(), DdlError> {
+        let b = builder(p, self.table);
+        let guess = interval::guess(&b, self.partition).ok_or_else(|| {
+            interval::refused("LAST PARTITION, does not seem like an INTERVAL partitioned table")
+        })?;
+        let ft = interval::column(&b, self.partition)?;
+        let to = interval::point(&b, bound, ft)?;
+        if to <= guess.last {
+            return Err(interval::refused(
+                "LAST PARTITION, number of partitions does not match",
+            ));
+        }
+        let definitions = interval::series(guess.last, to, guess.width, ft, 1)?;
+        let added = self.added(p, &definitions)?;
+        let text = show::partition_definitions(&added);
+        p.rewritten = sugar(p.query, "LAST", &format!("ADD PARTITION ({text})"));
+        self.add(p, &definitions, false)
+    }
+}
 
 /// The statement with its shorthand about intervals written out, as TiDB keeps it in the job. The shorthand is the last
 /// clause of an ALTER TABLE, and ends with a parenthesis.
-pub(super) fn sugar(query: &str, word: &str, clause: &str) -> Option<String> {
+fn sugar(query: &str, word: &str, clause: &str) -> Option<String> {
     let tokens = tidb_sql::lexer::tokens(query, tidb_sql::SqlMode::default()).ok()?;
     let tokens: Vec<_> = tokens.iter().filter(|t| !t.kind.is_trivia()).collect();
     let at = tokens
