@@ -14,7 +14,7 @@ use super::gc::SafePoints;
 use super::ids::Ids;
 use super::leader::Leadership;
 use super::regions::{RegionInfo, Regions, Update};
-use super::tso::Oracle;
+use super::tso::{Clock, Oracle};
 use super::{Error, etcd};
 
 /// Operations one etcd transaction may hold (its default limit is 128).
@@ -59,8 +59,9 @@ pub struct Cluster {
 
 impl Cluster {
     /// The cluster `id`, whose keys are under `root`.
-    pub fn new(id: u64, root: String, leadership: Arc<Leadership>) -> Self {
-        let oracle = Arc::new(Oracle::new(leadership.clone(), format!("{root}/timestamp")));
+    pub fn new(id: u64, root: String, leadership: Arc<Leadership>, clock: Clock) -> Self {
+        let key = format!("{root}/timestamp");
+        let oracle = Arc::new(Oracle::new(leadership.clone(), key, clock));
         let ids = Ids::new(leadership.clone(), format!("{root}/alloc_id"));
         let gc = SafePoints::new(leadership.clone(), &root);
         Self {

@@ -33,6 +33,7 @@ use cluster::Cluster;
 use etcd::Etcd;
 use leader::{Campaign, Leadership};
 use proxy::Proxy;
+use tso::Clock;
 
 /// How long a start waits for etcd, and for another PD's leadership to end.
 const START_WAIT: Duration = Duration::from_secs(30);
@@ -54,6 +55,15 @@ pub struct Args {
     /// PD's version to answer as.
     #[arg(long, default_value = "v8.5.3")]
     pub version: String,
+    /// Milliseconds added to this machine's clock as timestamps see it; may be negative. For tests of a clock that was set
+    /// back or forth.
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub clock_offset: i64,
     /// Accepted for symmetry with the other components: everything is kept in etcd.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -183,7 +193,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
     })?;
     let cluster = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        started = start(&args.name, addr, etcd) => started?,
+        started = start(&args, addr, etcd) => started?,
     };
     tracing::info!(%addr, cluster_id = cluster.id, etcd = args.etcd, "PD serves");
     let router = Router::new()
@@ -206,7 +216,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
 }
 
 /// Finds or founds the cluster in etcd, and begins to lead it.
-async fn start(name: &str, addr: SocketAddr, etcd: Etcd) -> Result<Arc<Cluster>, Error> {
+async fn start(args: &Args, addr: SocketAddr, etcd: Etcd) -> Result<Arc<Cluster>, Error> {
     let deadline = tokio::time::Instant::now() + START_WAIT;
     let in_time = |_: &Error| tokio::time::Instant::now() < deadline;
     let (id, member_id) = loop {
@@ -225,7 +235,7 @@ async fn start(name: &str, addr: SocketAddr, etcd: Etcd) -> Result<Arc<Cluster>,
         }
     };
     let member = pdpb::Member {
-        name: name.to_owned(),
+        name: args.name.clone(),
         member_id,
         peer_urls: vec![etcd.url().to_owned()],
         client_urls: vec![format!("http://{addr}")],
@@ -233,7 +243,12 @@ async fn start(name: &str, addr: SocketAddr, etcd: Etcd) -> Result<Arc<Cluster>,
     };
     let root = format!("/pd/{id}");
     let leadership = Arc::new(Leadership::new(etcd, format!("{root}/leader"), member));
-    let cluster = Arc::new(Cluster::new(id, root, leadership));
+    let cluster = Arc::new(Cluster::new(
+        id,
+        root,
+        leadership,
+        Clock::shifted(args.clock_offset),
+    ));
     loop {
         let error = match begin(&cluster).await {
             Ok(Campaign::Won) => return Ok(cluster),

@@ -21,10 +21,28 @@ const EXTEND_BELOW_MS: u64 = 1_500;
 /// How long a request may wait for etcd to take a longer window.
 const WAIT: Duration = Duration::from_secs(3);
 
+/// This machine's clock, shifted for tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clock {
+    offset_ms: i64,
+}
+
+impl Clock {
+    /// The clock that many milliseconds ahead; behind if negative.
+    pub fn shifted(offset_ms: i64) -> Self {
+        Self { offset_ms }
+    }
+
+    fn now_ms(self) -> u64 {
+        wall_ms().saturating_add_signed(self.offset_ms)
+    }
+}
+
 /// Hands out timestamps while this PD leads.
 pub struct Oracle {
     leadership: Arc<Leadership>,
     key: String,
+    clock: Clock,
     state: Mutex<State>,
     extended: Notify,
     wanted: Notify,
@@ -58,10 +76,11 @@ impl State {
 
 impl Oracle {
     /// An oracle whose window is kept under `key`.
-    pub fn new(leadership: Arc<Leadership>, key: String) -> Self {
+    pub fn new(leadership: Arc<Leadership>, key: String, clock: Clock) -> Self {
         Self {
             leadership,
             key,
+            clock,
             state: Mutex::default(),
             extended: Notify::new(),
             wanted: Notify::new(),
@@ -97,7 +116,7 @@ impl Oracle {
     /// Stores a window that reaches [`WINDOW_MS`] past now.
     async fn extend(&self) -> Result<(), Error> {
         let physical = self.state().physical;
-        let end = wall_ms().max(physical + 1) + WINDOW_MS;
+        let end = self.clock.now_ms().max(physical + 1) + WINDOW_MS;
         let value = (end * 1_000_000).to_be_bytes().to_vec().into();
         self.leadership
             .write(vec![etcd::put(&self.key, value)])
@@ -131,7 +150,9 @@ impl Oracle {
 
     fn left(&self) -> u64 {
         let state = *self.state();
-        state.end.saturating_sub(state.physical.max(wall_ms()))
+        state
+            .end
+            .saturating_sub(state.physical.max(self.clock.now_ms()))
     }
 
     /// `count` timestamps; the answer is the last of them.
@@ -149,7 +170,7 @@ impl Oracle {
             if !self.leadership.leads() {
                 return Err(Error::NotLeader);
             }
-            let taken = self.state().take(count, wall_ms());
+            let taken = self.state().take(count, self.clock.now_ms());
             if let Some((physical, logical)) = taken {
                 return Ok(Timestamp {
                     physical: physical.cast_signed(),

@@ -1,6 +1,7 @@
 //! Collecting garbage by itself, as TiKV's GC worker does: below PD's GC safepoint, and never what a service still needs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,14 +22,13 @@ pub(crate) async fn watch(
     interval: Duration,
     stop: CancellationToken,
 ) {
-    let mut done = 0;
     let mut failing = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
-        let outcome = round(&store, &pd, &mut done).await;
+        let outcome = round(&store, &pd).await;
         match outcome {
             Ok(()) => failing = false,
             Err(problem) if !failing => {
@@ -40,17 +40,17 @@ pub(crate) async fn watch(
     }
 }
 
-async fn round(store: &Arc<Store>, pd: &PdLink, done: &mut u64) -> Result<(), String> {
+async fn round(store: &Arc<Store>, pd: &PdLink) -> Result<(), String> {
     let points = pd.safe_points().await;
     let (gc, needed) = points.map_err(|error| error.to_string())?;
     let safe_point = gc.min(needed);
-    if safe_point <= *done {
+    if safe_point <= store.collected.load(Ordering::Relaxed) {
         return Ok(());
     }
     let collected = in_range(store, Range::default(), safe_point).await;
     collected.map_err(|failure| format!("collect garbage below {safe_point}: {failure:?}"))?;
     tracing::info!(safe_point, "garbage was collected");
-    *done = safe_point;
+    store.collected.store(safe_point, Ordering::Relaxed);
     Ok(())
 }
 

@@ -51,6 +51,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "store_ids": shared.store.ids,
         "regions": shared.store.regions.all().len(),
         "locks": locks,
+        "gc_safe_point": shared.store.collected.load(Ordering::Relaxed),
         "subscriptions": subscriptions,
     }))
 }

@@ -35,6 +35,8 @@ pub(crate) struct Store {
     pub(crate) settings: Settings,
     pub(crate) sizes: Sizes,
     pub(crate) faults: Faults,
+    /// Below this garbage has been collected.
+    pub(crate) collected: AtomicU64,
     latches: Latches,
 }
 
@@ -126,6 +128,7 @@ impl Store {
             settings,
             sizes: Sizes::default(),
             faults: Faults::default(),
+            collected: AtomicU64::new(0),
             latches: Latches::default(),
         }
     }

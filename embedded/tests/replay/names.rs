@@ -357,8 +357,8 @@ fn timestamps(message: &Value, out: &mut BTreeSet<u64>) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match (role(name), value.as_u64()) {
-                    // The client's own computation.
-                    _ if name == "max_commit_ts" => {}
+                    // The client's own computation, not fetched.
+                    _ if name == "max_commit_ts" || name == "min_commit_ts" => {}
                     (Role::Ts | Role::CommitTs, Some(ts)) if is_ts(ts) => {
                         out.insert(ts);
                     }

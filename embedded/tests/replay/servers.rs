@@ -21,6 +21,8 @@ pub(crate) struct Servers {
     /// etcd, its peer, PD, then an address and a status address for each store.
     ports: Vec<u16>,
     tikv_arguments: Vec<String>,
+    /// Added to PD's arguments at its next start.
+    pub(crate) pd_arguments: Vec<String>,
     etcd: Option<Child>,
     pd: Option<Child>,
     tikv: Option<Child>,
@@ -41,6 +43,7 @@ impl Servers {
             dir: tempfile::tempdir().unwrap(),
             ports: ports.collect(),
             tikv_arguments: tikv_arguments.iter().map(|&a| a.to_owned()).collect(),
+            pd_arguments: Vec::new(),
             etcd: None,
             pd: None,
             tikv: None,
@@ -100,7 +103,8 @@ impl Servers {
         let mut command = Command::new(env!("CARGO_BIN_EXE_embedded"));
         command
             .args(["pd", "--addr", &format!("127.0.0.1:{}", self.ports[2])])
-            .args(["--version", "v8.5.3", "--etcd", &url(self.ports[0])]);
+            .args(["--version", "v8.5.3", "--etcd", &url(self.ports[0])])
+            .args(&self.pd_arguments);
         self.pd = Some(self.spawn(command, "pd"));
     }
 
