@@ -3,8 +3,8 @@
 use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files =
-        ["cdcpb", "tikvpb", "pdpb", "etcdserverpb"].map(|name| format!("proto/{name}.proto"));
+    let files = ["cdcpb", "tikvpb", "pdpb", "etcdserverpb", "health"]
+        .map(|name| format!("proto/{name}.proto"));
     let set = protox::compile(&files, ["proto"])?;
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), set.encode_to_vec())?;

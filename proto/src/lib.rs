@@ -20,6 +20,7 @@ macro_rules! package {
 package!(/** The change feed of a store. */ cdcpb, "cdcpb");
 package!(/** Region errors. */ errorpb, "errorpb");
 package!(/** etcd v3. */ etcdserverpb, "etcdserverpb");
+package!(/** gRPC's health checks. */ health, "grpc.health.v1");
 package!(/** Transactional requests and replies. */ kvrpcpb, "kvrpcpb");
 package!(/** Stores, regions, peers. */ metapb, "metapb");
 package!(/** etcd's stored key and event. */ mvccpb, "mvccpb");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::cdcpb::change_data_server::ChangeDataServer;
+use proto::health::health_server::HealthServer;
 use proto::pdpb;
 use proto::tikvpb::tikv_server::TikvServer;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,7 @@ use feed::service::FeedService;
 use pd::PdLink;
 use region::Regions;
 use service::TikvService;
+use service::health::Health;
 use settings::Settings;
 use split::Splitter;
 use store::Store;
@@ -224,6 +226,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
                 ChangeDataServer::new(feed.of_store(*store_id))
                     .max_decoding_message_size(MAX_MESSAGE),
             )
+            .add_service(HealthServer::new(Health::new(end.clone())))
             .into_axum_router();
         tasks.push(tokio::spawn(serve::serve(listener, grpc, end.clone())));
     }

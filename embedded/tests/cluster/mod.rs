@@ -2,7 +2,7 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
-mod parts;
+pub mod parts;
 pub mod rows;
 
 use std::net::TcpListener;
@@ -83,6 +83,23 @@ pub async fn until<T, F: Future<Output = Result<T, String>>>(
 impl Cluster {
     /// A fresh cluster of this TiDB release, up and serving SQL.
     pub async fn start(version: &'static str) -> Self {
+        let mut cluster = Self::storage_alone(version);
+        cluster.spawn(Part::Tidb);
+        cluster.sql().await.disconnect().await.unwrap();
+        cluster
+    }
+
+    /// A fresh cluster without SQL, which serves transactions.
+    pub async fn storage(version: &'static str) -> Self {
+        let cluster = Self::storage_alone(version);
+        let client = cluster.client().await;
+        let now = client.tso().await.unwrap();
+        client.snapshot(now).get(b"k").await.unwrap();
+        cluster
+    }
+
+    /// Starts etcd, PD and TiKV.
+    fn storage_alone(version: &'static str) -> Self {
         let mut cluster = Self {
             // Short: MariaDB's socket lives below.
             dir: tempfile::Builder::new()
@@ -93,15 +110,19 @@ impl Cluster {
             ports: free_ports(),
             children: vec![],
         };
-        for part in [Part::Etcd, Part::Pd, Part::Tikv, Part::Tidb] {
+        for part in [Part::Etcd, Part::Pd, Part::Tikv] {
             cluster.spawn(part);
         }
-        cluster.sql().await.disconnect().await.unwrap();
         cluster
     }
 
     pub fn pd_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.pd)
+    }
+
+    /// PD's host and port.
+    pub fn pd_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.pd)
     }
 
     fn folder(&self, part: Part) -> PathBuf {

@@ -29,6 +29,11 @@ pub fn etcd() -> PathBuf {
     fetched("etcd").join("usr/bin/etcd")
 }
 
+/// etcd's command line.
+pub fn etcdctl() -> PathBuf {
+    fetched("etcd").join("usr/bin/etcdctl")
+}
+
 /// The folder of MariaDB's unpacked packages.
 pub fn mariadb() -> PathBuf {
     fetched("mariadb")

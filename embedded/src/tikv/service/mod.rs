@@ -6,6 +6,7 @@
 mod admin;
 mod batch;
 mod end;
+pub(super) mod health;
 mod pessimistic;
 mod prewrite;
 mod read;

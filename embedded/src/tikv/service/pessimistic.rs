@@ -13,8 +13,9 @@ use crate::tikv::store::{Failure, Store, detached};
 use crate::tikv::txn::pessimistic::{Found, lock, unlock};
 use crate::tikv::waits::Wait;
 
-/// How long a lock is waited for that is asked for without saying how long (TiKV's `wait-for-lock-timeout`).
-const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+/// How long a lock is waited for at most, however long the client would (TiKV's `pessimistic-txn.wait-for-lock-timeout`):
+/// then the client looks whether the lock's owner still lives, and asks again.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What a try came to.
 enum Tried {
@@ -26,8 +27,10 @@ enum Tried {
 /// How long a request may wait, if it may.
 fn patience(request: &kv::PessimisticLockRequest) -> Option<Duration> {
     match request.wait_timeout {
-        0 => Some(DEFAULT_WAIT),
-        ms => u64::try_from(ms).ok().map(Duration::from_millis),
+        0 => Some(LONGEST_WAIT),
+        ms => u64::try_from(ms)
+            .ok()
+            .map(|ms| Duration::from_millis(ms).min(LONGEST_WAIT)),
     }
 }
 

@@ -189,7 +189,13 @@ fn examine(
             if action == PessimisticAction::DoPessimisticCheck {
                 return Err(refuse::pessimistic_lock_not_found(key, start_ts).into());
             }
-            return Err(refuse::locked(key, &lock).into());
+            let mut error = refuse::locked(key, &lock);
+            // A pessimistic transaction has the locks it needs: whoever holds this one cannot commit, and 0 tells the client
+            // to resolve it at once.
+            if pessimistic && let Some(lock) = &mut error.locked {
+                lock.lock_ttl = 0;
+            }
+            return Err(error.into());
         }
         Some(lock) if lock.is_pessimistic() => {
             check_for_update_ts(request, at, key, &lock)?;
