@@ -1,5 +1,6 @@
 //! From nothing, or from what an earlier run left, to a running server.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -81,7 +82,7 @@ pub(super) async fn recover(
     let settled = async {
         catch_up(&handle, binlog).await?;
         if let Some((intent, plan)) = interrupted {
-            settle(&handle, &mut own, &intent, &plan).await?;
+            settle(&handle, &layout.socket, &mut own, &intent, &plan).await?;
         }
         Ok::<(), Error>(())
     };
@@ -123,6 +124,7 @@ async fn catch_up(handle: &ApplyHandle, binlog: Gtid) -> Result<(), Error> {
 /// it.
 async fn settle(
     handle: &ApplyHandle,
+    socket: &Path,
     own: &mut Backend,
     intent: &Intent,
     plan: &Plan,
@@ -135,6 +137,7 @@ async fn settle(
             Ok(())
         }
         Abandoned::Done => {
+            Backend::run_unlogged(socket, &plan.after).await?;
             tracing::info!(sql = intent.sql, "MariaDB had run it: it is completed");
             Ok(())
         }
@@ -144,6 +147,7 @@ async fn settle(
             }
             let end = binlog_end(own).await?;
             catch_up(handle, end).await?;
+            Backend::run_unlogged(socket, &plan.after).await?;
             tracing::info!(
                 sql = intent.sql,
                 "MariaDB had run a part of it: it is completed"

@@ -231,14 +231,29 @@ impl Applier {
     }
 
     async fn commit_rows(&mut self, group: Group) -> Result<(), ApplyError> {
-        let changes = group.effect.into_changes();
+        let counters = self.counters(&group.effect);
+        let mut changes = group.effect.into_changes();
+        changes.extend(to_changes(&counters));
         let committed = self
             .writer
             .commit(group.gtid, |_| Ok(changes.clone()))
             .await?;
+        if !counters.is_empty() {
+            self.catalog.apply(&counters)?;
+            self.catalog_changed = true;
+        }
         tracing::debug!(gtid = %group.gtid, keys = changes.len(), commit_ts = committed.commit_ts, "applied");
         self.report();
         Ok(())
+    }
+
+    /// The ranges of counters that are taken with these rows.
+    fn counters(&self, effect: &NetEffect) -> Vec<Mutation> {
+        let taken = effect.counted().filter_map(|(table_id, counter, used)| {
+            let (db, table) = self.catalog.table_by_id(table_id)?;
+            db.take_range(table, counter, used)
+        });
+        taken.collect()
     }
 
     /// A statement on its own: one of the DDL statement under way.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::client::Change;
+use crate::tidb::catalog::auto_ids::{Counter, Used};
 
 /// The changes of a transaction, the last one of each key, and whether the key was there before it.
 #[derive(Debug, Default)]
 pub struct NetEffect {
     keys: BTreeMap<Bytes, Entry>,
+    counted: BTreeMap<(i64, Counter), Used>,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,20 @@ impl NetEffect {
     /// A row goes.
     pub fn delete(&mut self, key: Vec<u8>) {
         self.note(key, true, None);
+    }
+
+    /// A value of a table's counter is used.
+    pub fn count(&mut self, table_id: i64, counter: Counter, value: i64) {
+        let before = self.counted.get(&(table_id, counter)).copied();
+        self.counted
+            .insert((table_id, counter), Used::with(before, value));
+    }
+
+    /// The values of counters that are used.
+    pub fn counted(&self) -> impl Iterator<Item = (i64, Counter, Used)> {
+        self.counted
+            .iter()
+            .map(|((table_id, counter), used)| (*table_id, *counter, *used))
     }
 
     /// `existed` counts for the first change of a key only: later ones see what this transaction made.

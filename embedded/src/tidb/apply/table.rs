@@ -8,6 +8,7 @@ use super::binlog::event::{RowsEvent, RowsKind, TableMap};
 use super::binlog::value;
 use super::effect::NetEffect;
 use crate::tidb::catalog::TableInfo;
+use crate::tidb::catalog::auto_ids::Counter;
 use crate::tidb::codec::{Datum, row};
 use crate::tidb::partition::Partitioning;
 use crate::tidb::wire::Reader;
@@ -29,6 +30,8 @@ pub struct TableMapping {
     info: Arc<TableInfo>,
     partitions: Option<Arc<Partitioning>>,
     targets: Vec<Target>,
+    /// Counters that its rows use, and the column of each.
+    counters: Vec<(Counter, Option<usize>)>,
 }
 
 struct Image {
@@ -69,6 +72,7 @@ impl TableMapping {
             )));
         }
         Ok(Self {
+            counters: counters(&info),
             wire,
             info,
             partitions,
@@ -93,12 +97,14 @@ impl TableMapping {
             let image = self.image(&mut images)?;
             match event.kind {
                 RowsKind::Write => {
+                    self.count(&image, effect);
                     let (key, value) = self.encode(&image)?;
                     effect.insert(key, value);
                 }
                 RowsKind::Delete => effect.delete(self.key(&image)?),
                 RowsKind::Update => {
                     let after = self.image(&mut images)?;
+                    self.count(&after, effect);
                     let (key, value) = self.encode(&after)?;
                     effect.update(self.key(&image)?, key, value);
                 }
@@ -143,6 +149,30 @@ impl TableMapping {
         }
     }
 
+    /// Takes note of the counters' values in a row.
+    fn count(&self, image: &Image, effect: &mut NetEffect) {
+        for (counter, column) in &self.counters {
+            let value = match column.map(|offset| &image.values[offset]) {
+                None => image.row_id,
+                Some(Datum::Int(value)) => Some(*value),
+                Some(Datum::Uint(value)) => Some(i64::try_from(*value).unwrap_or(i64::MAX)),
+                Some(_) => None,
+            };
+            let value = value.map(|value| match counter {
+                Counter::RowId if self.info.shard_row_id_bits > 0 => {
+                    value & (i64::MAX >> self.info.shard_row_id_bits.min(62))
+                }
+                Counter::AutoRandom => {
+                    value & ((1 << self.info.auto_random_incremental_bits().min(62)) - 1)
+                }
+                _ => value,
+            });
+            if let Some(value) = value {
+                effect.count(self.info.id, *counter, value);
+            }
+        }
+    }
+
     fn key(&self, image: &Image) -> Result<Vec<u8>, ApplyError> {
         let table = self.physical(image)?;
         row::row_key(table, &image.values, image.row_id).map_err(|source| self.failed(source))
@@ -159,6 +189,17 @@ impl TableMapping {
             source,
         }
     }
+}
+
+fn counters(info: &TableInfo) -> Vec<(Counter, Option<usize>)> {
+    let row_id = info.has_row_id().then_some((Counter::RowId, None));
+    let increment = info
+        .auto_increment_column()
+        .map(|c| (Counter::AutoIncrement, Some(c.offset)));
+    let random = info
+        .auto_random_column()
+        .map(|c| (Counter::AutoRandom, Some(c.offset)));
+    [row_id, increment, random].into_iter().flatten().collect()
 }
 
 /// Database and table, for messages.

@@ -4,6 +4,7 @@
 //! collation of utf8mb4 is another than TiDB's), every column says NULL or NOT NULL. Tables without a clustered primary
 //! key carry an invisible `_tidb_rowid`.
 
+use super::auto_ids;
 use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
 use super::{DdlError, TidbVersion, ddl::unsupported, mariadb_partition, show};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -85,7 +86,7 @@ pub(crate) fn create_table(
         }
     }
     if table.has_row_id() {
-        parts.push(row_id());
+        parts.push(row_id(table));
     }
     let mut out = format!(
         "CREATE TABLE {} ({})",
@@ -104,8 +105,18 @@ pub(crate) fn create_table(
 
 /// The column `_tidb_rowid`. It is no AUTO_INCREMENT column: MariaDB has one of those a table, which may be the user's,
 /// and its values would show as LAST_INSERT_ID.
-fn row_id() -> String {
-    format!("`{ROW_ID}` BIGINT NOT NULL DEFAULT (UUID_SHORT()) INVISIBLE")
+fn row_id(table: &TableInfo) -> String {
+    let next = auto_ids::next_row_id(table, table.id);
+    format!("`{ROW_ID}` BIGINT NOT NULL DEFAULT ({next}) INVISIBLE")
+}
+
+/// Lets `_tidb_rowid` be counted by the sequence of another table id.
+pub(crate) fn count_row_ids(db: &DbInfo, table: &TableInfo, table_id: i64) -> String {
+    format!(
+        "ALTER TABLE {} ALTER COLUMN `{ROW_ID}` SET DEFAULT ({})",
+        full_name(db, &table.name.o),
+        auto_ids::next_row_id(table, table_id)
+    )
 }
 
 /// A column's definition.

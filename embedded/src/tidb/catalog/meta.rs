@@ -43,14 +43,24 @@ pub(crate) fn db_member(db_id: i64, field: &str) -> MetaKey {
 pub(crate) fn auto_id_fields(table_id: i64) -> [String; 3] {
     [
         row_id_field(table_id),
-        format!("IID:{table_id}"),
-        format!("TARID:{table_id}"),
+        auto_increment_field(table_id),
+        auto_random_field(table_id),
     ]
 }
 
 /// The row id and AUTO_INCREMENT allocator of a table: the last value handed to a server.
 pub(crate) fn row_id_field(table_id: i64) -> String {
     format!("TID:{table_id}")
+}
+
+/// The AUTO_INCREMENT allocator of a table with AUTO_ID_CACHE=1.
+pub(crate) fn auto_increment_field(table_id: i64) -> String {
+    format!("IID:{table_id}")
+}
+
+/// The AUTO_RANDOM allocator of a table, shard bits left out.
+pub(crate) fn auto_random_field(table_id: i64) -> String {
+    format!("TARID:{table_id}")
 }
 
 /// A job in the history.

@@ -1,5 +1,6 @@
 //! TiDB's schema: what it stores about databases and tables, and what each DDL statement writes.
 
+pub mod auto_ids;
 pub mod bootstrap;
 mod build;
 mod charset;

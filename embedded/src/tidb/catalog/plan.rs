@@ -70,6 +70,10 @@ impl Failure {
 pub struct Plan {
     /// Statements for MariaDB 10.11, in order.
     pub mariadb: Vec<String>,
+    /// What MariaDB is told before those, without its binlog: sequences. All of it may be done again.
+    pub before: Vec<String>,
+    /// What MariaDB is told after those, without its binlog.
+    pub after: Vec<String>,
     /// Warnings and notes of the statement.
     pub warnings: Vec<Warning>,
     /// The error to answer with once the plan is carried out: `DROP TABLE` of tables of which some do not exist.

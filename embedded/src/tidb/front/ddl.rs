@@ -83,6 +83,8 @@ impl Session {
     ) -> Result<Option<ErrPacket>, FrontError> {
         let statements = plan.mariadb.clone();
         let apply = self.shared.apply.clone();
+        Backend::run_unlogged(&self.shared.socket, &plan.before).await?;
+        let after = plan.after.clone();
         apply.begin(intent, plan).await?;
         for statement in &statements {
             let error = match self.backend.execute(statement).await {
@@ -116,6 +118,7 @@ impl Session {
                 }
             };
         }
+        Backend::run_unlogged(&self.shared.socket, &after).await?;
         Ok(None)
     }
 

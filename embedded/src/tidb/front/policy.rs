@@ -2,6 +2,7 @@
 
 use super::errors;
 use super::text::{Kind, Text};
+use crate::tidb::apply::table::ROW_ID;
 use crate::tidb::wire::ErrPacket;
 
 /// Databases that belong to the server.
@@ -228,6 +229,25 @@ pub(super) fn target(text: &Text<'_>) -> Option<(Option<String>, String)> {
     let n = (1..text.tokens.len()).find(|n| !NOISE.iter().any(|w| text.is(*n, w)))?;
     let (database, table, _) = text.full_name(n)?;
     Some((database, table))
+}
+
+/// Whether an INSERT, REPLACE or UPDATE names `_tidb_rowid` among the columns it writes.
+pub(super) fn writes_row_id(text: &Text<'_>) -> bool {
+    let is_it = |n: usize| {
+        text.name(n)
+            .is_some_and(|name| name.eq_ignore_ascii_case(ROW_ID))
+    };
+    let first =
+        |words: &[&str]| (1..text.tokens.len()).find(|n| words.iter().any(|w| text.is(*n, w)));
+    let listed = match first(&["VALUES", "VALUE", "SELECT", "SET", "TABLE", "WITH"]) {
+        Some(end) if !text.is(0, "UPDATE") => (1..end).any(is_it),
+        _ => false,
+    };
+    let assigned = first(&["SET", "UPDATE"]).is_some_and(|set| {
+        let end = first(&["WHERE"]).unwrap_or(text.tokens.len());
+        (set..end).any(|n| is_it(n) && text.is_sign(n + 1, '='))
+    });
+    listed || assigned
 }
 
 /// Whether a token is one of a kind.

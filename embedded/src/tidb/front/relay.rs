@@ -88,6 +88,7 @@ impl Session {
                     } else {
                         let mut eof = EofPacket::parse(&payload)?;
                         self.note_status(eof.status)?;
+                        self.note_warnings(eof.warnings);
                         if passing.more {
                             eof.status |= STATUS_MORE_RESULTS;
                         }
@@ -108,6 +109,7 @@ impl Session {
         more: bool,
     ) -> Result<(), FrontError> {
         self.hold(&ok).await?;
+        self.note_warnings(ok.warnings);
         if more {
             ok.status |= STATUS_MORE_RESULTS;
         }
@@ -129,6 +131,13 @@ impl Session {
             .map_err(|e| WireError::malformed("last_gtid in an OK packet", format!("{e}")))?;
         self.shared.apply.wait(gtid).await?;
         Ok(())
+    }
+
+    /// MariaDB keeps the warnings of statements before one without tables; TiDB does not.
+    fn note_warnings(&mut self, warnings: u16) {
+        if warnings == 0 {
+            self.warnings = Some(Vec::new());
+        }
     }
 
     fn note_status(&mut self, status: u16) -> Result<(), FrontError> {

@@ -183,6 +183,11 @@ impl Session {
         )))
     }
 
+    /// Whether a switch of TiDB's is on in this session.
+    pub(super) fn switched_on(&self, name: &str) -> bool {
+        variables::tidb(name).is_some_and(|variable| self.tidb_value(variable, false) == "ON")
+    }
+
     /// The value of a variable of TiDB for this session, or globally.
     pub(super) fn tidb_value(&self, variable: &variables::Variable, global: bool) -> String {
         let session = self.variables.get(variable.name).filter(|_| !global);

@@ -1,5 +1,6 @@
 //! `SHOW …`.
 
+use super::FrontError;
 use super::errors;
 use super::served::{
     Served, VIRTUAL_DATABASES, filtered, is_system, no_database, refused, select, served,
@@ -7,7 +8,8 @@ use super::served::{
 };
 use super::session::Session;
 use super::text::{Text, literal, quoted};
-use crate::tidb::catalog::{Warning, show};
+use crate::tidb::catalog::auto_ids::Counter;
+use crate::tidb::catalog::{TableInfo, Warning, show};
 use crate::tidb::wire::ErrPacket;
 
 impl Session {
@@ -49,6 +51,7 @@ impl Session {
                 ];
                 served(select(&columns, &[row]))
             }
+            "TABLE" => self.show_table(text, n + 1),
             "WARNINGS" | "ERRORS" => match self.warnings.take() {
                 Some(warnings) => {
                     let query = show_warnings(&warnings, word == "ERRORS");
@@ -176,7 +179,7 @@ impl Session {
             return refused(unknown_table(&database, &table));
         };
         let options = show::ShowOptions {
-            auto_increment: None,
+            auto_increment: self.next_auto_increment(&database, info).await?,
             utc_offset: self.catalog_session().await?.utc_offset,
         };
         let row = vec![
@@ -184,6 +187,74 @@ impl Session {
             literal(&show::create_table(info, options)),
         ];
         served(select(&["Table", "Create Table"], &[row]))
+    }
+
+    /// The next value of AUTO_INCREMENT: TiDB tells what the next range begins with, of AUTO_ID_CACHE=1 the value itself.
+    async fn next_auto_increment(
+        &mut self,
+        database: &str,
+        info: &TableInfo,
+    ) -> Result<Option<u64>, FrontError> {
+        if info.auto_increment_column().is_none() {
+            return Ok(None);
+        }
+        let catalog = self.shared.apply.catalog();
+        let taken = catalog
+            .database(database)
+            .map_or(0, |db| db.counter(info, Counter::AutoIncrement));
+        if info.auto_id_cache != 1 {
+            return Ok(u64::try_from(taken).ok().map(|n| n + 1));
+        }
+        let query = format!(
+            "SELECT auto_increment FROM information_schema.tables WHERE table_schema = {} AND table_name = {}",
+            literal(database),
+            literal(&info.name.o)
+        );
+        Ok(self.backend.value(&query).await?.parse().ok())
+    }
+
+    /// `SHOW TABLE t NEXT_ROW_ID`.
+    fn show_table(&self, text: &Text<'_>, n: usize) -> Served {
+        let Some((database, table, after)) = text.full_name(n) else {
+            return refused(errors::syntax_at_token(text, n));
+        };
+        if !text.is(after, "NEXT_ROW_ID") {
+            return refused(errors::unsupported(&format!(
+                "SHOW TABLE … {}",
+                text.get(after)
+            )));
+        }
+        let Some(database) = database.or_else(|| self.database.clone()) else {
+            return refused(no_database());
+        };
+        let catalog = self.shared.apply.catalog();
+        let found = catalog
+            .database(&database)
+            .and_then(|db| Some((db, db.table(&table)?)));
+        let Some((db, info)) = found else {
+            return refused(unknown_table(&database, &table));
+        };
+        let columns = [
+            "DB_NAME",
+            "TABLE_NAME",
+            "COLUMN_NAME",
+            "NEXT_GLOBAL_ROW_ID",
+            "ID_TYPE",
+        ];
+        let rows: Vec<Vec<String>> = info
+            .next_row_ids(db)
+            .into_iter()
+            .map(|(column, next, kind)| {
+                vec![
+                    literal(&db.info.name.o),
+                    literal(&info.name.o),
+                    literal(&column),
+                    next.to_string(),
+                    literal(kind),
+                ]
+            })
+            .collect();
+        served(select(&columns, &rows))
     }
 
     fn show_create_database(&self, text: &Text<'_>, n: usize) -> Served {

@@ -110,13 +110,18 @@ impl Session {
             }
             Route::Served { query } if binary => self.run_binary(&query).await,
             Route::Served { query } => {
+                let told = is_about_warnings(sql).then(|| self.warnings.clone());
                 self.pass_on(command::QUERY, query.as_bytes()).await?;
                 let passing = Passing {
                     more,
                     statement: &query,
                     ..Passing::default()
                 };
-                self.relay(passing).await
+                let answered = self.relay(passing).await?;
+                if let Some(told) = told {
+                    self.warnings = told;
+                }
+                Ok(answered)
             }
             Route::Ddl => self.ddl(sql, more).await,
             Route::Set => self.set(sql, more).await,
@@ -211,6 +216,10 @@ impl Session {
                 return Ok(Err(errors::unsupported(&what)));
             }
             tracing::trace!(table, "a write");
+        }
+        if writes && !self.switched_on("tidb_opt_write_row_id") && policy::writes_row_id(text) {
+            let message = "insert, update and replace statements for _tidb_rowid are not supported";
+            return Ok(Err(ErrPacket::new(1105, "HY000", message)));
         }
         self.introduce_zones(text).await?;
         Ok(self.rewrite(text).await?.map(|rewritten| Route::Forward {
@@ -350,6 +359,12 @@ fn forward(sql: String) -> Route {
         },
         target: None,
     }
+}
+
+/// `SHOW WARNINGS` and `SHOW ERRORS` leave what they tell as it is.
+fn is_about_warnings(sql: &str) -> bool {
+    Text::new(sql)
+        .is_ok_and(|text| text.is(0, "SHOW") && (text.is(1, "WARNINGS") || text.is(1, "ERRORS")))
 }
 
 fn unclosed(sql: &str, broken: &Broken) -> ErrPacket {

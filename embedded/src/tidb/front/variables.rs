@@ -40,7 +40,8 @@ const fn variable(name: &'static str, default: &'static str, takes: Takes) -> Va
 
 /// The variables of TiDB that are known here. Those that tune an optimiser or executor that is not here change nothing
 /// that a client can see.
-const TIDB: [Variable; 34] = [
+const TIDB: [Variable; 36] = [
+    variable("allow_auto_random_explicit_insert", "OFF", Takes::Switch),
     variable("max_execution_time", "0", Takes::Default),
     variable("tidb_allow_batch_cop", "1", Takes::Number),
     variable("tidb_allow_mpp", "ON", Takes::Switch),
@@ -80,6 +81,7 @@ const TIDB: [Variable; 34] = [
     variable("tidb_mem_quota_query", "1073741824", Takes::Number),
     variable("tidb_multi_statement_mode", "OFF", Takes::Default),
     variable("tidb_opt_agg_push_down", "OFF", Takes::Switch),
+    variable("tidb_opt_write_row_id", "OFF", Takes::Switch),
     variable("tidb_read_staleness", "", Takes::Default),
     variable("tidb_retry_limit", "10", Takes::Number),
     variable("tidb_row_format_version", "2", Takes::Default),

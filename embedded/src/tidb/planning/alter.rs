@@ -128,14 +128,11 @@ impl Reader<'_> {
                 }
                 TableOption::Collate(name) => charset.collate = Some(name.clone()),
                 TableOption::Comment(text) => out.push(Change::Comment(text.clone())),
-                TableOption::AutoIncrement {
-                    value,
-                    force: false,
-                } => {
-                    out.push(Change::AutoIncrement(*value));
-                }
-                TableOption::AutoIncrement { .. } => {
-                    return Err(self.unsupported("FORCE AUTO_INCREMENT"));
+                TableOption::AutoIncrement { value, force } => {
+                    out.push(Change::AutoIncrement {
+                        base: *value,
+                        force: *force,
+                    });
                 }
                 TableOption::AutoIdCache(_) => return Err(self.unsupported("AUTO_ID_CACHE")),
                 TableOption::ShardRowIdBits(_) => {

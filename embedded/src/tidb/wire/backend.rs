@@ -117,6 +117,19 @@ impl Backend {
         Ok(backend)
     }
 
+    /// Runs statements on a connection of their own, out of the binlog: its reader has no business with them.
+    pub async fn run_unlogged(socket: &Path, statements: &[String]) -> Result<(), WireError> {
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let mut backend = Self::connect(socket).await?;
+        backend.execute("SET SESSION sql_log_bin = 0").await?;
+        for statement in statements {
+            backend.execute(statement).await?;
+        }
+        Ok(())
+    }
+
     /// Sends a command.
     pub async fn send(&mut self, command: u8, body: &[u8]) -> Result<(), WireError> {
         self.channel.restart();

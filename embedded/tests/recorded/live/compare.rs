@@ -20,9 +20,9 @@ pub(crate) struct Comparison {
 }
 
 /// `t` and a table id.
-const TABLE_PREFIX: usize = 9;
+pub(super) const TABLE_PREFIX: usize = 9;
 
-fn table_id(key: &[u8]) -> Option<i64> {
+pub(super) fn table_id(key: &[u8]) -> Option<i64> {
     let id: [u8; 8] = key.get(1..TABLE_PREFIX)?.try_into().ok()?;
     (key[0] == b't').then(|| (u64::from_be_bytes(id) ^ (1 << 63)) as i64)
 }

@@ -177,7 +177,12 @@ pub(crate) enum Change {
         clause: CharsetClause,
         convert: bool,
     },
-    AutoIncrement(u64),
+    AutoIncrement {
+        /// The next value.
+        base: u64,
+        /// FORCE: lower than values that were taken.
+        force: bool,
+    },
     Partition(Box<PartitionChange>),
     /// What TiDB accepts and ignores: ENGINE, ALGORITHM, LOCK, ORDER BY and the like.
     Nothing,

@@ -123,7 +123,9 @@ fn one(
         Change::Charset { clause, convert } => {
             alter_options::table_charset(p, db, table, clause, *convert)?
         }
-        Change::AutoIncrement(base) => alter_options::auto_increment(p, db, table, *base)?,
+        Change::AutoIncrement { base, force } => {
+            alter_options::auto_increment(p, db, table, *base, *force)?
+        }
         Change::Rename(_) | Change::Partition(_) | Change::Nothing => None,
     })
 }

@@ -1,7 +1,9 @@
 //! Changes of a table's own options: its character set, where its ids go on.
 
+use super::super::auto_ids::Counter;
 use super::super::build::statement::CharsetClause;
 use super::super::model::{Action, DbInfo, SchemaState, TableInfo, Tree, flag};
+use super::super::plan::Write;
 use super::super::{DdlError, charset, mariadb};
 use super::column::at_once;
 use super::planner::Planner;
@@ -73,18 +75,43 @@ pub(super) fn auto_increment(
     db: &DbInfo,
     table: &TableInfo,
     base: u64,
+    force: bool,
 ) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
-    let base = i64::try_from(base).map_err(|_| {
+    let asked = i64::try_from(base).map_err(|_| {
         sql_error::refused(
             1467,
             "Failed to read auto-increment value from storage engine",
         )
     })?;
+    let counter = Counter::AutoIncrement;
+    let end = p
+        .catalog
+        .table_by_id(table.id)
+        .map_or(0, |(db, table)| db.counter(table, counter));
+    // Values that a server has taken may be in use.
+    let base = if force {
+        asked
+    } else {
+        asked.max(end.saturating_add(1))
+    };
+    if base != asked && p.modern() {
+        let message = format!(
+            "Can't reset AUTO_INCREMENT to {asked} without FORCE option, using {base} instead"
+        );
+        p.warn("Warning", sql_error::refused(1105, message))?;
+    }
     let args = if p.modern() {
-        Tree::Object(vec![("new_base", base.into())])
+        let mut members = vec![("new_base", base.into())];
+        members.extend(force.then_some(("force", true.into())));
+        Tree::Object(members)
     } else {
         Tree::List(vec![base.into()])
     };
+    if force || base > end.saturating_add(1) {
+        let field = table.counter_field(counter);
+        p.also
+            .push(Write::PutMember(db.id, field, (base - 1).to_string()));
+    }
     let info = TableInfo {
         auto_inc_id: base,
         state: SchemaState::Public,

@@ -2,7 +2,7 @@
 
 use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::{QueuedJob, Write};
-use super::super::{Database, DdlError};
+use super::super::{Database, DdlError, auto_ids};
 use super::planner::{Planner, on_db};
 use super::sql_error;
 use std::sync::Arc;
@@ -118,6 +118,10 @@ pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(
             ],
         );
     }
+    let counted = db.tables().filter(|table| table.has_row_id());
+    p.plan
+        .after
+        .extend(counted.map(|table| auto_ids::drop_sequence(table.id)));
     info.state = SchemaState::None;
     let diff = p.diff(Action::DropSchema, info.id, 0);
     let ids = Tree::List(tables.iter().map(|id| (*id).into()).collect());

@@ -16,6 +16,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) plan: Plan,
     /// The statement as TiDB itself writes it into the job, where it is not the one typed.
     pub(crate) rewritten: Option<String>,
+    /// Writes that go with the next change of the schema.
+    pub(crate) also: Vec<Write>,
     last_id: i64,
     schema_version: i64,
     jobs_finished: u64,
@@ -44,6 +46,7 @@ impl<'a> Planner<'a> {
                 ..Plan::default()
             },
             rewritten: None,
+            also: vec![],
             last_id: catalog.last_global_id(),
             schema_version: catalog.schema_version(),
             jobs_finished: catalog.jobs_finished(),
@@ -160,7 +163,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The worker's last step and the move to the history.
-    pub(crate) fn done(&mut self, mut queued: QueuedJob, state: SchemaState, writes: Vec<Write>) {
+    pub(crate) fn done(
+        &mut self,
+        mut queued: QueuedJob,
+        state: SchemaState,
+        mut writes: Vec<Write>,
+    ) {
+        writes.append(&mut self.also);
         queued.job.state = JobState::Done;
         queued.job.schema_state = state;
         queued.job.binlog.schema_version = self.schema_version;

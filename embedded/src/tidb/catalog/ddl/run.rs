@@ -2,8 +2,8 @@
 
 use super::super::build::statement::{Change, CharsetClause, CreateTable, Statement, TableName};
 use super::super::build::{self, column::check_name};
-use super::super::model::{CiStr, SchemaState, TableInfo};
-use super::super::{Catalog, DdlError, Plan, Session, charset, mariadb};
+use super::super::model::{CiStr, DbInfo, SchemaState, TableInfo};
+use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb};
 use super::planner::Planner;
 use super::{alter, database, names, partition_sugar, rename, sql_error, table};
 
@@ -174,9 +174,19 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
     if let Some(collation) = build::table::unknown_key_collation(&info) {
         return Err(p.unsupported(format!("clustered primary keys of collation {collation}")));
     }
-    let statement = mariadb::create_table(p.query, &db.info, &info)?;
-    p.plan.mariadb.push(statement);
+    info.id = p.new_id();
+    create_in_mariadb(p, &db.info, &info)?;
     table::create(p, &db.info, info, None);
+    Ok(())
+}
+
+/// What MariaDB needs for a new table.
+fn create_in_mariadb(p: &mut Planner<'_>, db: &DbInfo, info: &TableInfo) -> Result<(), DdlError> {
+    if info.has_row_id() {
+        p.plan.before.push(auto_ids::create_sequence(info.id, 1));
+    }
+    let statement = mariadb::create_table(p.query, db, info)?;
+    p.plan.mariadb.push(statement);
     Ok(())
 }
 
@@ -213,8 +223,8 @@ fn create_table_like(
     if let Some(revision) = &mut info.revision {
         *revision = 0;
     }
-    let statement = mariadb::create_table(p.query, &db.info, &info)?;
-    p.plan.mariadb.push(statement);
+    info.id = p.new_id();
+    create_in_mariadb(p, &db.info, &info)?;
     table::create(p, &db.info, info, Some((&source_db.info, source)));
     Ok(())
 }

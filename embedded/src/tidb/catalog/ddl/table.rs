@@ -2,20 +2,19 @@
 
 use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::{Write, start_of};
-use super::super::{Database, meta};
+use super::super::{Database, auto_ids, mariadb, meta};
 use super::partition::{affect, give_ids, ids, pairs};
 use super::planner::{Planner, id_list, on_table};
 use crate::tidb::codec::keys;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-/// Makes a table. `source` is the table that LIKE names.
+/// Makes a table, whose id is taken already. `source` is the table that LIKE names.
 pub(crate) fn create(
     p: &mut Planner<'_>,
     db: &DbInfo,
     mut table: TableInfo,
     source: Option<(&DbInfo, &TableInfo)>,
 ) {
-    table.id = p.new_id();
     if let Some(partition) = &mut table.partition {
         give_ids(p, partition);
     }
@@ -73,6 +72,9 @@ pub(crate) fn create(
 /// Drops a table.
 pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
     let mut info = table.clone();
+    if table.has_row_id() {
+        p.plan.after.push(auto_ids::drop_sequence(table.id));
+    }
     let args = if p.modern() {
         Tree::Object(vec![
             (
@@ -145,6 +147,13 @@ pub(crate) fn truncate(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
         ..table.clone()
     };
     let new_id = info.id;
+    if table.has_row_id() {
+        p.plan.after.extend([
+            auto_ids::create_sequence(new_id, 1),
+            mariadb::count_row_ids(&db.info, table, new_id),
+            auto_ids::drop_sequence(table.id),
+        ]);
+    }
     // 4.0's worker takes the partitions' ids, after the job has its own.
     if let (true, Some(partition)) = (modern, &mut info.partition) {
         give_ids(p, partition);
