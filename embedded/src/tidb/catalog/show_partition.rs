@@ -47,7 +47,7 @@ pub(crate) fn definitions(info: &PartitionInfo) -> String {
                 let bounds = definition.less_than.as_deref().unwrap_or_default();
                 let _ = write!(out, " VALUES LESS THAN ({})", bounds.join(","));
             }
-            PartitionType::List if definition.is_default() || definition.values().is_empty() => {
+            PartitionType::List if definition.is_default() && definition.values().len() == 1 => {
                 out.push_str(" DEFAULT");
             }
             PartitionType::List => {

@@ -114,6 +114,7 @@ impl Node {
         let mut compiler = Compiler {
             table: Some(table),
             columns: 0,
+            utc_offset: 0,
         };
         let (node, kind) = compiler.node(tree)?;
         if compiler.columns == 0 {
@@ -131,11 +132,13 @@ impl Node {
         }
     }
 
-    /// A constant: a bound or value of a partition. None for NULL.
-    pub fn constant(tree: &Expr) -> Result<Option<i128>, ExprError> {
+    /// A constant: a bound or value of a partition. None for NULL. Times that are given to UNIX_TIMESTAMP are `utc_offset`
+    /// seconds ahead of UTC.
+    pub fn constant(tree: &Expr, utc_offset: i32) -> Result<Option<i128>, ExprError> {
         let mut compiler = Compiler {
             table: None,
             columns: 0,
+            utc_offset,
         };
         match compiler.node(tree)? {
             (node, Kind::Number) => node.number(&[]),
@@ -229,6 +232,8 @@ struct Compiler<'a> {
     /// None for constants.
     table: Option<&'a TableInfo>,
     columns: usize,
+    /// Of the times that a constant may have.
+    utc_offset: i32,
 }
 
 impl Compiler<'_> {
@@ -373,7 +378,13 @@ impl Compiler<'_> {
             }
             nodes.push(node);
         }
-        Ok((Node::Call(call, nodes), Kind::Number))
+        let node = Node::Call(call, nodes);
+        if call == Call::UnixTimestamp && self.utc_offset != 0 {
+            let offset = Node::Number(self.utc_offset.into());
+            let node = Node::Binary(Box::new(node), Op::Subtract, Box::new(offset));
+            return Ok((node, Kind::Number));
+        }
+        Ok((node, Kind::Number))
     }
 }
 

@@ -198,3 +198,18 @@ proptest! {
         prop_assert_eq!(id(&by, Datum::Int(value)), Some(100 + place));
     }
 }
+
+#[test]
+fn constants_are_read_in_the_sessions_time_zone() {
+    let of = |text: &str, offset| {
+        let tree = tidb_sql::parse_expr(text, &options(TidbVersion::V8_5)).unwrap();
+        Node::constant(&tree, offset)
+    };
+    let noon = "UNIX_TIMESTAMP('2024-03-01 12:00:00')";
+    assert_eq!(of(noon, 0), Ok(Some(1_709_294_400)));
+    assert_eq!(of(noon, 3 * 3600), Ok(Some(1_709_283_600)));
+    assert_eq!(of("TO_DAYS('2024-03-01') + 1", 3600), Ok(Some(739_312)));
+    assert_eq!(of("-(5 * 2)", 0), Ok(Some(-10)));
+    assert_eq!(of("NULL", 0), Ok(None));
+    assert!(of("'x'", 0).is_err());
+}

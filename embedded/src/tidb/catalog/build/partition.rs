@@ -24,6 +24,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) query: &'a str,
     /// The table, without partitions or with those it has.
     pub(crate) table: &'a TableInfo,
+    /// The session's offset from UTC in seconds.
+    pub(crate) utc_offset: i32,
 }
 
 /// Partitions as TiDB makes them, without ids: none where a release does not know the method and makes the table without.
@@ -268,6 +270,7 @@ pub(crate) fn listed(
         .filter_map(|name| b.table.column(&name.l))
         .map(|column| &column.field_type)
         .collect();
+    let unsigned = is_unsigned(b, info);
     let mut out = Vec::with_capacity(defs.len());
     for def in defs {
         let mut definition = named(b, def)?;
@@ -276,7 +279,7 @@ pub(crate) fn listed(
                 width(info, bounds.len())?;
                 let texts = bounds.iter().enumerate().map(|(n, bound)| match bound {
                     Expr::MaxValue => Ok(MAX_VALUE.to_owned()),
-                    bound => constant(b, &def.name, bound, columns.get(n).copied())?
+                    bound => constant(b, &def.name, bound, columns.get(n).copied(), unsigned)?
                         .ok_or_else(refuse::null_in_less_than),
                 });
                 definition.less_than = Some(texts.collect::<Result<_, DdlError>>()?);
@@ -303,6 +306,23 @@ pub(crate) fn listed(
     Ok(out)
 }
 
+/// Whether the partitioning function is an unsigned column, which no bound below 0 fits.
+fn is_unsigned(b: &Builder<'_>, info: &PartitionInfo) -> bool {
+    let options = crate::tidb::partition::options(b.version);
+    let tree = tidb_sql::parse_expr(&info.expr, &options);
+    let node = tree
+        .ok()
+        .and_then(|tree| Node::compile(&tree, b.table).ok());
+    match node {
+        Some(Node::Column(offset)) => b
+            .table
+            .columns
+            .get(offset)
+            .is_some_and(|column| column.field_type.is_unsigned()),
+        _ => false,
+    }
+}
+
 fn width(info: &PartitionInfo, values: usize) -> Result<(), DdlError> {
     match info.columns().len() {
         0 if values > 1 => Err(refuse::too_many_values(info.kind)),
@@ -322,6 +342,7 @@ fn in_value(
         return Ok(vec![DEFAULT_VALUE.to_owned()]);
     }
     width(info, value.len())?;
+    let unsigned = is_unsigned(b, info);
     value
         .iter()
         .enumerate()
@@ -330,8 +351,10 @@ fn in_value(
                 1656,
                 "Cannot use MAXVALUE as value in VALUES IN",
             )),
-            part => Ok(constant(b, partition, part, columns.get(n).copied())?
-                .unwrap_or_else(|| "NULL".to_owned())),
+            part => Ok(
+                constant(b, partition, part, columns.get(n).copied(), unsigned)?
+                    .unwrap_or_else(|| "NULL".to_owned()),
+            ),
         })
         .collect()
 }
@@ -342,9 +365,11 @@ fn constant(
     partition: &str,
     expr: &Expr,
     column: Option<&FieldType>,
+    unsigned: bool,
 ) -> Result<Option<String>, DdlError> {
     let Some(ft) = column else {
-        return match Node::constant(expr) {
+        return match Node::constant(expr, b.utc_offset) {
+            Ok(Some(value)) if value < 0 && unsigned => Err(refuse::out_of_domain()),
             Ok(value) => Ok(value.map(|n| n.to_string())),
             Err(ExprError::NotAllowed) => Err(refuse::function_not_allowed()),
             Err(ExprError::NotServed(what)) => Err(unsupported(

@@ -20,8 +20,8 @@ pub(crate) fn check(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlErro
     }
     too_many(b, info.definitions.len() as u64)?;
     match info.kind {
-        PartitionType::Range => check_ranges(b, info),
-        PartitionType::List => check_lists(b, info),
+        PartitionType::Range => ranges(b, info),
+        PartitionType::List => lists(b, info),
         _ => Ok(()),
     }
 }
@@ -37,7 +37,8 @@ fn key_failed(_: impl std::error::Error) -> DdlError {
     refuse::wrong_type_of_value()
 }
 
-fn check_ranges(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
+/// Whether upper bounds rise from partition to partition.
+pub(crate) fn ranges(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
     let columns = offsets(b, info);
     let is_max = |text: &String| text.eq_ignore_ascii_case(MAX_VALUE);
     let mut numbers: Option<i128> = None;
@@ -78,7 +79,7 @@ fn check_ranges(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
     Ok(())
 }
 
-fn check_lists(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
+fn lists(b: &Builder<'_>, info: &PartitionInfo) -> Result<(), DdlError> {
     let columns = offsets(b, info);
     let mut seen = std::collections::HashSet::new();
     let mut defaults = 0;

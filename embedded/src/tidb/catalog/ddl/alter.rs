@@ -135,6 +135,7 @@ fn partition_builder<'a>(p: &Planner<'a>, table: &'a TableInfo) -> build_partiti
         version: p.version(),
         query: p.query,
         table,
+        utc_offset: p.session.utc_offset,
     }
 }
 

@@ -12,9 +12,8 @@ use super::super::model::{
 use super::super::{Database, DdlError, mariadb, mariadb_partition};
 use super::exchange::{Exchange, exchange};
 use super::planner::Planner;
-use super::reorganize::{Reorganization, reorganize, whole};
+use super::reorganize::{Reorganization, reorganize, replaced, whole};
 use super::{names, partition as jobs, partition_error as refuse, sql_error};
-use std::ops::Range;
 
 /// The name of what REMOVE PARTITIONING puts all rows into.
 const COLLAPSED: &str = "CollapsedPartitions";
@@ -107,6 +106,7 @@ pub(super) fn builder<'a>(p: &Planner<'a>, table: &'a TableInfo) -> Builder<'a> 
         version: p.version(),
         query: p.query,
         table,
+        utc_offset: p.session.utc_offset,
     }
 }
 
@@ -144,7 +144,7 @@ fn partition_by(
     };
     jobs::give_ids(p, &mut into);
     into.new_table_id = Some(p.new_id());
-    let places = 0..whole(p, table).definitions.len();
+    let places = (0..whole(p, table).definitions.len()).collect();
     warn_statistics(p, "new")?;
     let changed = reorganize(
         p,
@@ -247,13 +247,13 @@ impl Partitioned<'_> {
         into.definitions = build::hashed(&b, self.partition, named, count)?;
         into.num = count;
         check::check(&b, &into)?;
-        self.move_rows(p, 0..self.partition.definitions.len(), into)
+        self.move_rows(p, (0..self.partition.definitions.len()).collect(), into)
     }
 
     fn move_rows(
         &self,
         p: &mut Planner<'_>,
-        places: Range<usize>,
+        places: Vec<usize>,
         mut into: PartitionInfo,
     ) -> Result<(), DdlError> {
         jobs::give_ids(p, &mut into);
@@ -382,32 +382,40 @@ impl Partitioned<'_> {
         places.sort_unstable();
         let first = places.first().copied().unwrap_or_default();
         let end = places.last().map_or(0, |last| last + 1);
-        if end - first != places.len() {
-            return match self.partition.kind {
-                PartitionType::Range => Err(refuse::not_consecutive()),
-                _ => Err(p.unsupported("REORGANIZE PARTITION of LIST partitions that are apart")),
-            };
+        if self.partition.kind == PartitionType::Range && end - first != places.len() {
+            return Err(refuse::not_consecutive());
         }
         let added = self.added(p, into)?;
         let mut all = self.partition.clone();
-        all.definitions
-            .splice(first..end, added.definitions.iter().cloned());
+        all.definitions = replaced(&self.partition.definitions, &places, &added.definitions);
         let b = builder(p, self.table);
         check::check(&b, &all)?;
         if self.partition.kind == PartitionType::Range {
-            self.same_range(&added, first..end)?;
+            self.same_range(p, &added, end)?;
         }
-        self.move_rows(p, first..end, added)
+        self.move_rows(p, places, added)
     }
 
-    /// The upper bound stays, but for the last partition's, which may rise (MariaDB checks that no row is left out).
-    fn same_range(&self, added: &PartitionInfo, places: Range<usize>) -> Result<(), DdlError> {
-        if places.end == self.partition.definitions.len() {
+    /// The upper bound stays, but for the last partition's, which may rise.
+    fn same_range(
+        &self,
+        p: &Planner<'_>,
+        added: &PartitionInfo,
+        end: usize,
+    ) -> Result<(), DdlError> {
+        let before = self.partition.definitions.get(end - 1);
+        let (Some(before), Some(after)) = (before, added.definitions.last()) else {
             return Ok(());
-        }
-        let bound = |d: Option<&PartitionDefinition>| d.and_then(|d| d.less_than.clone());
-        let before = bound(self.partition.definitions.get(places.end - 1));
-        match bound(added.definitions.last()) == before {
+        };
+        let rises = || {
+            let both = PartitionInfo {
+                definitions: vec![before.clone(), after.clone()],
+                ..self.partition.clone()
+            };
+            check::ranges(&builder(p, self.table), &both).is_ok()
+        };
+        let is_last = end == self.partition.definitions.len();
+        match before.less_than == after.less_than || is_last && rises() {
             true => Ok(()),
             false => Err(refuse::outside_range()),
         }
@@ -429,7 +437,7 @@ impl Partitioned<'_> {
             self.table,
             Reorganization {
                 action: Action::RemovePartitioning,
-                places: 0..self.partition.definitions.len(),
+                places: (0..self.partition.definitions.len()).collect(),
                 into,
             },
         );

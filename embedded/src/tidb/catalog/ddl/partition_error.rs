@@ -161,6 +161,13 @@ pub(crate) fn outside_range() -> DdlError {
     )
 }
 
+pub(crate) fn out_of_domain() -> DdlError {
+    refused(
+        1563,
+        "Partition constant is out of partition function domain",
+    )
+}
+
 pub(crate) fn function_not_allowed() -> DdlError {
     refused(1564, "This partition function is not allowed")
 }

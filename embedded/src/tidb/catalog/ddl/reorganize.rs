@@ -10,7 +10,6 @@ use super::column::change;
 use super::index::reorg_meta;
 use super::partition::{affect, ids, pairs};
 use super::planner::{Planner, on_table};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// How a reorganisation of partitions works: by transactions.
@@ -20,7 +19,7 @@ const REORG_TXN: i64 = 1;
 pub(crate) struct Reorganization {
     pub(crate) action: Action,
     /// The partitions that go, by their place; all of a table that has none is one.
-    pub(crate) places: Range<usize>,
+    pub(crate) places: Vec<usize>,
     /// Those that come, with their ids and, if the whole table is made anew, its id.
     pub(crate) into: PartitionInfo,
 }
@@ -40,7 +39,10 @@ pub(crate) fn reorganize(
     let new_id = into.new_table_id.filter(|id| *id != 0);
     let before = table.partition.clone();
     let old = whole(p, table);
-    let gone: Vec<PartitionDefinition> = old.definitions[places.clone()].to_vec();
+    let gone: Vec<PartitionDefinition> = places
+        .iter()
+        .filter_map(|n| old.definitions.get(*n).cloned())
+        .collect();
     let gone_ids: Vec<i64> = gone.iter().map(|d| d.id).collect();
     let come = into.definitions.clone();
     let come_ids = into.ids();
@@ -92,7 +94,7 @@ pub(crate) fn reorganize(
     }
 
     let mut result = table.clone();
-    result.partition = finished(before, &into, &come, places);
+    result.partition = finished(before, &into, &come, &places);
     result.id = new_id.unwrap_or(table.id);
     p.plan.moves.push(RowMove {
         before: p.next_step(),
@@ -161,12 +163,31 @@ pub(crate) fn whole(p: &Planner<'_>, table: &TableInfo) -> PartitionInfo {
     out
 }
 
+/// The partitions that come stand where the first of those that go was.
+pub(crate) fn replaced(
+    old: &[PartitionDefinition],
+    places: &[usize],
+    come: &[PartitionDefinition],
+) -> Vec<PartitionDefinition> {
+    let first = places.iter().min();
+    let mut out = Vec::with_capacity(old.len() + come.len());
+    for (n, definition) in old.iter().enumerate() {
+        if Some(&n) == first {
+            out.extend(come.iter().cloned());
+        }
+        if !places.contains(&n) {
+            out.push(definition.clone());
+        }
+    }
+    out
+}
+
 /// The partitions as they are afterwards.
 fn finished(
     before: Option<PartitionInfo>,
     into: &PartitionInfo,
     come: &[PartitionDefinition],
-    places: Range<usize>,
+    places: &[usize],
 ) -> Option<PartitionInfo> {
     if into.kind == PartitionType::None {
         return None;
@@ -176,7 +197,7 @@ fn finished(
         out.new_table_id = Some(0);
         return Some(out);
     };
-    out.definitions.splice(places, come.iter().cloned());
+    out.definitions = replaced(&out.definitions, places, come);
     if out.kind.is_hashed() {
         out.num = out.definitions.len() as u64;
     }
