@@ -1,25 +1,45 @@
-//! Asking for a region of one's own.
+//! Asking for regions of one's own.
 
 use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
 use super::{Client, ClientError, keys};
 
+/// Keys in one request.
+const BATCH: usize = 256;
+
 impl Client {
-    /// Makes a raw `key` the first one of its region, if it is not so already.
-    pub async fn split_at(&self, key: Bytes) -> Result<(), ClientError> {
-        let mut backoff = self.backoff("split a region");
-        let region = self.region_of(&key, &mut backoff).await?;
-        if region.start == keys::encode(&key) {
-            return Ok(());
+    /// Makes each of these raw keys the first one of its region, if it is not so already. Keys that lie in one region are
+    /// asked for together: a table may have thousands of partitions.
+    pub async fn split_at(&self, mut keys: Vec<Bytes>) -> Result<(), ClientError> {
+        keys.sort_unstable();
+        let mut backoff = self.backoff("split regions");
+        let mut rest = keys.as_slice();
+        while let Some(first) = rest.first() {
+            let region = self.region_of(first, &mut backoff).await?;
+            let here = rest
+                .iter()
+                .take_while(|key| region.contains(&keys::encode(key)))
+                .take(BATCH)
+                .count()
+                .max(1);
+            let (batch, later) = rest.split_at(here);
+            let split_keys: Vec<Bytes> = batch
+                .iter()
+                .filter(|key| region.start != keys::encode(key))
+                .cloned()
+                .collect();
+            if !split_keys.is_empty() {
+                let request = kv::SplitRegionRequest {
+                    split_keys,
+                    ..Default::default()
+                };
+                let (region, _) = self.send_to_key(first, &request, &mut backoff).await?;
+                // Its parts are looked up when they are needed.
+                self.inner.regions.forget(region.id);
+            }
+            rest = later;
         }
-        let request = kv::SplitRegionRequest {
-            split_keys: vec![key.clone()],
-            ..Default::default()
-        };
-        let (region, _) = self.send_to_key(&key, &request, &mut backoff).await?;
-        // Its parts are looked up when they are needed.
-        self.inner.regions.forget(region.id);
         Ok(())
     }
 }

@@ -322,14 +322,14 @@ impl Applier {
         Ok(())
     }
 
-    /// Gives each table and partition that is not among the `known` ones a region of its own, as TiDB does (its `split-table`). Readers
-    /// count on it: the range of a table's region has a start. A table works without, and so TiDB only logs a failure.
+    /// Gives each table and partition that is not among the `known` ones a region of its own, as TiDB does (its
+    /// `split-table`). Readers count on it: the range of a table's region has a start. A table works without, and so TiDB
+    /// only logs a failure.
     async fn split_regions(&self, known: &BTreeSet<i64>) {
-        for table in self.catalog.physical_ids().filter(|id| !known.contains(id)) {
-            let key = Bytes::from(table_prefix(table));
-            if let Err(error) = self.writer.client().split_at(key).await {
-                tracing::warn!(%error, table, "a new table or partition has no region of its own");
-            }
+        let new = self.catalog.physical_ids().filter(|id| !known.contains(id));
+        let keys = new.map(|id| Bytes::from(table_prefix(id))).collect();
+        if let Err(error) = self.writer.client().split_at(keys).await {
+            tracing::warn!(%error, "new tables or partitions have no regions of their own");
         }
     }
 

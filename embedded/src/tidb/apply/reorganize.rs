@@ -18,7 +18,10 @@ use crate::tidb::codec::keys::{decode_record_key, record_key, record_prefix};
 use crate::tidb::codec::{CodecError, Datum, Duration, Time, row};
 use crate::tidb::partition::Partitioning;
 
-/// Writes the rows again, a page of them in a transaction.
+/// Rows in a transaction, about.
+const BATCH: usize = 1024;
+
+/// Writes the rows again, some in a transaction.
 pub(super) async fn move_rows(writer: &mut Writer, rows: &RowMove) -> Result<(), ApplyError> {
     let failed = |source| ApplyError::Move {
         table: rows.table.name.o.clone(),
@@ -31,13 +34,13 @@ pub(super) async fn move_rows(writer: &mut Writer, rows: &RowMove) -> Result<(),
     let client = writer.client().clone();
     let snapshot = client.snapshot(client.tso().await?);
     let mut moved = 0;
+    let mut changes = Changes::new();
     for id in &rows.from {
         let start = record_prefix(*id);
         let end = next_prefix(&start);
         let mut from = Some(Bytes::from(start));
         while let Some(start) = from {
             let (pairs, next) = snapshot.page(&start, &end).await?;
-            let mut changes = Changes::new();
             for pair in pairs {
                 let (_, handle) = decode_record_key(&pair.key).map_err(failed)?;
                 let values =
@@ -45,23 +48,30 @@ pub(super) async fn move_rows(writer: &mut Writer, rows: &RowMove) -> Result<(),
                 let key = record_key(to.id(&values)?, &handle);
                 changes.insert(key.into(), Change::Put(pair.value));
             }
-            moved += changes.len();
-            if !changes.is_empty() {
-                writer
-                    .commit_as(Source::Reorganization, writer.gtid(), |_| {
-                        Ok(changes.clone())
-                    })
-                    .await?;
+            if changes.len() >= BATCH {
+                moved += write(writer, std::mem::take(&mut changes)).await?;
             }
             from = next;
         }
     }
+    moved += write(writer, changes).await?;
     tracing::debug!(
         table = rows.table.name.o,
         rows = moved,
         "moved to other partitions"
     );
     Ok(())
+}
+
+/// Commits rows; how many they were.
+async fn write(writer: &mut Writer, changes: Changes) -> Result<usize, ApplyError> {
+    if !changes.is_empty() {
+        let at = writer.gtid();
+        writer
+            .commit_as(Source::Reorganization, at, |_| Ok(changes.clone()))
+            .await?;
+    }
+    Ok(changes.len())
 }
 
 struct Target<'a> {
