@@ -7,7 +7,7 @@
 pub(crate) mod hub;
 pub(crate) mod link;
 mod resolved;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod service;
 mod subscription;
 

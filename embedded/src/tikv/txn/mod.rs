@@ -35,3 +35,6 @@ impl From<kv::KeyError> for Stop {
         Self::Refused(Box::new(error))
     }
 }
+
+#[cfg(test)]
+mod tests;
