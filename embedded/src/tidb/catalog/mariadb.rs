@@ -146,7 +146,25 @@ pub(crate) fn column(
     if ft.has(flag::ON_UPDATE_NOW) {
         let _ = write!(out, " ON UPDATE CURRENT_TIMESTAMP{}", fsp(ft));
     }
+    if ft.tp == Tp::Json {
+        out.push_str(&json_check(&column.name.o));
+    }
     Ok(out)
+}
+
+/// What a JSON column takes: JSON, and no number that may be beyond a double, which TiDB refuses. Looked for outside of
+/// strings; MariaDB's JSON_VALID takes any number.
+fn json_check(column: &str) -> String {
+    const STRINGS: &str = r#""(?:[^"\\]|\\.)*""#;
+    const HUGE: &str = "[eE][+]?0*([1-9][0-9]{3,}|[3-9][0-9]{2})|[0-9]{300,}";
+    // Whether backslashes escape depends on the session, hexadecimal digits do not.
+    let pattern = |text: &str| format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(text));
+    let column = quoted(column);
+    format!(
+        " CHECK (JSON_VALID({column}) AND REGEXP_REPLACE({column}, {}, '') NOT REGEXP {})",
+        pattern(STRINGS),
+        pattern(HUGE)
+    )
 }
 
 /// A type: TiDB's own text, in which only JSON and the widths of newer releases differ.

@@ -10,6 +10,10 @@ const UNKNOWN_COLUMN: u16 = 1054;
 const DUPLICATE_ENTRY: u16 = 1062;
 /// `ER_PARSE_ERROR`.
 const PARSE_ERROR: u16 = 1064;
+/// `ER_CONSTRAINT_FAILED` of MariaDB's. The only CHECK constraints here are those of JSON columns.
+const CHECK_FAILED: u16 = 4025;
+/// `ER_INVALID_JSON_TEXT`.
+const INVALID_JSON: u16 = 3140;
 /// `ER_NOT_SUPPORTED_YET`.
 pub(super) const NOT_SUPPORTED: u16 = 1235;
 /// `ER_UNKNOWN_SYSTEM_VARIABLE`.
@@ -44,6 +48,11 @@ pub(super) fn as_tidb(
             {
                 error.message = format!("{before} for key '{table}.{key}");
             }
+        }
+        CHECK_FAILED => {
+            let message =
+                "Invalid JSON text: The document root must not be followed by other values.";
+            return ErrPacket::new(INVALID_JSON, "22032", message);
         }
         PARSE_ERROR => {
             let near = error

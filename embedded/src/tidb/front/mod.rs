@@ -12,6 +12,7 @@
 mod columns;
 mod ddl;
 mod errors;
+mod functions;
 mod indexes;
 mod lists;
 mod login;

@@ -6,7 +6,7 @@
 use super::errors;
 use super::session::Session;
 use super::text::{Kind, Text, literal};
-use super::{FrontError, variables};
+use super::{FrontError, functions, variables};
 use crate::tidb::apply::table::ROW_ID;
 use crate::tidb::wire::ErrPacket;
 
@@ -70,6 +70,7 @@ impl Session {
         let mut out = Rewritten::default();
         let mut copied = 0;
         let mut skip = 0;
+        let edits = functions::edits(text);
         for (n, token) in text.tokens.iter().enumerate() {
             if n < skip {
                 continue;
@@ -85,6 +86,22 @@ impl Session {
                 out.sql.push_str(&replacement);
                 copied = text.tokens[after - 1].range.end;
                 skip = after;
+                continue;
+            }
+            if let Some((len, replacement)) = edits.get(&n) {
+                let end = text.tokens[n + len - 1].range.end;
+                let original = &text.sql[token.range.start..end];
+                out.sql.push_str(&text.sql[copied..token.range.start]);
+                out.sql.push_str(replacement);
+                if !out
+                    .renames
+                    .iter()
+                    .any(|(standing, _)| standing == replacement)
+                {
+                    out.renames.push((replacement.clone(), original.to_owned()));
+                }
+                copied = end;
+                skip = n + len;
                 continue;
             }
             let original = text.of(token);
@@ -109,13 +126,19 @@ impl Session {
                         && original[..5].eq_ignore_ascii_case("tidb_")
                         && text.is_sign(n + 1, '(') =>
                 {
-                    if !original.eq_ignore_ascii_case("tidb_version") || !text.is_sign(n + 2, ')') {
-                        let what = format!("the function {}", original.to_ascii_lowercase());
+                    let name = original.to_ascii_lowercase();
+                    let value = match name.as_str() {
+                        "tidb_version" => Some(literal(&self.shared.build_text)),
+                        "tidb_is_ddl_owner" => Some("1".to_owned()),
+                        "tidb_current_tso" => Some(self.current_ts().await?.to_string()),
+                        _ => None,
+                    };
+                    let Some(value) = value.filter(|_| text.is_sign(n + 2, ')')) else {
+                        let what = format!("the function {name}");
                         return Ok(Err(errors::unsupported(&what)));
-                    }
+                    };
                     end = text.tokens[n + 2].range.end;
-                    let value = literal(&self.shared.build_text);
-                    Some((format!("{CARRIER}version"), Some(value)))
+                    Some((format!("{CARRIER}{name}"), Some(value)))
                 }
                 _ => None,
             };
@@ -132,6 +155,9 @@ impl Session {
             }
         }
         out.sql.push_str(&text.sql[copied..]);
+        // One may hold another.
+        out.renames
+            .sort_by_key(|(standing, _)| std::cmp::Reverse(standing.len()));
         Ok(Ok(out))
     }
 
