@@ -112,6 +112,19 @@ pub fn java_command(
     components::beside_flink(topology, more, program, &fetch::Fetcher::quiet()?)
 }
 
+/// A Java command that runs one source file of ours (under `fixtures`, e.g. `clients/java/TikvReader.java`) against the jars
+/// of a manifest of `fixtures/components`, in UTC. No lab has to run. Blocks.
+///
+/// # Errors
+/// [`LabError::Fetch`], if something has to be fetched and cannot be.
+pub fn java_source(
+    source: &str,
+    manifest: &str,
+    arguments: &[&str],
+) -> Result<std::process::Command, LabError> {
+    components::from_source(source, manifest, arguments, &fetch::Fetcher::quiet()?)
+}
+
 /// The `java` of a component. Blocks.
 ///
 /// # Errors

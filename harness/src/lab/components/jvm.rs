@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use crate::lab::error::LabError;
 use crate::lab::fetch::{FetchError, Fetcher, java as programs, maven, tools};
+use crate::lab::paths::repository;
 use crate::lab::topology::{Component, Kind, Topology};
 
 /// A JVM's command line.
@@ -110,6 +111,29 @@ pub(super) fn flink_options() -> Vec<String> {
     // Flink 1.12 reaches into this one.
     options.push("--add-exports=java.base/sun.net.util=ALL-UNNAMED".to_owned());
     options
+}
+
+/// A Java command that runs one source file of ours (under `fixtures`) against the jars of a manifest of
+/// `fixtures/components`; `arguments` are the program's.
+pub(crate) fn from_source(
+    source: &str,
+    manifest: &str,
+    arguments: &[&str],
+    fetcher: &Fetcher,
+) -> Result<std::process::Command, LabError> {
+    let source = repository().join("fixtures").join(source);
+    let mut program = vec![source.display().to_string()];
+    program.extend(arguments.iter().map(|word| (*word).to_owned()));
+    let start = Start {
+        heap: "256m",
+        // Its calendar is the machine's otherwise.
+        options: vec!["-Duser.timezone=UTC".to_owned()],
+        class_path: class_path(&maven::jars(fetcher, manifest)?)?,
+        program,
+    };
+    let mut command = std::process::Command::new(tools::java(None, "java")?);
+    command.args(start.arguments());
+    Ok(command)
 }
 
 /// A Java command beside a lab's Flink, with its jars, our programs and further manifests, e.g.

@@ -16,7 +16,7 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use jvm::beside_flink;
+pub(crate) use jvm::{beside_flink, from_source};
 
 use super::error::LabError;
 use super::fetch::Fetcher;

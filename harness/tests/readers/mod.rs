@@ -1,0 +1,5 @@
+//! Parts of `java_reader.rs`.
+
+pub mod cases;
+pub mod client;
+pub mod shown;
