@@ -273,6 +273,52 @@ async fn reorganisations_lose_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_without_a_key_stay_apart() {
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &["CREATE TABLE t (v INT)", "CREATE TABLE x (v INT)"],
+    )
+    .await;
+    let mut written = 0;
+    for change in [
+        "PARTITION BY HASH (v) PARTITIONS 3",
+        "PARTITION BY RANGE (v) (PARTITION a VALUES LESS THAN (5), PARTITION b VALUES LESS THAN MAXVALUE)",
+        "EXCHANGE PARTITION a WITH TABLE x",
+        "EXCHANGE PARTITION b WITH TABLE x",
+        "EXCHANGE PARTITION a WITH TABLE x",
+        "REMOVE PARTITIONING",
+        "PARTITION BY KEY (v) PARTITIONS 2",
+    ] {
+        run(&mut conn, &["INSERT INTO t VALUES (1), (2), (3)"]).await;
+        if change.starts_with("EXCHANGE PARTITION b") {
+            run(
+                &mut conn,
+                &["DELETE FROM x WHERE v < 5", "INSERT INTO x VALUES (7)"],
+            )
+            .await;
+        } else {
+            run(
+                &mut conn,
+                &["DELETE FROM x WHERE v >= 5", "INSERT INTO x VALUES (1)"],
+            )
+            .await;
+        }
+        run(&mut conn, &[&format!("ALTER TABLE t {change}")]).await;
+        run(
+            &mut conn,
+            &["INSERT INTO t VALUES (1), (8)", "INSERT INTO x VALUES (1)"],
+        )
+        .await;
+        let rows = compare_all(&mut conn, &client, NEW).await;
+        written = written.max(rows["t"].len());
+    }
+    assert!(written > 10, "{written} rows at most");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_come_go_and_are_exchanged() {
     let mut cluster = Cluster::start(NEW).await;
     let client = cluster.client().await;
@@ -289,6 +335,8 @@ async fn partitions_come_go_and_are_exchanged() {
             "INSERT INTO x VALUES (9, '2024-09-09', 9)",
             "ALTER TABLE t EXCHANGE PARTITION p2 WITH TABLE x",
             "INSERT INTO x VALUES (10, '1990-01-01', 10)",
+            "INSERT INTO t VALUES (11, '2024-11-11', 11), (12, '2024-12-12', 12)",
+            "DELETE FROM t WHERE id > 10",
             "UPDATE t SET v = 99 WHERE id = 9",
             "ALTER TABLE t TRUNCATE PARTITION p1",
             "ALTER TABLE t ADD PARTITION (PARTITION p3 VALUES LESS THAN ('2026-01-01'))",

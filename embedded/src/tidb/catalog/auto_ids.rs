@@ -189,6 +189,11 @@ pub(crate) fn create_sequence(table_id: i64, next: i64) -> String {
     )
 }
 
+/// Lets it go on behind `last`, if it is not there yet.
+pub(crate) fn raise_sequence(table_id: i64, last: i64) -> String {
+    format!("DO SETVAL({}, {last})", sequence(table_id))
+}
+
 /// Removes it.
 pub(crate) fn drop_sequence(table_id: i64) -> String {
     format!("DROP SEQUENCE IF EXISTS {}", sequence(table_id))

@@ -2,7 +2,7 @@
 
 use super::super::model::{Action, AffectedOption, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::Write;
-use super::super::{Database, meta};
+use super::super::{Database, auto_ids, auto_ids::Counter, mariadb, meta};
 use super::partition::affect;
 use super::planner::{Planner, id_list, on_table};
 
@@ -48,6 +48,11 @@ pub(crate) fn exchange(p: &mut Planner<'_>, what: &Exchange<'_>) {
         .to_vec();
     p.submit(&mut queued);
 
+    if plain.has_row_id() {
+        let of = |(db, table): (&Database, &TableInfo)| db.counter(table, Counter::RowId);
+        let last = of(what.partitioned).max(of(what.plain));
+        count_on(p, what, definition.id, last);
+    }
     let affected = vec![AffectedOption {
         schema_id: part_db.info.id,
         table_id: part_table.id,
@@ -99,6 +104,25 @@ pub(crate) fn exchange(p: &mut Planner<'_>, what: &Exchange<'_>) {
     affect(&mut writes, affected);
     queued.job.binlog.table_info = Some(Box::new(partitioned));
     p.done(queued, SchemaState::None, writes);
+}
+
+/// Row ids that may be given in one table between MariaDB's exchange and the change of its sequence.
+const MARGIN: i64 = 1000;
+
+/// `_tidb_rowid` of both goes on behind the last of either: their rows meet in one partition.
+fn count_on(p: &mut Planner<'_>, what: &Exchange<'_>, new_id: i64, last: i64) {
+    let (plain_db, plain) = what.plain;
+    let (_, part_table) = what.partitioned;
+    if last > 0 {
+        let ids = [part_table.id, plain.id];
+        let raised = ids.map(|id| auto_ids::raise_sequence(id, last));
+        p.plan.before.extend(raised);
+    }
+    p.plan.after.extend([
+        auto_ids::create_sequence(new_id, last.saturating_add(MARGIN + 1)),
+        mariadb::count_row_ids(&plain_db.info, plain, new_id),
+        auto_ids::drop_sequence(plain.id),
+    ]);
 }
 
 /// Both tables go on after the highest id of either.

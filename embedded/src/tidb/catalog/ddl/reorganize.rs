@@ -5,7 +5,7 @@ use super::super::model::{
     Action, CiStr, PartitionDefinition, PartitionInfo, PartitionType, SchemaState, TableInfo, Tree,
 };
 use super::super::plan::{RowMove, Write, start_of};
-use super::super::{Database, meta};
+use super::super::{Database, auto_ids, auto_ids::Counter, mariadb, meta};
 use super::column::change;
 use super::index::reorg_meta;
 use super::partition::{affect, ids, pairs};
@@ -111,7 +111,15 @@ pub(crate) fn reorganize(
     });
     queued.job.snapshot_ver = start_of(p.next_step());
     let mut writes = vec![];
-    if new_id.is_some() {
+    if let Some(new_id) = new_id {
+        if table.has_row_id() {
+            let next = db.counter(table, Counter::RowId).saturating_add(1);
+            p.plan.after.extend([
+                auto_ids::create_sequence(new_id, next),
+                mariadb::count_row_ids(&db.info, table, new_id),
+                auto_ids::drop_sequence(table.id),
+            ]);
+        }
         writes.push(Write::DeleteTable(db.info.id, table.id));
         let fields = meta::auto_id_fields(result.id);
         for (field, old) in fields.into_iter().zip(meta::auto_id_fields(table.id)) {
