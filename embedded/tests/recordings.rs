@@ -8,7 +8,7 @@ mod recorded;
 
 use embedded::tidb::catalog::TidbVersion;
 use recorded::report::Report;
-use recorded::{ddl, live, recordings, rows, schema, show};
+use recorded::{ddl, indexes, live, recordings, rows, schema, show};
 
 /// The recordings of a release line, which stand for the releases of the same line.
 const LINES: [(&str, TidbVersion); 2] = [("v8.4", TidbVersion::V8_5), ("v4.0", TidbVersion::V4_0)];
@@ -36,6 +36,29 @@ fn rows_encode_as_recorded() {
         }
     }
     report.finish("rows decoded and encoded again", 880);
+}
+
+#[test]
+fn index_entries_encode_as_recorded() {
+    let mut report = Report::default();
+    // What is recorded of 4.0 is its feed, which has no index entries.
+    let (folder, version) = LINES[0];
+    for recording in recordings(folder) {
+        let mut catalog = schema::before(version, &recording.statements);
+        let mut tables = rows::Tables::default();
+        let mut entries = indexes::Entries::default();
+        for statement in &recording.statements {
+            catalog
+                .apply(&schema::recorded(version, statement))
+                .unwrap();
+            tables.learn(&catalog);
+            for (entry, verdict) in entries.compare(&tables, statement) {
+                let subject = format!("{} {entry}", statement.step());
+                report.add(&recording.name, &subject, verdict);
+            }
+        }
+    }
+    report.finish("index entries made from rows", 124);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reads the recordings of a real TiDB in `fixtures/golden/ticdc/`.
 
 pub(crate) mod ddl;
+pub(crate) mod indexes;
 pub(crate) mod live;
 pub(crate) mod report;
 pub(crate) mod rows;

@@ -38,7 +38,12 @@ impl Tables {
         }
     }
 
-    /// Compares the rows that a statement put. Index entries are not written by the embedded TiDB.
+    /// A table by its physical id, newest version first.
+    pub(crate) fn versions(&self, id: i64) -> impl Iterator<Item = &TableInfo> {
+        self.0.get(&id).into_iter().flatten().rev()
+    }
+
+    /// Compares the rows that a statement put.
     pub(crate) fn compare(&self, statement: &Statement) -> Vec<(String, Verdict)> {
         statement
             .kv()

@@ -6,16 +6,17 @@ use bytes::Bytes;
 
 use crate::client::Change;
 use crate::tidb::catalog::auto_ids::{Counter, Used};
+use crate::tidb::codec::index::Entry;
 
 /// The changes of a transaction, the last one of each key, and whether the key was there before it.
 #[derive(Debug, Default)]
 pub struct NetEffect {
-    keys: BTreeMap<Bytes, Entry>,
+    keys: BTreeMap<Bytes, Fate>,
     counted: BTreeMap<(i64, Counter), Used>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Fate {
     existed: bool,
     now: Option<Bytes>,
 }
@@ -26,17 +27,12 @@ impl NetEffect {
         self.note(key, false, Some(value.into()));
     }
 
-    /// A row changes; its key may change with it.
-    pub fn update(&mut self, old_key: Vec<u8>, key: Vec<u8>, value: Vec<u8>) {
-        if old_key == key {
-            self.note(key, true, Some(value.into()));
-        } else {
-            self.delete(old_key);
-            self.insert(key, value);
-        }
+    /// A row changes under its key.
+    pub fn update(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.note(key, true, Some(value.into()));
     }
 
-    /// A row goes.
+    /// A row, or an entry of an index, goes.
     pub fn delete(&mut self, key: Vec<u8>) {
         self.note(key, true, None);
     }
@@ -55,19 +51,27 @@ impl NetEffect {
             .map(|((table_id, counter), used)| (*table_id, *counter, *used))
     }
 
+    /// An entry of an index appears.
+    ///
+    /// TiDB takes one that is not distinct for one that may have been there: it deletes it also if it came within the
+    /// transaction.
+    pub fn put_entry(&mut self, entry: Entry) {
+        self.note(entry.key, !entry.distinct, Some(entry.value.into()));
+    }
+
     /// `existed` counts for the first change of a key only: later ones see what this transaction made.
     fn note(&mut self, key: Vec<u8>, existed: bool, now: Option<Bytes>) {
         self.keys
             .entry(key.into())
-            .and_modify(|entry| entry.now = now.clone())
-            .or_insert(Entry { existed, now });
+            .and_modify(|fate| fate.now = now.clone())
+            .or_insert(Fate { existed, now });
     }
 
     /// The changes to make. A key that came and went within the transaction is left out.
     pub fn into_changes(self) -> BTreeMap<Bytes, Change> {
         self.keys
             .into_iter()
-            .filter_map(|(key, entry)| match (entry.now, entry.existed) {
+            .filter_map(|(key, fate)| match (fate.now, fate.existed) {
                 (Some(value), _) => Some((key, Change::Put(value))),
                 (None, true) => Some((key, Change::Delete)),
                 (None, false) => None,
@@ -88,7 +92,8 @@ mod tests {
     #[test]
     fn a_changed_key_is_a_delete_and_a_put() {
         let mut effect = NetEffect::default();
-        effect.update(key(1), key(2), vec![7]);
+        effect.delete(key(1));
+        effect.insert(key(2), vec![7]);
         let changes = effect.into_changes();
         assert_eq!(changes[&key(1)[..]], Change::Delete);
         assert_eq!(changes[&key(2)[..]], Change::Put(vec![7].into()));
@@ -98,9 +103,31 @@ mod tests {
     fn what_comes_and_goes_leaves_nothing() {
         let mut effect = NetEffect::default();
         effect.insert(key(1), vec![1]);
-        effect.update(key(1), key(1), vec![2]);
+        effect.update(key(1), vec![2]);
         effect.delete(key(1));
         assert!(effect.into_changes().is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_goes_and_comes_back_is_put() {
+        let entry = |distinct| Entry {
+            key: key(1),
+            value: vec![3],
+            distinct,
+        };
+        for distinct in [true, false] {
+            let mut effect = NetEffect::default();
+            effect.delete(key(1));
+            effect.put_entry(entry(distinct));
+            assert_eq!(
+                effect.into_changes()[&key(1)[..]],
+                Change::Put(vec![3].into())
+            );
+            let mut effect = NetEffect::default();
+            effect.put_entry(entry(distinct));
+            effect.delete(key(1));
+            assert_eq!(effect.into_changes().is_empty(), distinct);
+        }
     }
 
     proptest! {
@@ -122,7 +149,12 @@ mod tests {
                     1 if rows.contains_key(&a) && (a == b || !rows.contains_key(&b)) => {
                         rows.remove(&a);
                         rows.insert(b, value);
-                        effect.update(key(a), key(b), vec![value]);
+                        if a == b {
+                            effect.update(key(a), vec![value]);
+                        } else {
+                            effect.delete(key(a));
+                            effect.insert(key(b), vec![value]);
+                        }
                     }
                     2 if rows.remove(&a).is_some() => effect.delete(key(a)),
                     _ => {}

@@ -4,8 +4,8 @@
 //! encodings and the binlog position in the same write: a crash anywhere loses nothing and applies nothing twice.
 //! A DDL statement becomes the transactions of its plan, at its place among the rows.
 //!
-//! * [`binlog`] reads events; [`table`] maps row images to a table's columns; [`effect`] is what a transaction does to
-//!   each key in the end.
+//! * [`binlog`] reads events; [`table`] maps row images to a table's columns; [`rows`] is what a change of a row does to
+//!   its record and its index entries; [`effect`] is what a transaction does to each key in the end.
 //! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
 //! * [`writer`] commits, [`applier`] drives it all, [`handle`] is how the front talks to it.
 
@@ -16,6 +16,7 @@ pub mod gtid;
 pub mod handle;
 pub mod record;
 mod reorganize;
+pub mod rows;
 pub mod table;
 pub mod writer;
 

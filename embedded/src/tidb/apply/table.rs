@@ -7,9 +7,10 @@ use super::binlog::BinlogError;
 use super::binlog::event::{RowsEvent, RowsKind, TableMap};
 use super::binlog::value;
 use super::effect::NetEffect;
+use super::rows::{self, Image};
 use crate::tidb::catalog::TableInfo;
 use crate::tidb::catalog::auto_ids::Counter;
-use crate::tidb::codec::{Datum, row};
+use crate::tidb::codec::Datum;
 use crate::tidb::partition::Partitioning;
 use crate::tidb::wire::Reader;
 
@@ -32,11 +33,6 @@ pub struct TableMapping {
     targets: Vec<Target>,
     /// Counters that its rows use, and the column of each.
     counters: Vec<(Counter, Option<usize>)>,
-}
-
-struct Image {
-    values: Vec<Datum>,
-    row_id: Option<i64>,
 }
 
 impl TableMapping {
@@ -95,20 +91,26 @@ impl TableMapping {
         let mut images = Reader::new(&event.images, "a row image");
         while !images.is_empty() {
             let image = self.image(&mut images)?;
+            let table = self.physical(&image)?;
             match event.kind {
                 RowsKind::Write => {
                     self.count(&image, effect);
-                    let (key, value) = self.encode(&image)?;
-                    effect.insert(key, value);
+                    rows::insert(table, &image, effect)
                 }
-                RowsKind::Delete => effect.delete(self.key(&image)?),
+                RowsKind::Delete => rows::delete(table, &image, effect),
                 RowsKind::Update => {
                     let after = self.image(&mut images)?;
+                    let to = self.physical(&after)?;
                     self.count(&after, effect);
-                    let (key, value) = self.encode(&after)?;
-                    effect.update(self.key(&image)?, key, value);
+                    if table.id == to.id {
+                        rows::update(table, &image, &after, effect)
+                    } else {
+                        rows::delete(table, &image, effect)
+                            .and_then(|()| rows::insert(to, &after, effect))
+                    }
                 }
             }
+            .map_err(|source| self.failed(source))?;
         }
         Ok(())
     }
@@ -171,16 +173,6 @@ impl TableMapping {
                 effect.count(self.info.id, *counter, value);
             }
         }
-    }
-
-    fn key(&self, image: &Image) -> Result<Vec<u8>, ApplyError> {
-        let table = self.physical(image)?;
-        row::row_key(table, &image.values, image.row_id).map_err(|source| self.failed(source))
-    }
-
-    fn encode(&self, image: &Image) -> Result<(Vec<u8>, Vec<u8>), ApplyError> {
-        let table = self.physical(image)?;
-        row::encode(table, &image.values, image.row_id).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: crate::tidb::codec::CodecError) -> ApplyError {

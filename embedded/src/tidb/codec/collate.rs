@@ -1,23 +1,46 @@
 //! Sort keys: what a string becomes inside a key (`docs/spec/row-and-key-codecs.md §9`).
 
-use super::CodecError;
+use super::{CodecError, weights};
 use std::borrow::Cow;
-
-/// Weight of every character outside the basic plane under `_general_ci`.
-const REPLACEMENT_WEIGHT: u16 = 0xfffd;
 
 /// The sort key of `text` under `collation`, with TiDB's new collation framework on.
 ///
-/// Known: `binary`, every `_bin`, and `utf8(mb4)_general_ci` for ASCII, CJK, and characters outside the basic plane.
-/// Anything else is refused: a wrong sort key would be a wrong record key.
+/// `text` is UTF-8 under every collation but `binary`. Collations without a table here are refused: a wrong sort key
+/// would be a wrong key. Where a text is not UTF-8 it ends, as far as the collations with tables are concerned.
 pub fn sort_key<'a>(collation: &str, text: &'a [u8]) -> Result<Cow<'a, [u8]>, CodecError> {
-    match collation {
-        "binary" | "utf8mb4_0900_bin" => Ok(Cow::Borrowed(text)),
-        "utf8mb4_bin" | "utf8_bin" | "latin1_bin" | "ascii_bin" => Ok(Cow::Borrowed(trim(text))),
-        "utf8mb4_general_ci" | "utf8_general_ci" => general_ci(trim(text))
-            .map(Cow::Owned)
-            .ok_or_else(|| unknown(collation, text)),
-        _ => Err(unknown(collation, text)),
+    let (table, text, put): (_, _, fn(&mut Vec<u8>, u16)) = match collation {
+        "binary" | "utf8mb4_0900_bin" => return Ok(Cow::Borrowed(text)),
+        "utf8mb4_bin" | "utf8_bin" | "latin1_bin" | "ascii_bin" => {
+            return Ok(Cow::Borrowed(trim(text)));
+        }
+        "utf8mb4_general_ci" | "utf8_general_ci" => (&weights::GENERAL_CI, trim(text), put_pair),
+        "utf8mb4_unicode_ci" | "utf8_unicode_ci" => (&weights::UNICODE_CI, trim(text), put_pair),
+        "utf8mb4_0900_ai_ci" => (&weights::UCA_0900_AI_CI, text, put_pair),
+        "gbk_bin" => (&weights::GBK_BIN, trim(text), put_short),
+        "gbk_chinese_ci" => (&weights::GBK_CHINESE_CI, trim(text), put_short),
+        _ => return Err(unknown(collation, text)),
+    };
+    let table = table.as_ref().map_err(Clone::clone)?;
+    let mut out = Vec::with_capacity(text.len() * 2);
+    for c in text
+        .utf8_chunks()
+        .take(1)
+        .flat_map(|chunk| chunk.valid().chars())
+    {
+        table.weigh(c, &mut |weight| put(&mut out, weight));
+    }
+    Ok(Cow::Owned(out))
+}
+
+fn put_pair(out: &mut Vec<u8>, weight: u16) {
+    out.extend_from_slice(&weight.to_be_bytes());
+}
+
+/// A weight that fits is one byte.
+fn put_short(out: &mut Vec<u8>, weight: u16) {
+    match u8::try_from(weight) {
+        Ok(byte) => out.push(byte),
+        Err(_) => put_pair(out, weight),
     }
 }
 
@@ -31,8 +54,17 @@ pub fn is_known(collation: &str) -> bool {
 pub fn needs_restored_data(collation: &str, is_varchar: bool) -> bool {
     match collation {
         "binary" | "utf8mb4_0900_bin" => false,
-        c => !c.ends_with("_bin") || is_varchar,
+        c => !is_bin(c) || is_varchar,
     }
+}
+
+/// Whether a sort key is the text itself, without trailing spaces if the collation pads. `gbk_bin` and `gb18030_bin` are
+/// not among them: their sort keys are in another encoding.
+pub fn is_bin(collation: &str) -> bool {
+    matches!(
+        collation,
+        "binary" | "ascii_bin" | "latin1_bin" | "utf8_bin" | "utf8mb4_bin" | "utf8mb4_0900_bin"
+    )
 }
 
 fn unknown(collation: &str, text: &[u8]) -> CodecError {
@@ -45,19 +77,4 @@ fn unknown(collation: &str, text: &[u8]) -> CodecError {
 fn trim(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|b| *b != b' ').map_or(0, |i| i + 1);
     &text[..end]
-}
-
-fn general_ci(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 2);
-    for c in std::str::from_utf8(text).ok()?.chars() {
-        let weight = match u32::from(c) {
-            0..=0x7f => u16::from(c.to_ascii_uppercase() as u8),
-            // CJK and the scripts around it have neither case nor accents there.
-            cp @ 0x2e80..=0xd7ff => cp as u16,
-            0x1_0000.. => REPLACEMENT_WEIGHT,
-            _ => return None,
-        };
-        out.extend_from_slice(&weight.to_be_bytes());
-    }
-    Some(out)
 }

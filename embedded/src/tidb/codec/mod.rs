@@ -3,7 +3,8 @@
 //! * [`number`], [`bytes`]: memcomparable and variable-length primitives.
 //! * [`datum`]: one SQL value, and its form inside a key.
 //! * [`decimal`], [`time`], [`collate`], [`json`]: the types whose binary form is not just a number.
-//! * [`row`]: row format v2 and record keys of a table described by a `TableInfo`.
+//! * [`row`]: row format v2 and record keys of a table described by a `TableInfo`; [`origin`]: what a row lacks.
+//! * [`index`]: entries of indexes.
 //! * [`keys`]: table and meta keys; [`tso`]: timestamps.
 //!
 //! The rules are those of `docs/spec/row-and-key-codecs.md`; each is held to `fixtures/golden/`.
@@ -12,12 +13,16 @@ pub mod bytes;
 pub mod collate;
 pub mod datum;
 pub mod decimal;
+pub mod index;
 pub mod json;
+mod key_part;
 pub mod keys;
 pub mod number;
+pub mod origin;
 pub mod row;
 pub mod time;
 pub mod tso;
+mod weights;
 
 pub use datum::Datum;
 pub use decimal::Decimal;

@@ -1,9 +1,9 @@
 //! Record keys and row format v2 of a table (`docs/spec/row-and-key-codecs.md §3, §8`).
 
 use super::{
-    CodecError, Datum, Decimal, Duration, Time, collate, datum, keys, number, take, take_array,
+    CodecError, Datum, Decimal, Duration, Time, datum, key_part, keys, number, take, take_array,
 };
-use crate::tidb::catalog::model::{ColumnInfo, FieldType, IndexColumn, SchemaState, TableInfo, Tp};
+use crate::tidb::catalog::model::{ColumnInfo, IndexColumn, SchemaState, TableInfo, Tp};
 
 const VERSION: u8 = 128;
 const FLAG_LARGE: u8 = 1;
@@ -44,8 +44,8 @@ pub fn handle(
     };
     let mut out = Vec::with_capacity(32);
     for part in &primary.columns {
-        let column = key_column(table, part)?;
-        put_key_part(&mut out, table, column, part, &values[part.offset])?;
+        let column = key_part::column(table, part)?;
+        key_part::put(&mut out, table, column, part, &values[part.offset])?;
     }
     if out.len() < MIN_COMMON_HANDLE {
         out.resize(MIN_COMMON_HANDLE, 0);
@@ -217,7 +217,7 @@ fn decode_handle(table: &TableInfo, handle: &Handle) -> Result<Vec<(usize, Datum
                 .columns
                 .iter()
                 .map(|part| {
-                    let column = key_column(table, part)?;
+                    let column = key_part::column(table, part)?;
                     let value = match datum::key(&mut rest)? {
                         Datum::Uint(v) if column.field_type.tp.is_calendar() => {
                             Datum::Time(Time::unpack(v)?)
@@ -261,18 +261,6 @@ fn wrong_kind(column: &ColumnInfo, value: &Datum) -> CodecError {
     }
 }
 
-fn key_column<'a>(table: &'a TableInfo, part: &IndexColumn) -> Result<&'a ColumnInfo, CodecError> {
-    table.columns.get(part.offset).ok_or_else(|| {
-        CodecError::malformed(
-            "a table's primary key",
-            format!(
-                "column {:?} at offset {} does not exist",
-                part.name.o, part.offset
-            ),
-        )
-    })
-}
-
 /// Whether the row value holds the column (if it is not NULL).
 fn is_in_value(table: &TableInfo, column: &ColumnInfo) -> bool {
     if column.is_virtual() || column.state != SchemaState::Public {
@@ -288,40 +276,7 @@ fn is_in_value(table: &TableInfo, column: &ColumnInfo) -> bool {
         .columns
         .iter()
         .any(|part| part.offset == column.offset && part.length < 0);
-    !whole || table.new_collations() && needs_restored_data(&column.field_type)
-}
-
-fn needs_restored_data(ft: &FieldType) -> bool {
-    ft.tp.is_string()
-        && ft.charset != "binary"
-        && collate::needs_restored_data(&ft.collate, ft.tp == Tp::Varchar)
-}
-
-fn put_key_part(
-    out: &mut Vec<u8>,
-    table: &TableInfo,
-    column: &ColumnInfo,
-    part: &IndexColumn,
-    value: &Datum,
-) -> Result<(), CodecError> {
-    let ft = &column.field_type;
-    let shape = ft.decimal_shape();
-    let Datum::Bytes(text) = value else {
-        check_kind(column, value)?;
-        return datum::put_key(out, value, shape);
-    };
-    check_kind(column, value)?;
-    let text = match usize::try_from(part.length) {
-        Ok(n) if ft.charset == "binary" || ft.charset == "latin1" => &text[..n.min(text.len())],
-        Ok(n) => prefix_chars(text, n),
-        Err(_) => text,
-    };
-    let key = if table.new_collations() {
-        collate::sort_key(&ft.collate, text)?.into_owned()
-    } else {
-        text.to_vec()
-    };
-    datum::put_key(out, &Datum::Bytes(key), shape)
+    !whole || key_part::needs_restored_data(table, &column.field_type)
 }
 
 /// Appends a column's value as bytes that compare as the values do, strings under their collation.
@@ -340,22 +295,11 @@ pub(crate) fn put_column_key(
         offset,
         length: -1,
     };
-    put_key_part(out, table, key_column(table, &part)?, &part, value)
-}
-
-/// The first `n` UTF-8 characters.
-fn prefix_chars(text: &[u8], n: usize) -> &[u8] {
-    let end = text
-        .iter()
-        .enumerate()
-        .filter(|(_, b)| **b & 0xc0 != 0x80)
-        .nth(n)
-        .map_or(text.len(), |(i, _)| i);
-    &text[..end]
+    key_part::put(out, table, key_part::column(table, &part)?, &part, value)
 }
 
 /// The value of a non-NULL column inside a row.
-fn encode_value(column: &ColumnInfo, value: &Datum) -> Result<Vec<u8>, CodecError> {
+pub(super) fn encode_value(column: &ColumnInfo, value: &Datum) -> Result<Vec<u8>, CodecError> {
     check_kind(column, value)?;
     let mut out = Vec::new();
     match value {
@@ -375,7 +319,7 @@ fn encode_value(column: &ColumnInfo, value: &Datum) -> Result<Vec<u8>, CodecErro
 }
 
 /// Refuses a value of another kind than the column's.
-fn check_kind(column: &ColumnInfo, value: &Datum) -> Result<(), CodecError> {
+pub(super) fn check_kind(column: &ColumnInfo, value: &Datum) -> Result<(), CodecError> {
     let ft = &column.field_type;
     let fits = match value {
         Datum::Null => true,

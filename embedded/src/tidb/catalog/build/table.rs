@@ -235,15 +235,12 @@ fn options(table: &mut TableInfo, def: &CreateTable) -> Result<(), DdlError> {
     Ok(())
 }
 
-/// A collation in the table's record keys that cannot be encoded.
+/// A collation in the table's keys, those of its records or its indexes, that cannot be encoded.
 pub(crate) fn unknown_key_collation(table: &TableInfo) -> Option<&str> {
-    let primary = table.common_handle_index()?;
-    let columns = primary
-        .columns
-        .iter()
-        .filter_map(|p| table.columns.get(p.offset));
-    columns
-        .map(|c| &c.field_type)
+    let parts = table.indexes.iter().flat_map(|index| &index.columns);
+    parts
+        .filter_map(|part| table.columns.get(part.offset))
+        .map(|column| &column.field_type)
         .filter(|ft| ft.tp.is_string() && table.new_collations())
         .map(|ft| ft.collate.as_str())
         .find(|collation| !collate::is_known(collation))

@@ -173,7 +173,7 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
         return Ok(());
     }
     if let Some(collation) = build::table::unknown_key_collation(&info) {
-        return Err(p.unsupported(format!("clustered primary keys of collation {collation}")));
+        return Err(p.unsupported(format!("keys of collation {collation}")));
     }
     info.id = p.new_id();
     create_in_mariadb(p, &db.info, &info)?;
