@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::backfill;
 use super::binlog::BinlogError;
 use super::binlog::event::{Event, TableMap};
 use super::binlog::stream::BinlogStream;
@@ -288,6 +289,9 @@ impl Applier {
             for rows in plan.moves.iter().filter(|rows| rows.before == step) {
                 reorganize::move_rows(&mut self.writer, rows).await?;
             }
+            // What the step will write, but for its start TSO.
+            let preview = plan.transaction(&[&intent.starts[..], &[0]].concat())?;
+            backfill::fill(&mut self.writer, &self.catalog, &preview).await?;
             let mut mutations = Vec::new();
             let committed = self
                 .writer

@@ -7,9 +7,11 @@
 //! * [`binlog`] reads events; [`table`] maps row images to a table's columns; [`rows`] is what a change of a row does to
 //!   its record and its index entries; [`effect`] is what a transaction does to each key in the end.
 //! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
+//! * [`backfill`] makes the entries of indexes that are added to tables with rows.
 //! * [`writer`] commits, [`applier`] drives it all, [`handle`] is how the front talks to it.
 
 pub mod applier;
+pub mod backfill;
 pub mod binlog;
 pub mod effect;
 pub mod gtid;

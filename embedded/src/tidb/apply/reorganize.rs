@@ -48,7 +48,12 @@ pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<()
                 let values = row::decode_row(&moves.table, &handle, &pair.value, origin_value)
                     .map_err(failed)?;
                 let table = to.table_of(&values)?;
-                rows::put_entries(&mut changes, table, index::written(table), &values, &handle)
+                let row = index::Row {
+                    physical_id: table.id,
+                    values: &values,
+                    handle: &handle,
+                };
+                rows::put_entries(&mut changes, table, index::written(table), row)
                     .map_err(failed)?;
                 let key = record_key(table.id, &handle);
                 changes.insert(key.into(), Change::Put(pair.value));

@@ -102,14 +102,8 @@ pub fn put_entries<'a>(
     changes: &mut Changes,
     table: &TableInfo,
     indexes: impl IntoIterator<Item = &'a IndexInfo>,
-    values: &[Datum],
-    handle: &Handle,
+    row: index::Row<'_>,
 ) -> Result<(), CodecError> {
-    let row = index::Row {
-        physical_id: table.id,
-        values,
-        handle,
-    };
     for index in indexes {
         let entry = index::entry(table, index, row)?;
         changes.insert(entry.key.into(), Change::Put(entry.value.into()));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::record::{APPLIED_KEY, Applied, encode};
 use super::{ApplyError, Gtid};
-use crate::client::{Change, Client, ClientError, Committed, Source, Ts};
+use crate::client::{Change, Client, ClientError, Committed, Pair, Snapshot, Source, Ts};
 
 /// Pause before a transaction is tried again after the client's own retries were used up.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -90,6 +90,26 @@ impl Writer {
         Ok(committed)
     }
 
+    /// What is committed by now.
+    pub async fn snapshot(&self) -> Result<Snapshot, ApplyError> {
+        Ok(self.client.snapshot(self.tso().await?))
+    }
+
+    /// [`Snapshot::page`], tried until it succeeds.
+    pub async fn page(
+        &self,
+        snapshot: &Snapshot,
+        start: &[u8],
+        end: &[u8],
+    ) -> Result<(Vec<Pair>, Option<Bytes>), ApplyError> {
+        loop {
+            match snapshot.page(start, end).await {
+                Ok(page) => return Ok(page),
+                Err(error) => pause_after(error).await?,
+            }
+        }
+    }
+
     async fn tso(&self) -> Result<Ts, ApplyError> {
         loop {
             match self.client.tso().await {
@@ -116,7 +136,7 @@ async fn pause_after(error: ClientError) -> Result<(), ApplyError> {
         ClientError::Exhausted { .. }
         | ClientError::RolledBack { .. }
         | ClientError::Undetermined { .. } => {
-            tracing::warn!(%error, "TiKV does not take a transaction; trying again");
+            tracing::warn!(%error, "TiKV does not answer; trying again");
             tokio::time::sleep(PAUSE).await;
             Ok(())
         }

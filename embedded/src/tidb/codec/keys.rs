@@ -25,6 +25,13 @@ pub fn record_prefix(table_id: i64) -> Vec<u8> {
     out
 }
 
+/// Where the records of a table end, exclusive.
+pub fn record_end(table_id: i64) -> Vec<u8> {
+    let mut out = table_prefix(table_id);
+    out.extend_from_slice(b"_s");
+    out
+}
+
 /// `t{table_id}_r{handle}`.
 pub fn record_key(table_id: i64, handle: &Handle) -> Vec<u8> {
     let mut out = record_prefix(table_id);

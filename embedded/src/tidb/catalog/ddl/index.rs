@@ -1,4 +1,5 @@
-//! Index jobs. Index entries are not written, so an index is public as fast as one on an empty table.
+//! Index jobs. Whoever carries a plan out fills an index before the step that makes it public; its states are those of an
+//! index on an empty table.
 
 use super::super::model::{
     Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, flag,
@@ -62,7 +63,8 @@ pub(crate) fn add(
     }
     let mut writes = vec![];
     if p.modern() {
-        // Nothing is to be filled or merged: the versions of these two stages are made in the last step.
+        // Nobody writes while an index is filled: the versions of the two stages of filling and merging are made in the
+        // last step.
         for _ in 0..2 {
             writes.extend(change(p, action, db, &mut info));
         }

@@ -1,0 +1,124 @@
+//! Entries of an index that is added to a table with rows.
+//!
+//! Between the last state in which nobody reads the index and the step that makes it public, the rows of the table are
+//! read, and their entries committed page by page, for no change feed, as TiDB does it. The applier is the only writer and stands still meanwhile, so nothing
+//! changes under it. After a crash the step has not been taken, and all is put again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ApplyError;
+use super::rows;
+use super::writer::{Changes, Writer};
+use crate::client::{Pair, Source};
+use crate::tidb::catalog::model::{IndexInfo, SchemaState, TableInfo};
+use crate::tidb::catalog::{Catalog, Mutation};
+use crate::tidb::codec::{CodecError, index, keys, origin, row};
+
+/// Fills the indexes that become public when `mutations` are applied to `catalog`.
+pub async fn fill(
+    writer: &mut Writer,
+    catalog: &Catalog,
+    mutations: &[Mutation],
+) -> Result<(), ApplyError> {
+    for new in new_indexes(catalog, mutations)? {
+        fill_table(writer, &new).await?;
+    }
+    Ok(())
+}
+
+/// A table, and its indexes that are to be filled.
+struct NewIndexes {
+    name: String,
+    table: Arc<TableInfo>,
+    indexes: Vec<IndexInfo>,
+}
+
+fn new_indexes(catalog: &Catalog, mutations: &[Mutation]) -> Result<Vec<NewIndexes>, ApplyError> {
+    let mut after = catalog.clone();
+    after.apply(mutations)?;
+    let mut out = Vec::new();
+    for db in after.databases() {
+        for table in db.tables() {
+            let Some((_, before)) = catalog.table_by_id(table.id) else {
+                continue;
+            };
+            let indexes = became_public(before, table);
+            if !indexes.is_empty() {
+                out.push(NewIndexes {
+                    name: format!("`{}`.`{}`", db.info.name.o, table.name.o),
+                    table: Arc::clone(table),
+                    indexes,
+                });
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The indexes with entries that are public in `after` and were not before.
+fn became_public(before: &TableInfo, after: &TableInfo) -> Vec<IndexInfo> {
+    let was_public = |id: i64| {
+        before
+            .indexes
+            .iter()
+            .any(|i| i.id == id && i.state == SchemaState::Public)
+    };
+    index::written(after)
+        .filter(|i| i.state == SchemaState::Public && !was_public(i.id))
+        .cloned()
+        .collect()
+}
+
+async fn fill_table(writer: &mut Writer, new: &NewIndexes) -> Result<(), ApplyError> {
+    let snapshot = writer.snapshot().await?;
+    let mut rows = 0;
+    for physical_id in new.table.physical_ids() {
+        let end = keys::record_end(physical_id);
+        let mut from = Some(Bytes::from(keys::record_prefix(physical_id)));
+        while let Some(start) = from {
+            let (pairs, next) = writer.page(&snapshot, &start, &end).await?;
+            let mut changes = Changes::new();
+            for pair in &pairs {
+                put_entries(&mut changes, new, physical_id, pair).map_err(|source| {
+                    ApplyError::Row {
+                        table: new.name.clone(),
+                        source,
+                    }
+                })?;
+            }
+            rows += pairs.len();
+            if !changes.is_empty() {
+                let at = writer.gtid();
+                writer
+                    .commit_as(Source::Reorganization, at, |_| Ok(changes.clone()))
+                    .await?;
+            }
+            from = next;
+        }
+    }
+    tracing::debug!(
+        table = new.name,
+        indexes = new.indexes.len(),
+        rows,
+        "filled"
+    );
+    Ok(())
+}
+
+fn put_entries(
+    changes: &mut Changes,
+    new: &NewIndexes,
+    physical_id: i64,
+    pair: &Pair,
+) -> Result<(), CodecError> {
+    let (_, handle) = keys::decode_record_key(&pair.key)?;
+    let values = row::decode_row(&new.table, &handle, &pair.value, origin::origin_value)?;
+    let row = index::Row {
+        physical_id,
+        values: &values,
+        handle: &handle,
+    };
+    rows::put_entries(changes, &new.table, &new.indexes, row)
+}
