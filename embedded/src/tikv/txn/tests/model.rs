@@ -33,6 +33,8 @@ pub(super) struct Happened {
     /// By the transaction that started at.
     pub(super) commit: Option<(u64, Op)>,
     pub(super) rollback: bool,
+    /// The mark of the rollback outlives later ones.
+    pub(super) protected: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -133,7 +135,8 @@ impl Model {
         }
     }
 
-    /// Leaves the mark of a rollback. An unprotected one beside another's commit leaves none.
+    /// Leaves the mark of a rollback. An unprotected one beside another's commit leaves none, and one that stands right
+    /// below the new one goes, as in TiKV (`collapse_prev_rollback`): clients know the fate from the primary.
     pub(super) fn roll_back(&mut self, key: Key, start_ts: u64, protected: bool) {
         let of_key = self.key_mut(key);
         if of_key
@@ -144,8 +147,20 @@ impl Model {
             of_key.lock = None;
         }
         let happened = of_key.at.entry(start_ts).or_default();
-        if protected || happened.commit.is_none() {
+        let marked = protected || happened.commit.is_none();
+        let beside_a_commit = happened.commit.is_some();
+        if marked {
             happened.rollback = true;
+            happened.protected = protected;
+        }
+        let below = of_key.at.range(..start_ts).next_back();
+        if !beside_a_commit
+            && let Some((ts, below)) = below
+            && below.commit.is_none()
+            && !below.protected
+        {
+            let ts = *ts;
+            of_key.at.remove(&ts);
         }
     }
 
