@@ -143,6 +143,12 @@ impl Cluster {
             .unwrap()
     }
 
+    /// Where MariaDB itself answers.
+    pub fn mariadb_socket(&self) -> String {
+        let path = self.folder(Part::Tidb).join("mariadb.sock");
+        path.to_str().unwrap().to_owned()
+    }
+
     fn command(&self, part: Part) -> Command {
         let local = |port: u16| format!("127.0.0.1:{port}");
         let p = &self.ports;
