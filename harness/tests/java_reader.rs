@@ -1,6 +1,6 @@
-//! `org.tikv:tikv-client-java` reads the embedded cluster: a catalog, a region cache, and decoders of rows and keys that are
+//! `org.tikv:tikv-client-java` and the change-feed client of Flink's connector read the embedded cluster: a catalog, a region cache, and decoders of rows and keys that are
 //! not ours. Of every table it must come to what SELECT shows: now and at a timestamp before the changes, over region splits
-//! and a kill of TiKV.
+//! and a kill of TiKV. And what the feed tells from any timestamp on makes of the rows of then those of now.
 
 #![allow(missing_docs, unreachable_pub)]
 
@@ -12,10 +12,19 @@ use harness::lab::{self, Compat, Kind, Lab, Options};
 use harness::observe::sql::Session;
 
 use readers::cases::{CASES, Case};
-use readers::client::Reader;
+use readers::client::{FEED, READER, Reader};
 use readers::shown::{Shown, shown};
 
 const DATABASE: &str = "reader";
+
+/// The tables that are followed by the change feed.
+const FOLLOWED: [&str; 5] = [
+    "types",
+    "unsigned_key",
+    "nonclustered",
+    "clustered",
+    "by_range",
+];
 
 type Failed = Box<dyn Error>;
 
@@ -55,7 +64,9 @@ struct Moment {
 }
 
 async fn read(lab: &Lab) -> Result<(), Failed> {
-    let mut reader = Reader::start(&lab.endpoint(Kind::Pd, "client")?).await?;
+    let pd = lab.endpoint(Kind::Pd, "client")?;
+    let mut reader = Reader::start(READER, &pd).await?;
+    let mut feed = Reader::start(FEED, &pd).await?;
     let mut session = Session::connect(&lab.endpoint(Kind::Tidb, "mysql")?).await?;
     let v4 = lab.topology().compat == Compat::V4;
     let cases: Vec<&Case> = CASES.iter().filter(|case| !v4 || case.in_4_0).collect();
@@ -82,6 +93,16 @@ async fn read(lab: &Lab) -> Result<(), Failed> {
     moments.push(moment("after changes", &cases, &mut reader, &mut session).await?);
     compare(&cases, &moments, &mut reader).await?;
 
+    // From a timestamp in the past. A client and its threads for each of a table's partitions are much for one machine: some
+    // of the tables.
+    let some = |case: &&&Case| FOLLOWED.contains(&case.table);
+    let some: Vec<&Case> = cases.iter().filter(some).copied().collect();
+    for case in &some {
+        feed.follow(DATABASE, case.table, moments[0].ts).await?;
+    }
+    let followed = (moments[0].ts, &some[..]);
+    catch_up(followed, &mut feed).await?;
+
     let mut regions = 0;
     for case in &cases {
         let before = reader.regions(DATABASE, case.table).await?;
@@ -99,6 +120,14 @@ async fn read(lab: &Lab) -> Result<(), Failed> {
     lab.kill(Kind::Tikv)?;
     lab.start(Kind::Tikv).await?;
     compare(&cases, &moments, &mut reader).await?;
+    for case in &cases {
+        // NULL and 1 become 1 and 2.
+        let sql = format!("UPDATE {} SET v = IFNULL(v, 0) + 1", case.table);
+        let text = format!("UPDATE {} SET v = CONCAT(IFNULL(v, ''), '+')", case.table);
+        let sql = if case.table == "types" { text } else { sql };
+        session.run(&sql).await?;
+    }
+    catch_up(followed, &mut feed).await?;
 
     for case in &cases {
         let table = case.table;
@@ -133,8 +162,9 @@ async fn read(lab: &Lab) -> Result<(), Failed> {
         .await?,
     );
     let rows = compare(&cases, &moments, &mut reader).await?;
+    let changed = catch_up(followed, &mut feed).await?;
     println!(
-        "{} tables in {regions} regions at {} timestamps, {rows} rows as SELECT shows them",
+        "{} tables in {regions} regions at {} timestamps, {rows} rows as SELECT shows them; {changed} keys changed by the feed",
         cases.len(),
         moments.len()
     );
@@ -189,4 +219,28 @@ async fn compare(
         }
     }
     Ok(rows)
+}
+
+/// The rows of then, with what the feed tells of them since, are the rows of now; gives how many keys were changed.
+async fn catch_up((then, cases): (u64, &[&Case]), feed: &mut Reader) -> Result<usize, Failed> {
+    let now = feed.now().await?;
+    let mut keys = 0;
+    for case in cases {
+        let mut rows = feed.dump(DATABASE, case.table, then).await?;
+        let changes = feed.catch_up(DATABASE, case.table, now).await?;
+        keys += changes.len();
+        for (key, value) in changes {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        let expected = feed.dump(DATABASE, case.table, now).await?;
+        let table = case.table;
+        assert_eq!(
+            rows, expected,
+            "table {table} by its feed from {then} to {now}"
+        );
+    }
+    Ok(keys)
 }

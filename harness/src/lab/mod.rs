@@ -113,16 +113,16 @@ pub fn java_command(
 }
 
 /// A Java command that runs one source file of ours (under `fixtures`, e.g. `clients/java/TikvReader.java`) against the jars
-/// of a manifest of `fixtures/components`, in UTC. No lab has to run. Blocks.
+/// of manifests of `fixtures/components`, in UTC. No lab has to run. Blocks.
 ///
 /// # Errors
 /// [`LabError::Fetch`], if something has to be fetched and cannot be.
 pub fn java_source(
     source: &str,
-    manifest: &str,
+    manifests: &[&str],
     arguments: &[&str],
 ) -> Result<std::process::Command, LabError> {
-    components::from_source(source, manifest, arguments, &fetch::Fetcher::quiet()?)
+    components::from_source(source, manifests, arguments, &fetch::Fetcher::quiet()?)
 }
 
 /// The `java` of a component. Blocks.

@@ -1,5 +1,6 @@
-//! `TikvReader`, the program.
+//! The programs in `fixtures/clients/java`.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,8 +11,21 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-const MANIFEST: &str = "tikv-client-java-3.3.5";
-const SOURCE: &str = "clients/java/TikvReader.java";
+
+/// A program: its source, and the manifests of its jars.
+pub type Source = (&'static str, &'static [&'static str]);
+
+/// Reads tables.
+pub const READER: Source = ("clients/java/TikvReader.java", &["tikv-client-java-3.3.5"]);
+/// Follows tables: the connector, a log to write to, and what it uses of Flink.
+pub const FEED: Source = (
+    "clients/java/TikvFeed.java",
+    &[
+        "tidb-cdc-reader-2.3.0",
+        "tikv-client-java-3.3.5",
+        "flink-1.20.3",
+    ],
+);
 
 /// A running program; it ends with this.
 pub struct Reader {
@@ -51,9 +65,12 @@ pub struct Read {
 }
 
 impl Reader {
-    pub async fn start(pd: &str) -> Result<Reader, Box<dyn std::error::Error>> {
+    pub async fn start(
+        (source, manifests): Source,
+        pd: &str,
+    ) -> Result<Reader, Box<dyn std::error::Error>> {
         let pd = pd.to_owned();
-        let command = move || lab::java_source(SOURCE, MANIFEST, &[&pd]);
+        let command = move || lab::java_source(source, manifests, &[&pd]);
         let command = tokio::task::spawn_blocking(command).await??;
         let mut child = Command::from(command)
             .stdin(Stdio::piped())
@@ -137,4 +154,43 @@ impl Reader {
     pub async fn regions(&mut self, database: &str, table: &str) -> Result<u64, String> {
         Ok(self.ask(&format!("REGIONS {database} {table}")).await?.end)
     }
+
+    /// Keys and values of a table's rows, in hex.
+    pub async fn dump(&mut self, database: &str, table: &str, ts: u64) -> Result<Pairs, String> {
+        let read = self.ask(&format!("DUMP {database} {table} {ts}")).await?;
+        let pairs = read.rows.into_iter().map(|row| match &row[..] {
+            [Some(key), Some(value)] => Ok((key.clone(), value.clone())),
+            _ => Err(format!("no pair: {row:?}")),
+        });
+        pairs.collect()
+    }
+
+    /// Begins to follow a table.
+    pub async fn follow(&mut self, database: &str, table: &str, from: u64) -> Result<(), String> {
+        self.ask(&format!("FOLLOW {database} {table} {from}"))
+            .await
+            .map(drop)
+    }
+
+    /// What was changed since a table is followed, up to a timestamp: the newest value of each key, none if it is gone.
+    pub async fn catch_up(
+        &mut self,
+        database: &str,
+        table: &str,
+        until: u64,
+    ) -> Result<BTreeMap<String, Option<String>>, String> {
+        let read = self
+            .ask(&format!("CATCH-UP {database} {table} {until}"))
+            .await?;
+        let changes = read.rows.into_iter().map(|row| match &row[..] {
+            [Some(key), Some(kind), Some(value)] => {
+                Ok((key.clone(), (kind == "PUT").then(|| value.clone())))
+            }
+            _ => Err(format!("no change: {row:?}")),
+        });
+        changes.collect()
+    }
 }
+
+/// Keys with their values, in hex.
+pub type Pairs = BTreeMap<String, String>;

@@ -113,22 +113,26 @@ pub(super) fn flink_options() -> Vec<String> {
     options
 }
 
-/// A Java command that runs one source file of ours (under `fixtures`) against the jars of a manifest of
-/// `fixtures/components`; `arguments` are the program's.
+/// A Java command that runs one source file of ours (under `fixtures`) against the jars of manifests of
+/// `fixtures/components`, the first first; `arguments` are the program's.
 pub(crate) fn from_source(
     source: &str,
-    manifest: &str,
+    manifests: &[&str],
     arguments: &[&str],
     fetcher: &Fetcher,
 ) -> Result<std::process::Command, LabError> {
     let source = repository().join("fixtures").join(source);
+    let mut classes = Vec::new();
+    for manifest in manifests {
+        classes.push(class_path(&maven::jars(fetcher, manifest)?)?);
+    }
     let mut program = vec![source.display().to_string()];
     program.extend(arguments.iter().map(|word| (*word).to_owned()));
     let start = Start {
         heap: "256m",
         // Its calendar is the machine's otherwise.
         options: vec!["-Duser.timezone=UTC".to_owned()],
-        class_path: class_path(&maven::jars(fetcher, manifest)?)?,
+        class_path: classes.join(":"),
         program,
     };
     let mut command = std::process::Command::new(tools::java(None, "java")?);
