@@ -280,14 +280,20 @@ impl Applier {
     /// Commits the transactions of a plan, from the first that is not yet committed on. Each one that is not the last
     /// keeps the intent, with its progress; the last one clears it and moves the position to `gtid`.
     async fn carry_out(&mut self, gtid: Gtid, pending: Pending) -> Result<(), ApplyError> {
-        let Pending { mut intent, plan } = pending;
+        let Pending {
+            mut intent,
+            mut plan,
+        } = pending;
         let before = self.writer.gtid();
         let known: BTreeSet<i64> = self.catalog.physical_ids().collect();
         while intent.starts.len() < plan.len() {
             let step = intent.starts.len();
             let last = step + 1 == plan.len();
-            for rows in plan.moves.iter().filter(|rows| rows.before == step) {
-                reorganize::move_rows(&mut self.writer, rows).await?;
+            for rows in plan.moves_before(step) {
+                intent.rows = Some(reorganize::move_rows(&mut self.writer, &rows).await?);
+            }
+            if let Some(rows) = intent.rows {
+                plan.count_rows(rows);
             }
             // What the step will write, but for its start TSO.
             let preview = plan.transaction(&[&intent.starts[..], &[0]].concat())?;

@@ -52,6 +52,9 @@ pub struct Intent {
     pub seen: usize,
     /// Start TSOs of the plan's transactions that were begun; the last one may not be committed.
     pub starts: Vec<Ts>,
+    /// What the plan's job counts of the rows that it moved, once they are moved.
+    #[serde(default)]
+    pub rows: Option<i64>,
 }
 
 /// The stored form of the session of a DDL statement.

@@ -23,8 +23,9 @@ use crate::tidb::partition::Partitioning;
 /// Keys in a transaction, about.
 const BATCH: usize = 1024;
 
-/// Writes the rows again, some in a transaction.
-pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<(), ApplyError> {
+/// Writes the rows again, some in a transaction. Gives what TiDB's job counts of them: those of the last partition that had
+/// any, since its worker begins to count anew with each.
+pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<i64, ApplyError> {
     let failed = |source| ApplyError::Move {
         table: moves.table.name.o.clone(),
         source,
@@ -36,13 +37,16 @@ pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<()
     let client = writer.client().clone();
     let snapshot = client.snapshot(client.tso().await?);
     let mut moved = 0;
+    let mut counted = 0;
     let mut changes = Changes::new();
     for id in &moves.from {
+        let mut here = 0;
         let start = record_prefix(*id);
         let end = next_prefix(&start);
         let mut from = Some(Bytes::from(start));
         while let Some(start) = from {
             let (pairs, next) = snapshot.page(&start, &end).await?;
+            here += pairs.len();
             for pair in pairs {
                 let (_, handle) = decode_record_key(&pair.key).map_err(failed)?;
                 let values = row::decode_row(&moves.table, &handle, &pair.value, origin_value)
@@ -63,6 +67,9 @@ pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<()
             }
             from = next;
         }
+        if here > 0 {
+            counted = here;
+        }
     }
     moved += write(writer, changes).await?;
     tracing::debug!(
@@ -70,7 +77,7 @@ pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<()
         keys = moved,
         "moved to other partitions"
     );
-    Ok(())
+    Ok(i64::try_from(counted).unwrap_or(i64::MAX))
 }
 
 /// Commits rows; how many they were.

@@ -146,6 +146,25 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// The rows that have to be moved before a transaction.
+    pub fn moves_before(&self, step: usize) -> Vec<RowMove> {
+        let moves = self.moves.iter().filter(|rows| rows.before == step);
+        moves.cloned().collect()
+    }
+
+    /// Tells the job how many rows it moved.
+    pub fn count_rows(&mut self, rows: i64) {
+        let Some(first) = self.moves.iter().map(|rows| rows.before).min() else {
+            return;
+        };
+        // It is told with the step after the one that they were moved for.
+        for write in self.steps.iter_mut().skip(first + 1).flatten() {
+            if let Write::Job(queued) | Write::Finished(queued) = write {
+                queued.job.row_count = rows;
+            }
+        }
+    }
+
     /// How many transactions it has.
     pub fn len(&self) -> usize {
         self.steps.len()

@@ -48,6 +48,7 @@ impl Session {
                 statements: plan.mariadb.len(),
                 seen: 0,
                 starts: vec![],
+                rows: None,
             };
             if let Some(refusal) = self.carry_out(sql, intent, plan).await? {
                 return self.refuse(&refusal).await;
