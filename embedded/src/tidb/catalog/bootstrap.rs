@@ -102,6 +102,7 @@ fn system_table(
         if_not_exists: false,
         columns,
         indexes: vec![],
+        ignored: vec![],
         options: TableOptions::default(),
     };
     build::table::table(

@@ -3,9 +3,9 @@
 use tidb_sql::ast::{self, AlterSpec, TableOption};
 
 use super::{Reader, statement::table_name};
-use crate::tidb::catalog::DdlError;
 use crate::tidb::catalog::model::CiStr;
-use crate::tidb::catalog::statement::{Change, CharsetClause, Position};
+use crate::tidb::catalog::statement::{Change, CharsetClause, Constraint, Ignored, Position};
+use crate::tidb::catalog::{DdlError, sql_error};
 
 impl Reader<'_> {
     pub(super) fn changes(self, specs: &[AlterSpec]) -> Result<Vec<Change>, DdlError> {
@@ -35,7 +35,7 @@ impl Reader<'_> {
                 for column in columns {
                     out.push(Change::AddColumn {
                         column: self.column(column)?,
-                        position: Position::Unspecified,
+                        position: Position::Listed,
                         if_not_exists: *if_not_exists,
                     });
                 }
@@ -87,8 +87,25 @@ impl Reader<'_> {
                 from: from.clone(),
                 to: to.clone(),
             },
-            AlterSpec::OrderBy(_)
-            | AlterSpec::Algorithm(_)
+            AlterSpec::AlterIndex(change) => Change::Visibility {
+                index: change.name.clone(),
+                invisible: !change.visible,
+            },
+            AlterSpec::DropCheck(_) | AlterSpec::AlterCheck { .. } => {
+                Change::Ignored(Ignored::Check)
+            }
+            AlterSpec::OrderBy(_) => Change::Ignored(Ignored::OrderBy),
+            AlterSpec::TiFlashReplica { count, .. } if *count > 0 => {
+                return Err(sql_error::refused(
+                    1105,
+                    format!(
+                        "the tiflash replica count: {count} should be less than the total tiflash server count: 0"
+                    ),
+                ));
+            }
+            // No table here has one.
+            AlterSpec::RemoveTtl => Change::Nothing,
+            AlterSpec::Algorithm(_)
             | AlterSpec::Lock(_)
             | AlterSpec::Force
             | AlterSpec::Keys(_)
@@ -108,11 +125,11 @@ impl Reader<'_> {
     ) -> Result<(), DdlError> {
         let if_not_exists = matches!(constraint, ast::Constraint::Key(key) if key.if_not_exists);
         out.push(match self.constraint(constraint)? {
-            Some(index) => Change::AddIndex {
+            Constraint::Index(index) => Change::AddIndex {
                 index,
                 if_not_exists,
             },
-            None => Change::Nothing,
+            Constraint::Ignored(what) => Change::Ignored(what),
         });
         Ok(())
     }
@@ -135,9 +152,7 @@ impl Reader<'_> {
                     });
                 }
                 TableOption::AutoIdCache(_) => return Err(self.unsupported("AUTO_ID_CACHE")),
-                TableOption::ShardRowIdBits(_) => {
-                    return Err(self.unsupported("SHARD_ROW_ID_BITS"));
-                }
+                TableOption::ShardRowIdBits(bits) => out.push(Change::ShardRowIdBits(*bits)),
                 other => {
                     self.ignored(other)?;
                     out.push(Change::Nothing);
@@ -165,8 +180,6 @@ fn position(position: &ast::Position) -> Position {
 fn name_of(spec: &AlterSpec) -> &'static str {
     match spec {
         AlterSpec::DropForeignKey { .. } => "foreign keys",
-        AlterSpec::DropCheck(_) | AlterSpec::AlterCheck { .. } => "CHECK constraints",
-        AlterSpec::AlterIndex(_) => "changes of an index's visibility",
         AlterSpec::Writable(_) => "READ ONLY tables",
         AlterSpec::Tablespace(_) => "tablespaces",
         AlterSpec::Secondary(_) => "secondary engines",
@@ -176,7 +189,6 @@ fn name_of(spec: &AlterSpec) -> &'static str {
         AlterSpec::StatsOptions(_)
         | AlterSpec::AddStatistics { .. }
         | AlterSpec::DropStatistics { .. } => "statistics",
-        AlterSpec::RemoveTtl => "TTL",
         _ => "partitioned tables",
     }
 }

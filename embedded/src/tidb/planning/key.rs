@@ -4,20 +4,19 @@ use tidb_sql::ast::{self, IndexKind as Kind};
 
 use super::Reader;
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{Clustering, IndexDef, IndexKind};
+use crate::tidb::catalog::statement::{Clustering, Constraint, Ignored, IndexDef, IndexKind};
 
 impl Reader<'_> {
-    /// A key of a table, if it is one; TiDB of these releases reads CHECK and ignores it.
-    pub(super) fn constraint(
-        self,
-        constraint: &ast::Constraint,
-    ) -> Result<Option<IndexDef>, DdlError> {
+    pub(super) fn constraint(self, constraint: &ast::Constraint) -> Result<Constraint, DdlError> {
         match constraint {
+            ast::Constraint::Key(key) if key.kind == Kind::FullText => {
+                Ok(Constraint::Ignored(Ignored::FullText))
+            }
             ast::Constraint::Key(key) => self
                 .index(key.kind, key.name.clone(), &key.parts, &key.options)
-                .map(Some),
+                .map(Constraint::Index),
             ast::Constraint::ForeignKey(_) => Err(self.unsupported("foreign keys")),
-            ast::Constraint::Check { .. } => Ok(None),
+            ast::Constraint::Check { .. } => Ok(Constraint::Ignored(Ignored::Check)),
         }
     }
 

@@ -4,7 +4,7 @@ use tidb_sql::ast::{self, TableOption};
 
 use super::{Reader, statement::table_name};
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{CreateTable, TableOptions};
+use crate::tidb::catalog::statement::{Constraint, CreateTable, Ignored, TableOptions};
 
 impl Reader<'_> {
     pub(super) fn create_table(self, table: &ast::CreateTable) -> Result<CreateTable, DdlError> {
@@ -22,14 +22,22 @@ impl Reader<'_> {
             .map(|column| self.column(column))
             .collect::<Result<_, _>>()?;
         let mut indexes = Vec::new();
+        let mut ignored = Vec::new();
         for constraint in &table.constraints {
-            indexes.extend(self.constraint(constraint)?);
+            match self.constraint(constraint)? {
+                Constraint::Index(index) => indexes.push(index),
+                Constraint::Ignored(what) => ignored.push(what),
+            }
         }
+        let options = table.columns.iter().flat_map(|column| &column.options);
+        let checks = options.filter(|o| matches!(o, ast::ColumnOption::Check { .. }));
+        ignored.extend(checks.map(|_| Ignored::Check));
         Ok(CreateTable {
             name: table_name(&table.name),
             if_not_exists: table.if_not_exists,
             columns,
             indexes,
+            ignored,
             options: self.table_options(&table.options)?,
             partition: table
                 .partition

@@ -63,6 +63,7 @@ fn kind(path: &[&str]) -> Option<Kind> {
         | "partition_id"
         | "def_id"
         | "raw_args" => Some(Kind::Global),
+        "schema_version" => Some(Kind::Version),
         "SchemaVersion" | "version" if path.len() < 3 || path.contains(&"binlog") => {
             Some(Kind::Version)
         }

@@ -70,6 +70,8 @@ pub(crate) struct CreateTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Vec<ColumnDef>,
     pub(crate) indexes: Vec<IndexDef>,
+    /// What is read and not made, with a warning.
+    pub(crate) ignored: Vec<Ignored>,
     pub(crate) options: TableOptions,
     pub(crate) partition: Option<PartitionBy>,
 }
@@ -129,6 +131,23 @@ pub(crate) struct IndexDef {
     pub(crate) has_options: bool,
 }
 
+/// What TiDB reads and does not make, and says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    /// CHECK constraints, while `tidb_enable_check_constraint` is off.
+    Check,
+    /// FULLTEXT indexes.
+    FullText,
+    /// ORDER BY of a table that has a clustered key.
+    OrderBy,
+}
+
+/// A constraint of a statement.
+pub(crate) enum Constraint {
+    Index(IndexDef),
+    Ignored(Ignored),
+}
+
 /// One change of ALTER TABLE.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
@@ -170,6 +189,12 @@ pub(crate) enum Change {
         from: String,
         to: String,
     },
+    Visibility {
+        index: String,
+        invisible: bool,
+    },
+    ShardRowIdBits(u64),
+    Ignored(Ignored),
     Rename(TableName),
     Comment(String),
     /// The table's default, and with CONVERT TO its columns too.

@@ -8,13 +8,13 @@ use super::super::build::statement::{Change, ColumnDef, IndexDef, IndexKind, Tab
 use super::super::build::{default, default::DefaultValue};
 use super::super::model::{Action, CiStr, ColumnInfo, DbInfo, TableInfo, Tree, flag};
 use super::super::{Database, DdlError, mariadb};
-use super::column::{
-    Position, add as add_column, at_once, column_name, drop as drop_column, modify, set_default,
-};
+use super::change::{Edit, Op};
+use super::column::{Position, column_name};
 use super::modify::{self, checked};
 use super::planner::Planner;
-use super::{alter_options, index, names, partition_change, partition_error, rename, sql_error};
-use std::sync::Arc;
+use super::{
+    alter_options, index, multi, names, partition_change, partition_error, rename, sql_error,
+};
 
 /// Carries out the changes in order.
 pub(crate) fn alter(
@@ -23,20 +23,27 @@ pub(crate) fn alter(
     changes: &[Change],
 ) -> Result<(), DdlError> {
     let (db, table) = names::table(p, name)?;
-    let mut info: Arc<TableInfo> = Arc::clone(table);
-    check_combination(p, changes)?;
+    let several = check_combination(p, changes)?;
     let mut clauses = vec![];
+    let mut ops = vec![];
     for change in changes {
         if let Change::Rename(to) = change {
-            return rename_to(p, db, &info, to);
+            return rename_to(p, db, table, to);
         }
         if let Change::Partition(what) = change {
-            return partition_change::change(p, db, &info, what);
+            return partition_change::change(p, db, table, what);
         }
-        if let Some((changed, clause)) = one(p, &db.info, &info, change)? {
-            info = Arc::new(changed);
+        // Each is checked against the table as it was before all of them.
+        if let Some((op, clause)) = one(p, &db.info, table, change)? {
+            ops.push(op);
             clauses.extend(clause);
         }
+    }
+    if several {
+        multi::check(&ops)?;
+        multi::run(p, &db.info, table, ops);
+    } else {
+        ops.into_iter().for_each(|op| op.run(p, &db.info, table));
     }
     if !clauses.is_empty() {
         let table = mariadb::full_name(&db.info, &table.name.o);
@@ -47,14 +54,14 @@ pub(crate) fn alter(
     Ok(())
 }
 
-/// Several changes are one job of many parts in newer releases, and refused by 4.0.
-fn check_combination(p: &Planner<'_>, changes: &[Change]) -> Result<(), DdlError> {
+/// Whether there are several changes: they are one job of many parts in newer releases, and refused by 4.0.
+fn check_combination(p: &Planner<'_>, changes: &[Change]) -> Result<bool, DdlError> {
     let real = changes
         .iter()
         .filter(|c| !matches!(c, Change::Nothing))
         .count();
     if real <= 1 {
-        return Ok(());
+        return Ok(false);
     }
     if !p.modern() {
         return Err(sql_error::refused(8200, "Unsupported multi schema change"));
@@ -71,60 +78,64 @@ fn check_combination(p: &Planner<'_>, changes: &[Change]) -> Result<(), DdlError
             "Unsupported multi schema change for partition management",
         ));
     }
-    Err(p.unsupported("several changes in one ALTER TABLE"))
+    Ok(true)
 }
 
-/// One change: the table after it, and MariaDB's clause. None if nothing changes.
+/// One change, checked, and MariaDB's clause. None if nothing changes.
 fn one(
     p: &mut Planner<'_>,
     db: &DbInfo,
     table: &TableInfo,
     change: &Change,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     Ok(match change {
         Change::AddColumn {
             column,
             position,
             if_not_exists,
         } => add(p, db, table, column, position, *if_not_exists)?,
-        Change::DropColumn { name, if_exists } => drop(p, db, table, name, *if_exists)?,
+        Change::DropColumn { name, if_exists } => drop(p, table, name, *if_exists)?,
         Change::ModifyColumn {
             old,
             column,
             position,
             if_exists,
-        } => change_column(p, db, table, old, column, position, *if_exists)?,
-        Change::RenameColumn { from, to } => rename_column(p, db, table, from, to)?,
-        Change::SetDefault { column, value } => {
-            Some(default_of(p, db, table, column, value.as_ref())?)
-        }
+        } => change_column(p, table, old, column, position, *if_exists)?,
+        Change::RenameColumn { from, to } => rename_column(p, table, from, to)?,
+        Change::SetDefault { column, value } => Some(default_of(p, table, column, value.as_ref())?),
         Change::AddIndex {
             index,
             if_not_exists,
-        } => add_index(p, db, table, index, *if_not_exists)?,
-        Change::DropIndex { name, if_exists } => drop_index(p, db, table, name, *if_exists)?,
-        Change::DropPrimaryKey => Some(drop_primary_key(p, db, table)?),
-        Change::RenameIndex { from, to } => rename_index(p, db, table, from, to)?,
+        } => add_index(p, table, index, *if_not_exists)?,
+        Change::DropIndex { name, if_exists } => drop_index(p, table, name, *if_exists)?,
+        Change::DropPrimaryKey => Some(drop_primary_key(p, table)?),
+        Change::RenameIndex { from, to } => rename_index(p, table, from, to)?,
         Change::Comment(text) => {
-            let info = TableInfo {
-                comment: text.clone(),
-                ..table.clone()
-            };
             let args = if p.modern() {
                 Tree::Object(vec![("comment", text.as_str().into())])
             } else {
                 Tree::List(vec![text.as_str().into()])
             };
-            Some((
-                at_once(p, Action::ModifyTableComment, db, info, args.clone(), args),
-                None,
-            ))
+            let op = Op::at_once(
+                Action::ModifyTableComment,
+                args,
+                Edit::Comment(text.clone()),
+            );
+            Some((op, None))
         }
         Change::Charset { clause, convert } => {
-            alter_options::table_charset(p, db, table, clause, *convert)?
+            alter_options::table_charset(p, table, clause, *convert)?
         }
         Change::AutoIncrement { base, force } => {
             alter_options::auto_increment(p, db, table, *base, *force)?
+        }
+        Change::Visibility { index, invisible } => {
+            alter_options::visibility(p, table, index, *invisible)?
+        }
+        Change::ShardRowIdBits(bits) => alter_options::shard_row_id_bits(p, table, *bits)?,
+        Change::Ignored(what) => {
+            alter_options::ignored(p, table, *what)?;
+            None
         }
         Change::Rename(_) | Change::Partition(_) | Change::Nothing => None,
     })
@@ -158,7 +169,7 @@ fn keeps_partitions(
 
 fn position_clause(position: &Position) -> String {
     match position {
-        Position::Unspecified => String::new(),
+        Position::Unspecified | Position::Listed => String::new(),
         Position::First => " FIRST".to_owned(),
         Position::After(name) => format!(" AFTER {}", mariadb::quoted(&name.o)),
     }
@@ -181,7 +192,7 @@ fn add(
     def: &ColumnDef,
     position: &Position,
     if_not_exists: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     if let Some(existing) = table.column(&def.name) {
         let error = sql_error::duplicate_column(&existing.name.o);
         return if if_not_exists {
@@ -223,19 +234,19 @@ fn add(
         mariadb::column(p.query, p.version(), &column)?,
         position_clause(position)
     );
-    Ok(Some((
-        add_column(p, db, table, column, position),
-        Some(clause),
-    )))
+    let op = Op::AddColumn {
+        column: Box::new(column),
+        position: position.clone(),
+    };
+    Ok(Some((op, Some(clause))))
 }
 
 fn drop(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     name: &str,
     if_exists: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let Some(column) = table.column(name) else {
         let error = if p.modern() {
             sql_error::cannot_drop(name)
@@ -274,18 +285,20 @@ fn drop(
         ));
     }
     let clause = format!("DROP COLUMN {}", mariadb::quoted(&column.name.o));
-    Ok(Some((drop_column(p, db, table, column), Some(clause))))
+    Ok(Some((
+        Op::DropColumn(Box::new(column.clone())),
+        Some(clause),
+    )))
 }
 
 fn change_column(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     old: &str,
     def: &ColumnDef,
     position: &Position,
     if_exists: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let Some(old) = table.column(old) else {
         let error = sql_error::unknown_column(old, &table.name.o);
         return if if_exists {
@@ -308,19 +321,20 @@ fn change_column(
         mariadb::column(p.query, p.version(), &column)?,
         position_clause(position)
     );
-    Ok(Some((
-        modify(p, db, table, old, column, Some(position)),
-        Some(clause),
-    )))
+    let op = Op::Modify {
+        old: Box::new(old.clone()),
+        column: Box::new(column),
+        position: Some(position.clone()),
+    };
+    Ok(Some((op, Some(clause))))
 }
 
 fn rename_column(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     from: &str,
     to: &str,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let Some(old) = table.column(from) else {
         return Err(sql_error::unknown_column(from, &table.name.o));
     };
@@ -341,19 +355,20 @@ fn rename_column(
         mariadb::quoted(&old.name.o),
         mariadb::column(p.query, p.version(), &column)?
     );
-    Ok(Some((
-        modify(p, db, table, old, column, None),
-        Some(clause),
-    )))
+    let op = Op::Modify {
+        old: Box::new(old.clone()),
+        column: Box::new(column),
+        position: None,
+    };
+    Ok(Some((op, Some(clause))))
 }
 
 fn default_of(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     name: &str,
     value: Option<&DefaultValue>,
-) -> Result<(TableInfo, Option<String>), DdlError> {
+) -> Result<(Op, Option<String>), DdlError> {
     let mut column = table
         .column(name)
         .ok_or_else(|| sql_error::unknown_column(name, &table.name.o))?
@@ -374,16 +389,15 @@ fn default_of(
         "MODIFY COLUMN {}",
         mariadb::column(p.query, p.version(), &column)?
     );
-    Ok((set_default(p, db, table, column), Some(clause)))
+    Ok((Op::SetDefault(Box::new(column)), Some(clause)))
 }
 
 fn add_index(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     def: &IndexDef,
     if_not_exists: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let is_primary = matches!(def.kind, IndexKind::Primary(_));
     if is_primary {
         if table.pk_is_handle || table.indexes.iter().any(|i| i.is_primary) {
@@ -429,7 +443,11 @@ fn add_index(
     }
     let clause = format!("ADD {}", mariadb::index(&info));
     let args = index_args_v4(def, &info.name, info.is_unique);
-    Ok(Some((index::add(p, db, table, info, args), Some(clause))))
+    let op = Op::AddIndex {
+        indexes: vec![info],
+        args_v4: args,
+    };
+    Ok(Some((op, Some(clause))))
 }
 
 /// The arguments of 4.0: uniqueness, name, columns, options, hidden columns.
@@ -467,13 +485,12 @@ fn index_args_v4(def: &IndexDef, name: &CiStr, unique: bool) -> Tree {
 
 fn drop_index(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     name: &str,
     if_exists: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     if name.eq_ignore_ascii_case(build_index::PRIMARY) {
-        return drop_primary_key(p, db, table).map(Some);
+        return drop_primary_key(p, table).map(Some);
     }
     let Some(index) = table.index(name) else {
         let error = sql_error::no_such_index(name);
@@ -484,14 +501,13 @@ fn drop_index(
         };
     };
     let clause = format!("DROP INDEX {}", mariadb::quoted(&index.name.o));
-    Ok(Some((index::drop(p, db, table, index), Some(clause))))
+    Ok(Some((Op::DropIndex(index.clone()), Some(clause))))
 }
 
 fn drop_primary_key(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
-) -> Result<(TableInfo, Option<String>), DdlError> {
+) -> Result<(Op, Option<String>), DdlError> {
     if !p.modern() {
         return Err(sql_error::refused(
             8200,
@@ -510,18 +526,17 @@ fn drop_primary_key(
         .find(|i| i.is_primary)
         .ok_or_else(|| sql_error::cannot_drop(build_index::PRIMARY))?;
     Ok((
-        index::drop(p, db, table, index),
+        Op::DropIndex(index.clone()),
         Some("DROP PRIMARY KEY".to_owned()),
     ))
 }
 
 fn rename_index(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     from: &str,
     to: &str,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let Some(index) = table.index(from).filter(|i| !i.is_primary) else {
         return Err(sql_error::key_does_not_exist(from, &table.name.o));
     };
@@ -537,10 +552,8 @@ fn rename_index(
         mariadb::quoted(&index.name.o),
         mariadb::quoted(to)
     );
-    Ok(Some((
-        index::rename(p, db, table, index, &CiStr::new(to)),
-        Some(clause),
-    )))
+    let op = index::rename(p, &index.name, &CiStr::new(to));
+    Ok(Some((op, Some(clause))))
 }
 
 fn rename_to(

@@ -1,21 +1,20 @@
 //! Changes of a table's own options: its character set, where its ids go on.
 
 use super::super::auto_ids::Counter;
-use super::super::build::statement::CharsetClause;
-use super::super::model::{Action, DbInfo, SchemaState, TableInfo, Tree, flag};
+use super::super::build::statement::{CharsetClause, Ignored};
+use super::super::model::{Action, CiStr, DbInfo, TableInfo, Tree, flag};
 use super::super::plan::Write;
 use super::super::{DdlError, charset, mariadb};
-use super::column::at_once;
+use super::change::{Edit, Op};
 use super::planner::Planner;
-use super::{modify, sql_error};
+use super::{index, modify, sql_error};
 
 pub(super) fn table_charset(
     p: &mut Planner<'_>,
-    db: &DbInfo,
     table: &TableInfo,
     clause: &CharsetClause,
     convert: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let inherited = (table.charset.as_str(), table.collate.as_str());
     let (cs, co) = charset::resolve(
         p.version(),
@@ -23,11 +22,10 @@ pub(super) fn table_charset(
         clause.collate.as_deref(),
         inherited,
     )?;
-    let mut info = table.clone();
     let mut clauses = vec![];
     if convert {
-        for column in &mut info.columns {
-            let ft = &mut column.field_type;
+        for column in &table.columns {
+            let ft = &column.field_type;
             if ft.charset == "binary" || ft.charset == cs && ft.collate == co {
                 continue;
             }
@@ -43,10 +41,12 @@ pub(super) fn table_charset(
                     column.name.o
                 )));
             }
+            let mut column = column.clone();
+            let ft = &mut column.field_type;
             (ft.charset, ft.collate) = (cs.clone(), co.clone());
             clauses.push(format!(
                 "MODIFY COLUMN {}",
-                mariadb::column(p.query, p.version(), column)?
+                mariadb::column(p.query, p.version(), &column)?
             ));
         }
     }
@@ -64,10 +64,16 @@ pub(super) fn table_charset(
     } else {
         Tree::List(vec![cs.as_str().into(), co.as_str().into(), convert.into()])
     };
-    (info.charset, info.collate) = (cs, co);
-    let info = at_once(p, Action::ModifyTableCharset, db, info, args.clone(), args);
+    let edit = Edit::Charset {
+        charset: cs,
+        collate: co,
+        convert,
+    };
     let clause = (!clauses.is_empty()).then(|| clauses.join(", "));
-    Ok(Some((info, clause)))
+    Ok(Some((
+        Op::at_once(Action::ModifyTableCharset, args, edit),
+        clause,
+    )))
 }
 
 pub(super) fn auto_increment(
@@ -76,7 +82,7 @@ pub(super) fn auto_increment(
     table: &TableInfo,
     base: u64,
     force: bool,
-) -> Result<Option<(TableInfo, Option<String>)>, DdlError> {
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let asked = i64::try_from(base).map_err(|_| {
         sql_error::refused(
             1467,
@@ -112,16 +118,83 @@ pub(super) fn auto_increment(
         p.also
             .push(Write::PutMember(db.id, field, (base - 1).to_string()));
     }
-    let info = TableInfo {
-        auto_inc_id: base,
-        state: SchemaState::Public,
-        ..table.clone()
-    };
-    let info = at_once(p, Action::RebaseAutoId, db, info, args.clone(), args);
     let clause = table
         .columns
         .iter()
         .any(|c| c.field_type.has(flag::AUTO_INCREMENT))
         .then(|| format!("AUTO_INCREMENT = {base}"));
-    Ok(Some((info, clause)))
+    let op = Op::at_once(Action::RebaseAutoId, args, Edit::AutoIncrement(base));
+    Ok(Some((op, clause)))
+}
+
+pub(super) fn visibility(
+    p: &Planner<'_>,
+    table: &TableInfo,
+    name: &str,
+    invisible: bool,
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
+    if !p.modern() {
+        // 4.0 reads it and does nothing.
+        return Ok(None);
+    }
+    let Some(found) = table.index(name) else {
+        return Err(sql_error::key_does_not_exist(name, &table.name.o));
+    };
+    if found.is_primary && invisible {
+        return Err(sql_error::refused(
+            3522,
+            "A primary key index cannot be invisible",
+        ));
+    }
+    if found.is_invisible == invisible {
+        return Ok(None);
+    }
+    // To MariaDB all are the same: what an index is for is found by TiDB's own optimizer.
+    Ok(Some((
+        index::visibility(&CiStr::new(name), invisible),
+        None,
+    )))
+}
+
+pub(super) fn shard_row_id_bits(
+    p: &Planner<'_>,
+    table: &TableInfo,
+    bits: u64,
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
+    if bits > 0 && !table.has_row_id() {
+        return Err(sql_error::refused(
+            8200,
+            "Unsupported shard_row_id_bits for table with primary key as row id",
+        ));
+    }
+    Err(p.unsupported("SHARD_ROW_ID_BITS"))
+}
+
+/// The warning about what TiDB reads and does not make.
+pub(super) fn ignored(
+    p: &mut Planner<'_>,
+    table: &TableInfo,
+    what: Ignored,
+) -> Result<(), DdlError> {
+    let (code, text) = match what {
+        Ignored::Check if p.modern() => (1105, "tidb_enable_check_constraint is off".to_owned()),
+        // The parser's own warning there, under the code of its errors.
+        Ignored::Check => (
+            1064,
+            "The CHECK clause is parsed but ignored by all storage engines.".to_owned(),
+        ),
+        Ignored::FullText => (
+            1214,
+            "The used table type doesn't support FULLTEXT indexes".to_owned(),
+        ),
+        Ignored::OrderBy if table.has_row_id() => return Ok(()),
+        Ignored::OrderBy => (
+            1105,
+            format!(
+                "ORDER BY ignored as there is a user-defined clustered index in the table '{}'",
+                table.name.o
+            ),
+        ),
+    };
+    p.warn("Warning", sql_error::refused(code, text))
 }

@@ -1,6 +1,8 @@
 //! Column jobs: ADD, DROP, MODIFY without reorganisation, SET DEFAULT.
 
-use super::super::model::{Action, CiStr, ColumnInfo, DbInfo, SchemaState, TableInfo, Tree, flag};
+use super::super::model::{
+    Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, flag,
+};
 use super::super::plan::Write;
 use super::index;
 use super::planner::{Planner, on_table};
@@ -10,6 +12,8 @@ use super::planner::{Planner, on_table};
 pub(crate) enum Position {
     /// Behind the last, or where it is.
     Unspecified,
+    /// Behind the last; the job does not say it: `ADD COLUMN (…)`.
+    Listed,
     /// Before the first.
     First,
     /// Behind this one.
@@ -19,17 +23,25 @@ pub(crate) enum Position {
 impl Position {
     pub(crate) fn tree(&self) -> Tree {
         let (tp, relative) = match self {
-            Self::Unspecified => (0, Tree::Null),
+            Self::Unspecified | Self::Listed => (0, Tree::Null),
             Self::First => (1, Tree::Null),
             Self::After(name) => (2, column_name(name)),
         };
         Tree::Object(vec![("Tp", Tree::Int(tp)), ("RelativeColumn", relative)])
     }
 
-    /// The offset that a column at offset `from` ends at, when it moves.
-    fn target(&self, table: &TableInfo, from: usize) -> usize {
+    /// The column that it goes behind, in lower case.
+    pub(super) fn behind(&self) -> Option<&str> {
         match self {
-            Self::Unspecified => from,
+            Self::After(name) => Some(&name.l),
+            _ => None,
+        }
+    }
+
+    /// The offset that a column at offset `from` ends at, when it moves.
+    pub(super) fn target(&self, table: &TableInfo, from: usize) -> usize {
+        match self {
+            Self::Unspecified | Self::Listed => from,
             Self::First => 0,
             Self::After(name) => table.column(&name.l).map_or(from, |c| {
                 if c.offset < from {
@@ -58,20 +70,17 @@ pub(crate) fn add(
     table: &TableInfo,
     mut column: ColumnInfo,
     position: &Position,
-) -> TableInfo {
+) {
     let mut info = table.clone();
     column.id = 0;
     column.offset = info.columns.len();
     column.state = SchemaState::None;
     let modern = p.modern();
     let args = |column: &ColumnInfo, offset: usize, queued: bool| {
-        let tree = Box::new(column.clone());
         if modern {
-            Tree::Object(vec![
-                ("column_info", Tree::Column(tree)),
-                ("position", position.tree()),
-            ])
+            added_args(column, position)
         } else {
+            let tree = Box::new(column.clone());
             let tree = if queued {
                 Tree::NewColumn(tree)
             } else {
@@ -111,31 +120,13 @@ pub(crate) fn add(
     let writes = change(p, Action::AddColumn, db, &mut info);
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
     p.done(queued, SchemaState::Public, writes);
-    info
 }
 
 /// Drops a column, and the indexes of it alone.
-pub(crate) fn drop(
-    p: &mut Planner<'_>,
-    db: &DbInfo,
-    table: &TableInfo,
-    column: &ColumnInfo,
-) -> TableInfo {
+pub(crate) fn drop(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, column: &ColumnInfo) {
     let mut info = table.clone();
-    let indexes: Vec<CiStr> = table
-        .indexes
-        .iter()
-        .filter(|i| i.columns.len() == 1 && i.columns[0].offset == column.offset)
-        .map(|i| i.name.clone())
-        .collect();
     let args = if p.modern() {
-        Tree::Object(vec![(
-            "column_info",
-            Tree::Column(Box::new(ColumnInfo::only_named(
-                p.version(),
-                column.name.clone(),
-            ))),
-        )])
+        dropped_args(p, &column.name)
     } else {
         Tree::List(vec![Tree::name(&column.name)])
     };
@@ -144,43 +135,61 @@ pub(crate) fn drop(
         queued.job.schema_state = SchemaState::Public;
     }
     p.submit(&mut queued);
-    // A column on its way out stands behind the public ones.
-    let last = info.columns.len() - 1;
-    move_column(&mut info, column.offset, last);
-    for state in [
-        SchemaState::WriteOnly,
-        SchemaState::DeleteOnly,
-        SchemaState::DeleteReorganization,
-    ] {
-        info.columns[last].state = state;
-        for index in info
-            .indexes
-            .iter_mut()
-            .filter(|i| indexes.contains(&i.name))
-        {
-            index.state = state;
+    let mut state = SchemaState::Public;
+    loop {
+        let dropped;
+        (state, dropped) = drop_step(&mut info, column.id, state);
+        if let (Tree::Object(members), false) = (&mut queued.job.raw_args, dropped.is_empty()) {
+            members.push((
+                "index_ids",
+                Tree::List(dropped.into_iter().map(Tree::Int).collect()),
+            ));
         }
         let writes = change(p, Action::DropColumn, db, &mut info);
+        if state == SchemaState::None {
+            queued.job.binlog.table_info = Some(Box::new(info));
+            return p.done(queued, SchemaState::None, writes);
+        }
         p.running(&mut queued, state, writes);
     }
-    info.columns.pop();
-    let dropped: Vec<i64> = info
-        .indexes
-        .iter()
-        .filter(|i| indexes.contains(&i.name))
-        .map(|i| i.id)
-        .collect();
-    info.indexes.retain(|i| !indexes.contains(&i.name));
-    if let (Tree::Object(members), false) = (&mut queued.job.raw_args, dropped.is_empty()) {
-        members.push((
-            "index_ids",
-            Tree::List(dropped.into_iter().map(Tree::Int).collect()),
-        ));
+}
+
+/// A column's next step on its way out, from the state it is in, and the ids of the indexes that are gone with it.
+pub(super) fn drop_step(
+    info: &mut TableInfo,
+    id: i64,
+    state: SchemaState,
+) -> (SchemaState, Vec<i64>) {
+    let from = offset_of(info, id);
+    let last = info.columns.len() - 1;
+    let state = match state {
+        SchemaState::Public => {
+            // It stands behind the public ones from now on.
+            move_column(info, from, last);
+            SchemaState::WriteOnly
+        }
+        SchemaState::WriteOnly => SchemaState::DeleteOnly,
+        SchemaState::DeleteOnly => SchemaState::DeleteReorganization,
+        _ => SchemaState::None,
+    };
+    let offset = offset_of(info, id);
+    let alone = |i: &IndexInfo| i.columns.len() == 1 && i.columns[0].offset == offset;
+    if state != SchemaState::None {
+        info.columns[offset].state = state;
+        for index in info.indexes.iter_mut().filter(|i| alone(i)) {
+            index.state = state;
+        }
+        return (state, vec![]);
     }
-    let writes = change(p, Action::DropColumn, db, &mut info);
-    queued.job.binlog.table_info = Some(Box::new(info.clone()));
-    p.done(queued, SchemaState::None, writes);
-    info
+    let of_it = info.indexes.iter().filter(|i| alone(i));
+    let gone: Vec<i64> = of_it.map(|i| i.id).collect();
+    if !gone.is_empty() {
+        info.indexes.retain(|i| !gone.contains(&i.id));
+        info.indexes.made();
+    }
+    move_column(info, offset, last);
+    info.columns.pop();
+    (state, gone)
 }
 
 /// Changes a column's description without touching rows. `column` has the old id and offset. RENAME COLUMN has no
@@ -190,9 +199,9 @@ pub(crate) fn modify(
     db: &DbInfo,
     table: &TableInfo,
     old: &ColumnInfo,
-    mut column: ColumnInfo,
+    column: ColumnInfo,
     position: Option<&Position>,
-) -> TableInfo {
+) {
     /// `mysql.TypeNull`: what 4.0 calls a change from NULL to NOT NULL.
     const NULL_TO_NOT_NULL: i64 = 6;
     let becomes_not_null = !old.field_type.is_not_null() && column.field_type.is_not_null();
@@ -205,18 +214,14 @@ pub(crate) fn modify(
     let modern = p.modern();
     let is_rename = position.is_none();
     let args = |column: &ColumnInfo, queued: bool| {
-        let tree = Box::new(column.clone());
-        let place = match position {
-            None if queued => Tree::Null,
-            place => place.unwrap_or(&Position::Unspecified).tree(),
-        };
         if modern {
-            Tree::Object(vec![
-                ("column", Tree::Column(tree)),
-                ("old_column_name", Tree::name(&old.name)),
-                ("position", place),
-            ])
+            queued_args(old, column, position)
         } else {
+            let tree = Box::new(column.clone());
+            let place = match position {
+                None if queued => Tree::Null,
+                place => place.unwrap_or(&Position::Unspecified).tree(),
+            };
             let column = if queued && !is_rename {
                 Tree::NewColumn(tree)
             } else {
@@ -241,34 +246,19 @@ pub(crate) fn modify(
         p.running(&mut queued, SchemaState::None, writes);
         info.columns[old.offset].field_type.flag &= !flag::PREVENT_NULL_INSERT;
     }
-    let target = position.map_or(old.offset, |position| position.target(&info, old.offset));
-    let renamed = column.name.clone();
-    column.offset = old.offset;
-    for part in info.indexes.iter_mut().flat_map(|i| &mut i.columns) {
-        if part.offset == old.offset {
-            part.name = renamed.clone();
-        }
-    }
-    info.columns[old.offset] = column;
-    move_column(&mut info, old.offset, target);
+    let target = put_modified(&mut info, column, position);
     queued.job.raw_args = if modern {
-        Tree::Object(vec![("old_column_name", Tree::name(&CiStr::default()))])
+        modified_args()
     } else {
         args(&info.columns[target], false)
     };
     let writes = change(p, Action::ModifyColumn, db, &mut info);
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
     p.done(queued, SchemaState::Public, writes);
-    info
 }
 
 /// Gives a column another default.
-pub(crate) fn set_default(
-    p: &mut Planner<'_>,
-    db: &DbInfo,
-    table: &TableInfo,
-    column: ColumnInfo,
-) -> TableInfo {
+pub(crate) fn set_default(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, column: ColumnInfo) {
     let mut info = table.clone();
     let (queued, tree) = (Box::new(column.clone()), Box::new(column.clone()));
     let (args, finished_args) = if p.modern() {
@@ -278,9 +268,76 @@ pub(crate) fn set_default(
         let args = Tree::List(vec![Tree::NewColumn(queued)]);
         (args, Tree::List(vec![Tree::Column(tree)]))
     };
-    let offset = column.offset;
-    info.columns[offset] = column;
-    at_once(p, Action::SetDefaultValue, db, info, args, finished_args)
+    put_default(&mut info, column);
+    at_once(p, Action::SetDefaultValue, db, info, args, finished_args);
+}
+
+/// The arguments of a job that adds a column (of 8.5).
+pub(super) fn added_args(column: &ColumnInfo, position: &Position) -> Tree {
+    let mut args = vec![("column_info", Tree::Column(Box::new(column.clone())))];
+    if *position != Position::Listed {
+        args.push(("position", position.tree()));
+    }
+    Tree::Object(args)
+}
+
+/// The arguments of a job that drops a column (of 8.5).
+pub(super) fn dropped_args(p: &Planner<'_>, name: &CiStr) -> Tree {
+    let column = ColumnInfo::only_named(p.version(), name.clone());
+    Tree::Object(vec![("column_info", Tree::Column(Box::new(column)))])
+}
+
+/// The arguments of a job that changes a column (of 8.5).
+pub(super) fn queued_args(
+    old: &ColumnInfo,
+    column: &ColumnInfo,
+    position: Option<&Position>,
+) -> Tree {
+    Tree::Object(vec![
+        ("column", Tree::Column(Box::new(column.clone()))),
+        ("old_column_name", Tree::name(&old.name)),
+        ("position", position.map_or(Tree::Null, Position::tree)),
+    ])
+}
+
+/// What is left of the arguments of a job that changed a column (of 8.5).
+pub(super) fn modified_args() -> Tree {
+    Tree::Object(vec![("old_column_name", Tree::name(&CiStr::default()))])
+}
+
+/// Puts a column's new description, known by its id, in place of the old one; gives where it stands then.
+pub(super) fn put_modified(
+    info: &mut TableInfo,
+    mut column: ColumnInfo,
+    position: Option<&Position>,
+) -> usize {
+    let from = offset_of(info, column.id);
+    let target = position.map_or(from, |position| position.target(info, from));
+    column.offset = from;
+    for part in info.indexes.iter_mut().flat_map(|i| &mut i.columns) {
+        if part.offset == from {
+            part.name = column.name.clone();
+        }
+    }
+    info.columns[from] = column;
+    move_column(info, from, target);
+    target
+}
+
+/// Gives a column, known by its id, the default of this description of it.
+pub(super) fn put_default(info: &mut TableInfo, column: ColumnInfo) {
+    let offset = offset_of(info, column.id);
+    let old = &mut info.columns[offset];
+    old.default = column.default;
+    old.default_bit = column.default_bit;
+    let flags = &mut old.field_type.flag;
+    *flags = *flags & !flag::NO_DEFAULT | column.field_type.flag & flag::NO_DEFAULT;
+}
+
+/// Where the column with this id stands; behind all others if it is gone.
+pub(super) fn offset_of(info: &TableInfo, id: i64) -> usize {
+    let found = info.columns.iter().position(|c| c.id == id);
+    found.unwrap_or(info.columns.len().saturating_sub(1))
 }
 
 /// A job on a table that is one step: `info` is the table after it.
@@ -291,14 +348,13 @@ pub(crate) fn at_once(
     mut info: TableInfo,
     args: Tree,
     finished_args: Tree,
-) -> TableInfo {
+) {
     let mut queued = p.enqueue(action, &on_table(db, &info), args);
     p.submit(&mut queued);
     queued.job.raw_args = finished_args;
     let writes = change(p, action, db, &mut info);
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
     p.done(queued, SchemaState::Public, writes);
-    info
 }
 
 /// The writes of a step that changes a table: the table, and what changed.

@@ -4,13 +4,14 @@
 use super::super::model::{
     Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, flag,
 };
-use super::column::{at_once, change};
+use super::change::{Edit, Op};
+use super::column::change;
 use super::planner::{Planner, on_table};
 
 /// How 8.5 fills an index: by ingestion.
-const REORG_INGEST: i64 = 3;
+pub(super) const REORG_INGEST: i64 = 3;
 /// `backfill_state` of an index being filled.
-const BACKFILL_RUNNING: u8 = 1;
+pub(super) const BACKFILL_RUNNING: u8 = 1;
 
 /// Adds an index whose id is given here. `args` are its arguments for 4.0.
 pub(crate) fn add(
@@ -19,7 +20,7 @@ pub(crate) fn add(
     table: &TableInfo,
     mut index: IndexInfo,
     args_v4: Tree,
-) -> TableInfo {
+) {
     let action = if index.is_primary {
         Action::AddPrimaryKey
     } else {
@@ -30,10 +31,7 @@ pub(crate) fn add(
     index.id = info.max_idx_id;
     index.state = SchemaState::None;
     let args = if p.modern() {
-        Tree::Object(vec![(
-            "index_args",
-            Tree::List(vec![index_arg(&CiStr::default(), Some(index.id))]),
-        )])
+        added_args([index.id])
     } else {
         args_v4
     };
@@ -79,16 +77,10 @@ pub(crate) fn add(
     writes.extend(change(p, action, db, &mut info));
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
     p.done(queued, SchemaState::Public, writes);
-    info
 }
 
 /// Drops an index.
-pub(crate) fn drop(
-    p: &mut Planner<'_>,
-    db: &DbInfo,
-    table: &TableInfo,
-    index: &IndexInfo,
-) -> TableInfo {
+pub(crate) fn drop(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, index: &IndexInfo) {
     let action = if index.is_primary {
         Action::DropPrimaryKey
     } else {
@@ -97,10 +89,7 @@ pub(crate) fn drop(
     let mut info = table.clone();
     let args = |p: &Planner<'_>, id: Option<i64>| {
         if p.modern() {
-            Tree::Object(vec![(
-                "index_args",
-                Tree::List(vec![index_arg(&index.name, id)]),
-            )])
+            dropped_args(&index.name, id)
         } else {
             let mut args = vec![Tree::name(&index.name)];
             if let Some(id) = id {
@@ -115,45 +104,84 @@ pub(crate) fn drop(
         queued.job.schema_state = SchemaState::Public;
     }
     p.submit(&mut queued);
-    for state in [
-        SchemaState::WriteOnly,
-        SchemaState::DeleteOnly,
-        SchemaState::DeleteReorganization,
-    ] {
+    let mut state = SchemaState::Public;
+    loop {
+        state = drop_step(&mut info, index, state);
+        let writes = change(p, action, db, &mut info);
+        if state == SchemaState::None {
+            queued.job.raw_args = args(p, Some(index.id));
+            queued.job.binlog.table_info = Some(Box::new(info));
+            return p.done(queued, SchemaState::None, writes);
+        }
+        p.running(&mut queued, state, writes);
+    }
+}
+
+/// An index's next step on its way out, from the state it is in.
+pub(super) fn drop_step(
+    info: &mut TableInfo,
+    index: &IndexInfo,
+    state: SchemaState,
+) -> SchemaState {
+    let state = match state {
+        SchemaState::Public => SchemaState::WriteOnly,
+        SchemaState::WriteOnly => SchemaState::DeleteOnly,
+        SchemaState::DeleteOnly => SchemaState::DeleteReorganization,
+        _ => SchemaState::None,
+    };
+    if state == SchemaState::None {
+        let now = info.indexes.iter().find(|i| i.id == index.id).cloned();
+        info.indexes.retain(|i| i.id != index.id);
+        info.indexes.made();
+        drop_flags(info, &now.unwrap_or_else(|| index.clone()));
+    } else {
         for i in info.indexes.iter_mut().filter(|i| i.id == index.id) {
             i.state = state;
         }
-        let writes = change(p, action, db, &mut info);
-        p.running(&mut queued, state, writes);
     }
-    info.indexes.retain(|i| i.id != index.id);
-    drop_flags(&mut info, index);
-    queued.job.raw_args = args(p, Some(index.id));
-    let writes = change(p, action, db, &mut info);
-    queued.job.binlog.table_info = Some(Box::new(info.clone()));
-    p.done(queued, SchemaState::None, writes);
-    info
+    state
 }
 
 /// Renames an index.
-pub(crate) fn rename(
-    p: &mut Planner<'_>,
-    db: &DbInfo,
-    table: &TableInfo,
-    from: &IndexInfo,
-    to: &CiStr,
-) -> TableInfo {
-    let mut info = table.clone();
-    for index in info.indexes.iter_mut().filter(|i| i.id == from.id) {
-        index.name = to.clone();
-    }
+pub(super) fn rename(p: &Planner<'_>, from: &CiStr, to: &CiStr) -> Op {
     let args = if p.modern() {
-        let names = [&from.name, to].map(|name| index_arg(name, None));
+        let names = [from, to].map(|name| index_arg(name, None));
         Tree::Object(vec![("index_args", Tree::List(names.into()))])
     } else {
-        Tree::List(vec![Tree::name(&from.name), Tree::name(to)])
+        Tree::List(vec![Tree::name(from), Tree::name(to)])
     };
-    at_once(p, Action::RenameIndex, db, info, args.clone(), args)
+    let edit = Edit::RenameIndex {
+        from: from.clone(),
+        to: to.clone(),
+    };
+    Op::at_once(Action::RenameIndex, args, edit)
+}
+
+/// Makes an index visible to the optimizer, or not (8.5).
+pub(super) fn visibility(name: &CiStr, invisible: bool) -> Op {
+    let args = Tree::Object(vec![
+        ("index_name", Tree::name(name)),
+        ("invisible", invisible.into()),
+    ]);
+    let edit = Edit::Visibility {
+        name: name.clone(),
+        invisible,
+    };
+    Op::at_once(Action::AlterIndexVisibility, args, edit)
+}
+
+/// The arguments of jobs that add indexes (of 8.5).
+pub(super) fn added_args(ids: impl IntoIterator<Item = i64>) -> Tree {
+    let args = ids
+        .into_iter()
+        .map(|id| index_arg(&CiStr::default(), Some(id)))
+        .collect();
+    Tree::Object(vec![("index_args", Tree::List(args))])
+}
+
+/// The arguments of a job that drops an index (of 8.5); it learns the id on the way.
+pub(super) fn dropped_args(name: &CiStr, id: Option<i64>) -> Tree {
+    Tree::Object(vec![("index_args", Tree::List(vec![index_arg(name, id)]))])
 }
 
 fn index_arg(name: &CiStr, id: Option<i64>) -> Tree {

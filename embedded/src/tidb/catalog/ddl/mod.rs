@@ -2,11 +2,13 @@
 
 mod alter;
 mod alter_options;
+mod change;
 mod column;
 mod database;
 mod exchange;
 mod index;
 mod modify;
+mod multi;
 mod names;
 mod partition;
 mod partition_change;

@@ -63,6 +63,11 @@ impl<'a> Planner<'a> {
         self.version() >= TidbVersion::V8_5
     }
 
+    /// The last schema version made.
+    pub(crate) fn schema_version(&self) -> i64 {
+        self.schema_version
+    }
+
     /// The next id for a database, table or job.
     pub(crate) fn new_id(&mut self) -> i64 {
         self.last_id += 1;

@@ -18,7 +18,14 @@ impl Rename<'_> {
         let mut table = self.table.clone();
         table.name = self.to.clone();
         if self.from_db.id != self.to_db.id {
-            table.old_schema_id = self.from_db.id;
+            // Back where its counters are, it needs to name no other place for them.
+            table.old_schema_id = if table.old_schema_id == self.to_db.id {
+                0
+            } else if table.old_schema_id != 0 {
+                table.old_schema_id
+            } else {
+                self.from_db.id
+            };
         }
         table
     }

@@ -5,7 +5,7 @@ use super::super::build::{self, column::check_name};
 use super::super::model::{CiStr, DbInfo, SchemaState, TableInfo};
 use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb};
 use super::planner::Planner;
-use super::{alter, database, names, partition_sugar, rename, sql_error, table};
+use super::{alter, alter_options, database, names, partition_sugar, rename, sql_error, table};
 
 /// Databases that cannot be changed.
 const SYSTEM: [&str; 5] = [
@@ -176,6 +176,9 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
         return Err(p.unsupported(format!("keys of collation {collation}")));
     }
     info.id = p.new_id();
+    for what in &def.ignored {
+        alter_options::ignored(p, &info, *what)?;
+    }
     create_in_mariadb(p, &db.info, &info)?;
     table::create(p, &db.info, info, None);
     Ok(())
@@ -221,9 +224,8 @@ fn create_table_like(
         },
         ..(**source).clone()
     };
-    if let Some(revision) = &mut info.revision {
-        *revision = 0;
-    }
+    // Go's copy of a list that was never made is an empty one.
+    info.indexes.made();
     info.id = p.new_id();
     create_in_mariadb(p, &db.info, &info)?;
     table::create(p, &db.info, info, Some((&source_db.info, source)));

@@ -54,3 +54,76 @@ pub struct IndexInfo {
     )]
     pub vector_index: Option<Opaque>,
 }
+
+/// A table's indexes. Go prints a list that was never made as null, and one that was made and is empty as `[]`: after
+/// CREATE TABLE … LIKE, and when the last index is dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Indexes {
+    list: Vec<IndexInfo>,
+    made: bool,
+}
+
+impl Indexes {
+    /// From now on it is written as a list, even when it is empty.
+    pub(crate) fn made(&mut self) {
+        self.made = true;
+    }
+}
+
+impl std::ops::Deref for Indexes {
+    type Target = Vec<IndexInfo>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.list
+    }
+}
+
+impl std::ops::DerefMut for Indexes {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.list
+    }
+}
+
+impl From<Vec<IndexInfo>> for Indexes {
+    fn from(list: Vec<IndexInfo>) -> Self {
+        Self { list, made: false }
+    }
+}
+
+impl<'a> IntoIterator for &'a Indexes {
+    type Item = &'a IndexInfo;
+    type IntoIter = std::slice::Iter<'a, IndexInfo>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Indexes {
+    type Item = &'a mut IndexInfo;
+    type IntoIter = std::slice::IterMut<'a, IndexInfo>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter_mut()
+    }
+}
+
+impl Serialize for Indexes {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        if self.list.is_empty() && !self.made {
+            out.serialize_none()
+        } else {
+            self.list.serialize(out)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Indexes {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let list = Option::<Vec<IndexInfo>>::deserialize(input)?;
+        Ok(Self {
+            made: list.is_some(),
+            list: list.unwrap_or_default(),
+        })
+    }
+}

@@ -13,7 +13,7 @@ mod tree;
 pub use column::{ColumnInfo, GeneratedDependences};
 pub use db::DbInfo;
 pub use field_type::{FieldType, Tp, flag};
-pub use index::{IndexColumn, IndexInfo};
+pub use index::{IndexColumn, IndexInfo, Indexes};
 pub use job::*;
 pub use partition::{DEFAULT_VALUE, MAX_VALUE, PartitionDefinition, PartitionInfo, PartitionType};
 pub use table::TableInfo;

@@ -1,4 +1,4 @@
-use super::{CiStr, ColumnInfo, IndexInfo, Opaque, PartitionInfo, SchemaState, flag};
+use super::{CiStr, ColumnInfo, IndexInfo, Indexes, Opaque, PartitionInfo, SchemaState, flag};
 use crate::tidb::catalog::TidbVersion;
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +26,8 @@ pub struct TableInfo {
     )]
     pub columns: Vec<ColumnInfo>,
     /// Its indexes.
-    #[serde(
-        rename = "index_info",
-        deserialize_with = "super::null_list",
-        serialize_with = "super::list_or_null"
-    )]
-    pub indexes: Vec<IndexInfo>,
+    #[serde(rename = "index_info")]
+    pub indexes: Indexes,
     /// CHECK constraints. Since 5.0.
     #[serde(
         default,
@@ -163,7 +159,7 @@ impl TableInfo {
             charset,
             collate,
             columns: vec![],
-            indexes: vec![],
+            indexes: Indexes::default(),
             constraint_info: modern.then_some(None),
             fk_info: None,
             state: SchemaState::None,

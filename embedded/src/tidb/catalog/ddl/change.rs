@@ -1,0 +1,140 @@
+//! A change of ALTER TABLE that was checked: on its own it is a job, among others a part of one.
+
+use super::super::model::{
+    Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree,
+};
+use super::column::{self, Position};
+use super::index;
+use super::planner::Planner;
+
+/// What a change does.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    AddColumn {
+        column: Box<ColumnInfo>,
+        position: Position,
+    },
+    DropColumn(Box<ColumnInfo>),
+    /// Changes a column's description; its rows stay as they are.
+    Modify {
+        old: Box<ColumnInfo>,
+        column: Box<ColumnInfo>,
+        /// None for RENAME COLUMN.
+        position: Option<Position>,
+    },
+    SetDefault(Box<ColumnInfo>),
+    AddIndex {
+        /// One, or those of several changes that are one part of a job.
+        indexes: Vec<IndexInfo>,
+        /// The job's arguments in 4.0.
+        args_v4: Tree,
+    },
+    DropIndex(IndexInfo),
+    /// What is done in one step.
+    AtOnce {
+        action: Action,
+        args: Tree,
+        edit: Edit,
+    },
+}
+
+/// A change of a table's description in one step.
+#[derive(Debug, Clone)]
+pub(super) enum Edit {
+    Comment(String),
+    Charset {
+        charset: String,
+        collate: String,
+        /// Columns too.
+        convert: bool,
+    },
+    AutoIncrement(i64),
+    RenameIndex {
+        from: CiStr,
+        to: CiStr,
+    },
+    Visibility {
+        name: CiStr,
+        invisible: bool,
+    },
+}
+
+impl Edit {
+    pub(super) fn apply(&self, info: &mut TableInfo) {
+        match self {
+            Self::Comment(text) => info.comment.clone_from(text),
+            Self::Charset {
+                charset,
+                collate,
+                convert,
+            } => {
+                let texts = info.columns.iter_mut().map(|c| &mut c.field_type);
+                for ft in texts.filter(|ft| *convert && ft.charset != "binary") {
+                    (ft.charset, ft.collate) = (charset.clone(), collate.clone());
+                }
+                (info.charset, info.collate) = (charset.clone(), collate.clone());
+            }
+            Self::AutoIncrement(base) => {
+                info.auto_inc_id = *base;
+                info.state = SchemaState::Public;
+            }
+            Self::RenameIndex { from, to } => {
+                for index in info.indexes.iter_mut().filter(|i| i.name.is(&from.l)) {
+                    index.name = to.clone();
+                }
+            }
+            Self::Visibility { name, invisible } => {
+                for index in info.indexes.iter_mut().filter(|i| i.name.is(&name.l)) {
+                    index.is_invisible = *invisible;
+                }
+            }
+        }
+    }
+}
+
+impl Op {
+    pub(super) fn at_once(action: Action, args: Tree, edit: Edit) -> Self {
+        Self::AtOnce { action, args, edit }
+    }
+
+    pub(super) fn action(&self) -> Action {
+        match self {
+            Self::AddColumn { .. } => Action::AddColumn,
+            Self::DropColumn(_) => Action::DropColumn,
+            Self::Modify { .. } => Action::ModifyColumn,
+            Self::SetDefault(_) => Action::SetDefaultValue,
+            Self::AddIndex { indexes, .. } if indexes.iter().any(|i| i.is_primary) => {
+                Action::AddPrimaryKey
+            }
+            Self::AddIndex { .. } => Action::AddIndex,
+            Self::DropIndex(index) if index.is_primary => Action::DropPrimaryKey,
+            Self::DropIndex(_) => Action::DropIndex,
+            Self::AtOnce { action, .. } => *action,
+        }
+    }
+
+    /// Plans it as a job of its own.
+    pub(super) fn run(self, p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo) {
+        match self {
+            Self::AddColumn { column, position } => column::add(p, db, table, *column, &position),
+            Self::DropColumn(column) => column::drop(p, db, table, &column),
+            Self::Modify {
+                old,
+                column,
+                position,
+            } => column::modify(p, db, table, &old, *column, position.as_ref()),
+            Self::SetDefault(column) => column::set_default(p, db, table, *column),
+            Self::AddIndex { indexes, args_v4 } => {
+                for index in indexes {
+                    index::add(p, db, table, index, args_v4.clone());
+                }
+            }
+            Self::DropIndex(index) => index::drop(p, db, table, &index),
+            Self::AtOnce { action, args, edit } => {
+                let mut info = table.clone();
+                edit.apply(&mut info);
+                column::at_once(p, action, db, info, args.clone(), args);
+            }
+        }
+    }
+}
