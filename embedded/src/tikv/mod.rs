@@ -1,8 +1,9 @@
 //! The store: one durable MVCC engine with TiKV's transactional service and change feed.
 //!
-//! Percolator as far as an outside reader can observe it, without Raft: one peer for each region, always its leader.
-//! `engine` keeps versions on disk, `txn` holds the rules, `service` speaks `tikvpb`, `feed` speaks `cdcpb`,
-//! `concurrency` keeps commit timestamps above what has been read and resolved.
+//! Percolator as far as an outside reader can observe it, without Raft: the stores of one process share the data, and each
+//! region is led by one of them. `engine` keeps versions on disk, `txn` holds the rules, `service` speaks `tikvpb`, `feed`
+//! speaks `cdcpb`, `concurrency` keeps commit timestamps above what has been read and resolved; `split` and `size` change
+//! the regions, `gc` collects what nobody needs, `test_api` commands what operators and misfortunes do.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -85,7 +85,7 @@ pub(crate) async fn watch(store: Arc<Store>, stop: CancellationToken) {
             if size.written < wanted / PARTS || size.estimate() < wanted {
                 continue;
             }
-            if let Err(problem) = cut(&store, &region, wanted).await {
+            if let Err(problem) = cut(&store, &region, wanted, &stop).await {
                 tracing::warn!(region = region.id(), "failed to {problem}");
             }
         }
@@ -93,11 +93,19 @@ pub(crate) async fn watch(store: Arc<Store>, stop: CancellationToken) {
 }
 
 /// Measures a region and cuts it if it is larger than half as much again as wanted.
-async fn cut(store: &Arc<Store>, region: &Region, wanted: u64) -> Result<(), String> {
-    let range = region.range.clone();
-    let measure = move |reader: &Reader| Ok::<_, Failure>(measure(reader, &range, wanted)?);
+async fn cut(
+    store: &Arc<Store>,
+    region: &Region,
+    wanted: u64,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    let (range, stop) = (region.range.clone(), stop.clone());
+    let measure = move |reader: &Reader| Ok::<_, Failure>(measure(reader, &range, wanted, &stop)?);
     let measured = store.look(measure).await;
     let measured = measured.map_err(|failure| format!("measure a region: {failure:?}"))?;
+    let Some(measured) = measured else {
+        return Ok(());
+    };
     store
         .sizes
         .measured(region.id(), measured.bytes, measured.keys);
@@ -124,11 +132,13 @@ struct Measured {
     cuts: Vec<Bytes>,
 }
 
+/// None if the store stops meanwhile.
 fn measure(
     reader: &Reader,
     range: &super::key::Range,
     wanted: u64,
-) -> Result<Measured, EngineError> {
+    stop: &CancellationToken,
+) -> Result<Option<Measured>, EngineError> {
     let mut measured = Measured {
         bytes: 0,
         keys: 0,
@@ -136,6 +146,9 @@ fn measure(
     };
     let (mut part, mut last) = (0, None);
     for found in reader.all_writes(range) {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
         let (key, _, write) = found?;
         let size = (key.len() + reader.value_of(&key, &write)?.len()) as u64;
         if last.as_ref() != Some(&key) {
@@ -150,5 +163,5 @@ fn measure(
         part += size;
         measured.bytes += size;
     }
-    Ok(measured)
+    Ok(Some(measured))
 }

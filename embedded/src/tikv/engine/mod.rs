@@ -32,9 +32,10 @@ use writer::{Job, Writer};
 
 /// Values up to this many bytes travel in lock and write records, as in TiKV.
 pub(crate) const SHORT_VALUE: usize = 255;
-/// Memory tables are flushed at this size: what a restart has to replay.
-const MEMTABLE_BYTES: u64 = 32 << 20;
-const JOURNAL_BYTES: u64 = 256 << 20;
+/// Memory tables are flushed at this size.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// What a restart has to replay at most: the least that the LSM tree takes, so that a start takes seconds at the worst.
+const JOURNAL_BYTES: u64 = 64 << 20;
 const CACHE_BYTES: u64 = 128 << 20;
 
 /// Why the engine failed.
