@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use embedded::client::Client;
 use embedded::tidb::catalog::model::{ColumnInfo, Tp};
 use embedded::tidb::catalog::{Catalog, TableInfo, TidbVersion};
-use embedded::tidb::codec::{CodecError, Datum, keys, row};
+use embedded::tidb::codec::{CodecError, Datum, json, json_text, keys, row};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -60,7 +60,7 @@ fn text(column: &ColumnInfo, value: &Datum) -> Option<String> {
         Datum::Time(v) if column.field_type.tp == Tp::Date => Some(v.date_text()),
         Datum::Time(v) => Some(v.datetime_text(fsp(column))),
         Datum::Duration(v) => Some(v.text(fsp(column))),
-        Datum::Json(v) => Some(format!("{v:?}")),
+        Datum::Json(v) => Some(json_text::print(&json::decode(v).unwrap())),
     }
 }
 

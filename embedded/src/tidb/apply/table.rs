@@ -136,7 +136,8 @@ impl TableMapping {
                 }
                 Target::Column(offset) => {
                     let column = &self.info.columns[*offset];
-                    image.values[*offset] = value::read(r, wire, column).map_err(failed)?;
+                    image.values[*offset] =
+                        value::read(r, wire, column, self.info.written_by()).map_err(failed)?;
                 }
             }
         }
@@ -349,7 +350,7 @@ mod tests {
             Datum::Uint(2),
             Datum::Uint(0b101),
             Datum::Uint(0b1010_1010_1010),
-            Datum::Json(binary_json::from_text(r#"{"a":1}"#).unwrap()),
+            Datum::Json(binary_json::from_text(r#"{"a":1}"#, TidbVersion::V8_5).unwrap()),
         ];
         for ((value, expected), (name, ..)) in image.values.iter().zip(expected).zip(COLUMNS) {
             assert_eq!(*value, expected, "{name}");

@@ -152,18 +152,31 @@ pub(crate) fn column(
     Ok(out)
 }
 
-/// What a JSON column takes: JSON, and no number that may be beyond a double, which TiDB refuses. Looked for outside of
-/// strings; MariaDB's JSON_VALID takes any number.
+/// What a JSON column takes: what TiDB takes too. MariaDB's JSON_VALID lets pass unknown escapes, numbers without the digits
+/// that have to follow a sign, point or exponent, and numbers beyond a double (here all that may be beyond it). They are
+/// looked for in what is left without well-formed strings. JSON_VALID has to be the outermost function: by that MariaDB
+/// knows JSON from text.
 fn json_check(column: &str) -> String {
-    const STRINGS: &str = r#""(?:[^"\\]|\\.)*""#;
-    const HUGE: &str = "[eE][+]?0*([1-9][0-9]{3,}|[3-9][0-9]{2})|[0-9]{300,}";
+    const STRINGS: &str = r#""(?:[^"\\]|\\["\\/bfnrtu])*""#;
+    const REFUSED: [&str; 8] = [
+        // What is left of a string with an unknown escape.
+        r#"["\\]"#,
+        r"-([^0-9]|$)",
+        r"[.]([^0-9]|$)",
+        r"[0-9][eE][-+]?([^-+0-9]|$)",
+        // 10^300; then so large an exponent after so many digits that the number may have 308.
+        r"[0-9]{300}",
+        r"[eE][+]?0*([1-9][0-9]{3}|[3-9][0-9]{2})",
+        r"(?<![.0-9])[0-9]{9}[0-9]*([.][0-9]*)?[eE][+]?0*[1-9][0-9]{2}",
+        r"(?<![.0-9])[0-9]{200}[0-9]*([.][0-9]*)?[eE][+]?0*[1-9][0-9]",
+    ];
     // Whether backslashes escape depends on the session, hexadecimal digits do not.
     let pattern = |text: &str| format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(text));
     let column = quoted(column);
     format!(
-        " CHECK (JSON_VALID({column}) AND REGEXP_REPLACE({column}, {}, '') NOT REGEXP {})",
+        " CHECK (JSON_VALID(IF(REGEXP_REPLACE({column}, {}, '') REGEXP {}, '', {column})))",
         pattern(STRINGS),
-        pattern(HUGE)
+        pattern(&REFUSED.join("|"))
     )
 }
 

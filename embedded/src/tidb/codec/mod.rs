@@ -2,7 +2,7 @@
 //!
 //! * [`number`], [`bytes`]: memcomparable and variable-length primitives.
 //! * [`datum`]: one SQL value, and its form inside a key.
-//! * [`decimal`], [`time`], [`collate`], [`json`]: the types whose binary form is not just a number.
+//! * [`decimal`], [`time`], [`collate`], [`json`], [`json_text`]: the types whose binary form is not just a number.
 //! * [`row`]: row format v2 and record keys of a table described by a `TableInfo`; [`origin`]: what a row lacks.
 //! * [`index`]: entries of indexes.
 //! * [`keys`]: table and meta keys; [`tso`]: timestamps.
@@ -15,6 +15,7 @@ pub mod datum;
 pub mod decimal;
 pub mod index;
 pub mod json;
+pub mod json_text;
 mod key_part;
 pub mod keys;
 pub mod number;

@@ -3,6 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{CodecError, Datum, Duration, Time, json};
+use crate::tidb::catalog::TidbVersion;
 use crate::tidb::catalog::model::{ColumnInfo, FieldType, Tp};
 
 /// The value of `column` in a row that lacks it: its origin default, or NULL. A virtual column is NULL here, as it is in
@@ -51,7 +52,10 @@ fn parse(ft: &FieldType, text: &str) -> Result<Datum, String> {
         Tp::Double => Datum::Float(text.parse().map_err(|_| unknown())?),
         Tp::NewDecimal => Datum::Decimal(text.parse().map_err(|_| unknown())?),
         Tp::Duration => Datum::Duration(Duration::parse(text).map_err(|e| e.to_string())?),
-        Tp::Json => Datum::Json(json::from_text(text).map_err(|e| e.to_string())?),
+        // TiDB writes `null` here, which all releases read alike.
+        Tp::Json => {
+            Datum::Json(json::from_text(text, TidbVersion::V8_5).map_err(|e| e.to_string())?)
+        }
         tp if tp.is_calendar() => Datum::Time(Time::parse(text).map_err(|e| e.to_string())?),
         tp if tp.is_integer() && ft.is_unsigned() => {
             Datum::Uint(text.parse().map_err(|_| unknown())?)

@@ -48,6 +48,7 @@ pub(super) async fn accept(
         version: shared.server_version.clone(),
         connection_id: backend.connection_id(),
         capabilities: offered,
+        extended: 0,
         collation: UTF8MB4_BIN,
         status: STATUS_AUTOCOMMIT,
         salt,

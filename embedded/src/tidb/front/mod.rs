@@ -1,8 +1,9 @@
 //! MySQL's protocol in front of MariaDB.
 //!
-//! Each client has a connection of its own to MariaDB. Result sets pass through byte for byte; an OK is held back until
-//! what MariaDB committed is committed in TiKV. What may pass is decided by an allow-list: what TiDB refuses is refused
-//! with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in silence.
+//! Each client has a connection of its own to MariaDB. Result sets pass through byte for byte but for JSON ([`json`]);
+//! an OK is held back until what MariaDB committed is committed in TiKV. What may pass is decided by an allow-list: what
+//! TiDB refuses is refused with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in
+//! silence.
 //!
 //! * [`login`] and [`session`]: the connection; [`relay`]: answers of MariaDB on their way to the client.
 //! * [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
@@ -14,6 +15,7 @@ mod ddl;
 mod errors;
 mod functions;
 mod indexes;
+mod json;
 mod lists;
 mod login;
 mod partition;

@@ -1,7 +1,7 @@
 //! Prepared statements of the binary protocol.
 
 use super::FrontError;
-use super::relay::{Answered, Passing};
+use super::relay::{Answered, Passing, told};
 use super::rewrite::Rewritten;
 use super::session::Session;
 use super::statement::Route;
@@ -59,7 +59,8 @@ impl Session {
                 continue;
             }
             for _ in 0..count {
-                let definition = self.backend.channel.read().await?;
+                let payload = self.backend.channel.read().await?;
+                let definition = told(self.backend.column(&payload)?, &rewritten.renames);
                 self.client.write(&definition).await?;
             }
             if self.backend.capabilities() & DEPRECATE_EOF == 0 {
@@ -111,6 +112,7 @@ impl Session {
                     renames: &rewritten.renames,
                     statement: &sql,
                     target: target.as_deref(),
+                    prepared: Some(id),
                     ..Passing::default()
                 };
                 self.relay(passing).await.map(|_| ())
@@ -134,7 +136,7 @@ impl Session {
         }
         let mut r = Reader::new(&first, "the answer to a prepare");
         r.u8()?;
-        let id = r.u32()?.to_le_bytes();
+        let id = r.u32()?;
         let (columns, parameters) = (r.u16()?, r.u16()?);
         for count in [parameters, columns] {
             let eof = u16::from(count > 0 && self.backend.capabilities() & DEPRECATE_EOF == 0);
@@ -142,17 +144,22 @@ impl Session {
                 self.backend.channel.read().await?;
             }
         }
-        let mut execute = id.to_vec();
+        let mut execute = id.to_le_bytes().to_vec();
         // No cursor, one iteration.
         execute.extend_from_slice(&[0, 1, 0, 0, 0]);
         self.pass_on(command::STMT_EXECUTE, &execute).await?;
-        let answered = self.relay(Passing::default()).await?;
-        self.pass_on(command::STMT_CLOSE, &id).await?;
+        let passing = Passing {
+            prepared: Some(id),
+            ..Passing::default()
+        };
+        let answered = self.relay(passing).await?;
+        self.pass_on(command::STMT_CLOSE, &id.to_le_bytes()).await?;
         Ok(answered)
     }
 
     pub(super) async fn close_statement(&mut self, body: &[u8]) -> Result<(), FrontError> {
         let id = Reader::new(body, "a close").u32()?;
+        self.cursors.remove(&id);
         match self.prepared.remove(&id) {
             Some(Prepared::AtMariaDb { .. }) => self.pass_on(command::STMT_CLOSE, body).await,
             _ => Ok(()),

@@ -1,10 +1,7 @@
 //! Answers of MariaDB on their way to the client.
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
-
 use super::FrontError;
+use super::json::Shape;
 use super::session::Session;
 use crate::tidb::apply::Gtid;
 use crate::tidb::wire::capability::{
@@ -12,7 +9,7 @@ use crate::tidb::wire::capability::{
 };
 use crate::tidb::wire::packet::{EOF, ERR, LOCAL_INFILE, OK};
 use crate::tidb::wire::{
-    EofPacket, ErrPacket, OkPacket, Reader, WireError, put_lenenc, put_lenenc_bytes,
+    ColumnDefinition, EofPacket, ErrPacket, OkPacket, Reader, WireError, command,
 };
 
 /// How an answer is passed on.
@@ -26,6 +23,8 @@ pub(super) struct Passing<'a> {
     pub(super) statement: &'a str,
     /// The table that the statement writes, for messages.
     pub(super) target: Option<&'a str>,
+    /// A prepared statement that is run: rows come in the binary protocol, and a cursor may be opened under this id.
+    pub(super) prepared: Option<u32>,
 }
 
 /// What an answer was.
@@ -57,25 +56,55 @@ impl Session {
         }
         let columns = Reader::new(&first, "a column count").lenenc()?;
         self.client.write(&first).await?;
+        let mut shape = Shape::new(self.shared.version, passing.prepared.is_some());
         for _ in 0..columns {
-            let column = self.backend.channel.read().await?;
-            let column = rename(&column, passing.renames)?;
+            let payload = self.backend.channel.read().await?;
+            let column = self.backend.column(&payload)?;
+            shape.add(&column);
+            let column = told(column, passing.renames);
             self.client.write(&column).await?;
         }
         if self.backend.capabilities() & DEPRECATE_EOF == 0 {
             let eof = self.backend.channel.read().await?;
             self.client.write(&eof).await?;
             if EofPacket::parse(&eof)?.status & STATUS_CURSOR_EXISTS != 0 {
+                self.note_cursor(passing, shape);
                 return Ok(Answered::Done);
             }
         }
-        self.relay_rows(passing).await
+        let answered = self.relay_rows(passing, &shape).await?;
+        if self.status & STATUS_CURSOR_EXISTS != 0 {
+            self.note_cursor(passing, shape);
+        }
+        Ok(answered)
+    }
+
+    /// Rows of a cursor are fetched later.
+    fn note_cursor(&mut self, passing: Passing<'_>, shape: Shape) {
+        if let Some(id) = passing.prepared {
+            self.cursors.insert(id, shape);
+        }
+    }
+
+    /// Passes on the rows that a client fetches from the cursor of a prepared statement.
+    pub(super) async fn fetch(&mut self, body: &[u8]) -> Result<(), FrontError> {
+        let id = Reader::new(body, "a fetch").u32()?;
+        let shape = self
+            .cursors
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| Shape::new(self.shared.version, true));
+        self.pass_on(command::STMT_FETCH, body).await?;
+        self.relay_rows(Passing::default(), &shape)
+            .await
+            .map(|_| ())
     }
 
     /// Passes on rows up to their end.
-    pub(super) async fn relay_rows(
+    async fn relay_rows(
         &mut self,
         passing: Passing<'_>,
+        shape: &Shape,
     ) -> Result<Answered, FrontError> {
         loop {
             let payload = self.backend.channel.read().await?;
@@ -96,7 +125,7 @@ impl Session {
                     }
                     return Ok(Answered::Done);
                 }
-                _ => self.client.write(&payload).await?,
+                _ => self.client.write(&shape.shown(&payload)?).await?,
             }
         }
     }
@@ -173,23 +202,14 @@ impl Session {
     }
 }
 
-/// A column definition with the names that stand for others replaced.
-fn rename<'a>(column: &'a Bytes, renames: &[(String, String)]) -> Result<Cow<'a, [u8]>, WireError> {
+/// A column definition for the client, with the names that stand for others replaced.
+pub(super) fn told(column: ColumnDefinition<'_>, renames: &[(String, String)]) -> Vec<u8> {
     if renames.is_empty() {
-        return Ok(Cow::Borrowed(column));
+        return column.encode();
     }
-    let mut r = Reader::new(column, "a column definition");
-    let mut out = Vec::with_capacity(column.len());
-    for _ in 0..4 {
-        // Catalog, database, table, original table.
-        put_lenenc_bytes(&mut out, r.lenenc_bytes()?);
-    }
-    let mut name = String::from_utf8_lossy(r.lenenc_bytes()?).into_owned();
+    let mut name = String::from_utf8_lossy(column.name).into_owned();
     for (found, shown) in renames {
         name = name.replace(found, shown);
     }
-    put_lenenc(&mut out, name.len() as u64);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(r.rest());
-    Ok(Cow::Owned(out))
+    column.named(name.as_bytes()).encode()
 }

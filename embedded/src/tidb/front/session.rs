@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::json::Shape;
 use super::prepared::Prepared;
 use super::relay::{Answered, Passing};
 use super::variables::Values;
@@ -38,6 +39,8 @@ pub(super) struct Session {
     /// Warnings of the last statement, if it was the front that ran it.
     pub(super) warnings: Option<Vec<Warning>>,
     pub(super) prepared: HashMap<u32, Prepared>,
+    /// Columns of the cursors that prepared statements opened.
+    pub(super) cursors: HashMap<u32, Shape>,
     pub(super) last_special: u32,
     peer: SocketAddr,
 }
@@ -62,6 +65,7 @@ impl Session {
             variables: Values::default(),
             warnings: None,
             prepared: HashMap::new(),
+            cursors: HashMap::new(),
             last_special: 0,
             peer,
         }
@@ -120,10 +124,7 @@ impl Session {
             }
             command::STMT_PREPARE => self.prepare(body).await,
             command::STMT_EXECUTE => self.execute(body).await,
-            command::STMT_FETCH => {
-                self.pass_on(command, body).await?;
-                self.relay_rows(Passing::default()).await.map(|_| ())
-            }
+            command::STMT_FETCH => self.fetch(body).await,
             command::STMT_SEND_LONG_DATA => self.pass_on(command, body).await,
             command::STMT_CLOSE => self.close_statement(body).await,
             command::STMT_RESET => self.reset_statement(body).await,
@@ -159,6 +160,7 @@ impl Session {
 
     fn reset(&mut self) {
         self.prepared.clear();
+        self.cursors.clear();
         self.variables = Values::default();
         self.warnings = None;
         self.transaction_ts = None;
@@ -181,11 +183,13 @@ impl Session {
                 let ok = OkPacket::parse(&payload, self.backend.capabilities())?;
                 return Ok(self.client.write(&ok.encode_plain(EOF)).await?);
             }
-            if ends || column_name(&payload)? != crate::tidb::apply::table::ROW_ID.as_bytes() {
-                self.client.write(&payload).await?;
-            }
             if ends {
-                return Ok(());
+                return Ok(self.client.write(&payload).await?);
+            }
+            let column = self.backend.column(&payload)?;
+            if column.name != crate::tidb::apply::table::ROW_ID.as_bytes() {
+                let column = column.encode();
+                self.client.write(&column).await?;
             }
         }
     }
@@ -244,12 +248,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-fn column_name(definition: &[u8]) -> Result<Vec<u8>, WireError> {
-    let mut r = Reader::new(definition, "a column definition");
-    for _ in 0..4 {
-        r.lenenc_bytes()?;
-    }
-    Ok(r.lenenc_bytes()?.to_vec())
 }

@@ -105,6 +105,7 @@ impl Session {
                     renames: &rewritten.renames,
                     statement: &rewritten.sql,
                     target: target.as_deref(),
+                    prepared: None,
                 };
                 self.relay(passing).await
             }

@@ -5,10 +5,14 @@ use std::path::Path;
 use bytes::Bytes;
 use tokio::net::UnixStream;
 
-use super::capability::{BACKEND, DEPRECATE_EOF, PASSED_ON, STATUS_MORE_RESULTS};
+use super::capability::{
+    BACKEND, BACKEND_EXTENDED, DEPRECATE_EOF, EXTENDED_METADATA, PASSED_ON, STATUS_MORE_RESULTS,
+};
 use super::handshake::{Greeting, Login, NATIVE_PASSWORD};
 use super::packet::{EOF, ERR, LOCAL_INFILE, OK};
-use super::{Channel, EofPacket, ErrPacket, OkPacket, Reader, WireError, command};
+use super::{
+    Channel, ColumnDefinition, EofPacket, ErrPacket, OkPacket, Reader, WireError, command,
+};
 
 const PEER: &str = "MariaDB";
 /// MariaDB's own user; no password, for the socket is in a private folder.
@@ -27,6 +31,7 @@ pub struct Backend {
     pub channel: Channel<UnixStream>,
     greeting: Greeting,
     capabilities: u32,
+    extended: u32,
 }
 
 /// The rows of a result set in text form.
@@ -67,6 +72,7 @@ impl Backend {
             channel,
             greeting: Greeting::parse(&payload)?,
             capabilities: BACKEND,
+            extended: 0,
         })
     }
 
@@ -80,6 +86,11 @@ impl Backend {
         self.capabilities
     }
 
+    /// Reads a column definition of MariaDB's.
+    pub fn column<'a>(&self, payload: &'a [u8]) -> Result<ColumnDefinition<'a>, WireError> {
+        ColumnDefinition::parse(payload, self.extended & EXTENDED_METADATA != 0)
+    }
+
     /// Logs in for a client with these capabilities.
     pub async fn log_in(
         &mut self,
@@ -89,8 +100,10 @@ impl Backend {
     ) -> Result<OkPacket, WireError> {
         let wanted = BACKEND | (client_capabilities & PASSED_ON);
         self.capabilities = wanted & self.greeting.capabilities;
+        self.extended = BACKEND_EXTENDED & self.greeting.extended;
         let login = Login {
             capabilities: self.capabilities,
+            extended: self.extended,
             collation,
             user: USER.to_owned(),
             auth: vec![],

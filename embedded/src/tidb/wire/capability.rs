@@ -2,7 +2,8 @@
 
 /// Affected rows are those found, not those changed.
 pub const FOUND_ROWS: u32 = 1 << 1;
-const LONG_PASSWORD: u32 = 1;
+/// Of every client, says MySQL. To MariaDB a peer that sets it is no MariaDB, and has no extended capabilities.
+pub const LONG_PASSWORD: u32 = 1;
 const LONG_FLAG: u32 = 1 << 2;
 /// A database is named while connecting.
 pub const CONNECT_WITH_DB: u32 = 1 << 3;
@@ -47,8 +48,7 @@ pub const OFFERED: u32 = LONG_PASSWORD
     | CONNECT_ATTRS;
 
 /// What every connection to MariaDB asks for.
-pub const BACKEND: u32 = LONG_PASSWORD
-    | LONG_FLAG
+pub const BACKEND: u32 = LONG_FLAG
     | PROTOCOL_41
     | TRANSACTIONS
     | SECURE_CONNECTION
@@ -59,6 +59,13 @@ pub const BACKEND: u32 = LONG_PASSWORD
 
 /// What a client's choice changes for its connection to MariaDB.
 pub const PASSED_ON: u32 = FOUND_ROWS | INTERACTIVE | DEPRECATE_EOF;
+
+/// Column definitions say more of their types: that a text is JSON. An extended capability: MariaDB's own, which travel
+/// apart from those of MySQL.
+pub const EXTENDED_METADATA: u32 = 1 << 3;
+
+/// The extended capabilities that every connection to MariaDB asks for.
+pub const BACKEND_EXTENDED: u32 = EXTENDED_METADATA;
 
 /// A transaction is open.
 pub const STATUS_IN_TRANSACTION: u16 = 0x0001;

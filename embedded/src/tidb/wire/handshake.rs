@@ -1,7 +1,8 @@
 //! Both sides of the connection phase.
 
 use super::capability::{
-    CONNECT_ATTRS, CONNECT_WITH_DB, PLUGIN_AUTH, PLUGIN_AUTH_LENENC, PROTOCOL_41, SECURE_CONNECTION,
+    CONNECT_ATTRS, CONNECT_WITH_DB, LONG_PASSWORD, PLUGIN_AUTH, PLUGIN_AUTH_LENENC, PROTOCOL_41,
+    SECURE_CONNECTION,
 };
 use super::{Reader, WireError, put_lenenc_bytes};
 
@@ -10,6 +11,10 @@ pub const NATIVE_PASSWORD: &str = "mysql_native_password";
 const PROTOCOL_VERSION: u8 = 10;
 const SALT_LEN: usize = 20;
 const FIRST_SALT_PART: usize = 8;
+/// Bytes of a greeting that are zero, before the extended capabilities.
+const GREETING_FILLER: usize = 6;
+/// Bytes of a login that are zero, before the extended capabilities.
+const LOGIN_FILLER: usize = 19;
 /// Asks a client to use another authentication plugin.
 const AUTH_SWITCH: u8 = 0xfe;
 
@@ -22,6 +27,8 @@ pub struct Greeting {
     pub connection_id: u32,
     /// What it can do.
     pub capabilities: u32,
+    /// Which of MariaDB's own capabilities it has; none with [`LONG_PASSWORD`].
+    pub extended: u32,
     /// Its default collation, by protocol number.
     pub collation: u8,
     /// Status bits.
@@ -44,7 +51,8 @@ impl Greeting {
         out.extend_from_slice(&self.status.to_le_bytes());
         out.extend_from_slice(&((self.capabilities >> 16) as u16).to_le_bytes());
         out.push(SALT_LEN as u8 + 1);
-        out.extend_from_slice(&[0; 10]);
+        out.extend_from_slice(&[0; GREETING_FILLER]);
+        out.extend_from_slice(&extended(self.capabilities, self.extended).to_le_bytes());
         out.extend_from_slice(&self.salt[FIRST_SALT_PART..]);
         out.push(0);
         out.extend_from_slice(NATIVE_PASSWORD.as_bytes());
@@ -68,12 +76,16 @@ impl Greeting {
         let collation = r.u8()?;
         let status = r.u16()?;
         let high = r.u16()?;
-        r.take(11)?;
+        r.u8()?;
+        r.take(GREETING_FILLER)?;
+        let own = r.u32()?;
         salt[FIRST_SALT_PART..].copy_from_slice(r.take(SALT_LEN - FIRST_SALT_PART)?);
+        let capabilities = u32::from(low) | u32::from(high) << 16;
         Ok(Self {
             version,
             connection_id,
-            capabilities: u32::from(low) | u32::from(high) << 16,
+            capabilities,
+            extended: extended(capabilities, own),
             collation,
             status,
             salt,
@@ -86,6 +98,8 @@ impl Greeting {
 pub struct Login {
     /// What it wants.
     pub capabilities: u32,
+    /// Which of MariaDB's own capabilities it wants; none with [`LONG_PASSWORD`].
+    pub extended: u32,
     /// Its collation, by protocol number.
     pub collation: u8,
     /// The user's name.
@@ -111,7 +125,8 @@ impl Login {
         }
         r.u32()?;
         let collation = r.u8()?;
-        r.take(23)?;
+        r.take(LOGIN_FILLER)?;
+        let own = r.u32()?;
         let user = String::from_utf8_lossy(r.zero_terminated()?).into_owned();
         let auth = if capabilities & PLUGIN_AUTH_LENENC != 0 {
             r.lenenc_bytes()?
@@ -137,6 +152,7 @@ impl Login {
         }
         Ok(Self {
             capabilities,
+            extended: extended(capabilities, own),
             collation,
             user,
             auth,
@@ -155,7 +171,8 @@ impl Login {
         let mut out = capabilities.to_le_bytes().to_vec();
         out.extend_from_slice(&MAX_PACKET.to_le_bytes());
         out.push(self.collation);
-        out.extend_from_slice(&[0; 23]);
+        out.extend_from_slice(&[0; LOGIN_FILLER]);
+        out.extend_from_slice(&extended(self.capabilities, self.extended).to_le_bytes());
         out.extend_from_slice(self.user.as_bytes());
         out.push(0);
         put_lenenc_bytes(&mut out, &self.auth);
@@ -171,6 +188,15 @@ impl Login {
     }
 }
 
+/// The extended capabilities that count beside those of MySQL.
+fn extended(capabilities: u32, extended: u32) -> u32 {
+    if capabilities & LONG_PASSWORD == 0 {
+        extended
+    } else {
+        0
+    }
+}
+
 /// Asks a client to prove its password by [`NATIVE_PASSWORD`].
 pub fn auth_switch(salt: &[u8; SALT_LEN]) -> Vec<u8> {
     let mut out = vec![AUTH_SWITCH];
@@ -183,6 +209,7 @@ pub fn auth_switch(salt: &[u8; SALT_LEN]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::capability::EXTENDED_METADATA;
     use super::*;
     use proptest::prelude::*;
 
@@ -192,6 +219,7 @@ mod tests {
             version: "8.0.11-TiDB-v8.5.3".to_owned(),
             connection_id: 7,
             capabilities: super::super::capability::OFFERED,
+            extended: 0,
             collation: 46,
             status: 2,
             salt: *b"abcdefghijklmnopqrst",
@@ -199,6 +227,7 @@ mod tests {
         assert_eq!(Greeting::parse(&greeting.encode()).unwrap(), greeting);
         let login = Login {
             capabilities: PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_WITH_DB,
+            extended: EXTENDED_METADATA,
             collation: 45,
             user: "root".to_owned(),
             auth: vec![],
@@ -206,6 +235,24 @@ mod tests {
             plugin: Some(NATIVE_PASSWORD.to_owned()),
         };
         assert_eq!(Login::parse(&login.encode()).unwrap(), login);
+    }
+
+    #[test]
+    fn extended_capabilities_are_between_mariadbs() {
+        let mut greeting = Greeting {
+            version: "10.11".to_owned(),
+            connection_id: 7,
+            capabilities: PROTOCOL_41,
+            extended: EXTENDED_METADATA,
+            collation: 46,
+            status: 2,
+            salt: *b"abcdefghijklmnopqrst",
+        };
+        let read = Greeting::parse(&greeting.encode()).unwrap();
+        assert_eq!(read.extended, EXTENDED_METADATA);
+        greeting.capabilities |= LONG_PASSWORD;
+        let read = Greeting::parse(&greeting.encode()).unwrap();
+        assert_eq!(read.extended, 0);
     }
 
     proptest! {

@@ -1,18 +1,20 @@
 //! MySQL's client/server protocol, as far as a proxy in front of MariaDB and a reader of its binlog need it.
 //!
-//! [`channel`] moves packets, [`packet`] reads and builds the few whose content matters here, [`handshake`] holds both
-//! sides of the connection phase, [`backend`] is a connection to MariaDB. Nothing received is trusted: every length is
+//! [`channel`] moves packets, [`packet`] reads and builds the few whose content matters here, [`mod@column`] the definitions
+//! of columns, [`handshake`] holds both sides of the connection phase, [`backend`] is a connection to MariaDB. Nothing received is trusted: every length is
 //! checked, and a malformed packet is an error, never a panic.
 
 pub mod backend;
 pub mod capability;
 pub mod channel;
+pub mod column;
 pub mod handshake;
 pub mod packet;
 mod reader;
 
 pub use backend::{Backend, Rows};
 pub use channel::Channel;
+pub use column::ColumnDefinition;
 pub use packet::{EofPacket, ErrPacket, OkPacket};
 pub use reader::{Reader, put_lenenc, put_lenenc_bytes};
 

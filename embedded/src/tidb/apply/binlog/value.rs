@@ -1,5 +1,6 @@
 //! Values in row images, and what they are for TiDB.
 
+use crate::tidb::catalog::TidbVersion;
 use crate::tidb::catalog::model::{ColumnInfo, Tp};
 use crate::tidb::codec::{CodecError, Datum, Decimal, Duration, Time, json};
 use crate::tidb::wire::{Reader, WireError};
@@ -60,11 +61,12 @@ pub(crate) fn read_row_id(r: &mut Reader<'_>, wire: &WireColumn) -> Result<i64, 
     }
 }
 
-/// Reads a value that is not NULL.
+/// Reads a value that is not NULL, as this TiDB keeps it.
 pub(crate) fn read(
     r: &mut Reader<'_>,
     wire: &WireColumn,
     column: &ColumnInfo,
+    version: TidbVersion,
 ) -> Result<Datum, ValueError> {
     let tp = column.field_type.tp;
     let fits = |ok: bool| {
@@ -151,7 +153,7 @@ pub(crate) fn read(
             let bytes = r.take(len)?;
             if tp == Tp::Json {
                 let text = String::from_utf8_lossy(bytes);
-                return Ok(Datum::Json(json::from_text(&text)?));
+                return Ok(Datum::Json(json::from_text(&text, version)?));
             }
             fits(tp.is_string())?;
             Datum::Bytes(bytes.to_vec())
