@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::apply::record::{Applied, Intent};
 use super::apply::writer::Writer;
 use super::apply::{Applier, ApplyError, ApplyHandle, Gtid};
+use super::catalog::auto_ids;
 use super::catalog::{Catalog, Mutation, Plan, TidbVersion, bootstrap};
 use super::identity::{Found, Sides};
 use super::mariadb::datadir::Layout;
@@ -90,6 +91,7 @@ pub(super) async fn recover(
         settled = settled => settled?,
         ended = &mut applier => return Err(applier_ended(ended)),
     }
+    give_triggers(&handle, &layout.socket, &mut own).await?;
     own.execute("PURGE BINARY LOGS BEFORE NOW()").await?;
     Ok(Recovered { handle, applier })
 }
@@ -155,6 +157,31 @@ async fn settle(
             Ok(())
         }
     }
+}
+
+/// Makes the triggers of AUTO_RANDOM tables that a crash just after CREATE TABLE or within TRUNCATE left without.
+async fn give_triggers(
+    handle: &ApplyHandle,
+    socket: &Path,
+    own: &mut Backend,
+) -> Result<(), Error> {
+    let catalog = handle.catalog();
+    for db in catalog.databases() {
+        for table in db.tables().filter(|t| t.auto_random_bits > 0) {
+            let query = format!(
+                "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = '{}' AND \
+                 event_object_table = '{}'",
+                db.info.name.o.replace('\'', "''"),
+                table.name.o.replace('\'', "''")
+            );
+            if own.value(&query).await? == "0" {
+                let (before, after) = auto_ids::of_new_table(&db.info, table);
+                let statements: Vec<String> = before.into_iter().chain(after).collect();
+                Backend::run_unlogged(socket, &statements).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where MariaDB's binlog ends.

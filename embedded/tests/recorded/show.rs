@@ -18,17 +18,18 @@ pub(crate) fn compare(catalog: &Catalog, database: &str, statement: &Statement) 
             if table.fk_info.is_some() {
                 return Some(Verdict::OutOfScope("foreign keys".into()));
             }
-            if table.auto_random_bits > 0 {
-                return Some(Verdict::OutOfScope("AUTO_RANDOM".into()));
-            }
-            // The next value is MariaDB's to know.
-            let auto_increment = recorded
-                .split_once(" AUTO_INCREMENT=")
-                .map(|(_, n)| n.split(' ').next().unwrap().parse().unwrap());
+            // The next values depend on the statements before.
+            let next = |option: &str| {
+                let (_, rest) = recorded.split_once(option)?;
+                Some(rest.split(' ').next().unwrap().parse().unwrap())
+            };
+            let auto_increment = next(" AUTO_INCREMENT=");
+            let auto_random = next(" AUTO_RANDOM_BASE=");
             create_table(
                 table,
                 ShowOptions {
                     auto_increment,
+                    auto_random,
                     utc_offset: 0,
                 },
             )

@@ -4,8 +4,9 @@
 //! memory (`docs/spec/tidb-schema.md §5`). Here MariaDB hands them out: AUTO_INCREMENT columns its own way, the others from
 //! a sequence of the table's, in the database `mysql`, so that its rows in the binlog are not taken for TiDB's.
 
+use super::mariadb::{self, full_name, quoted};
 use super::meta;
-use super::model::{ColumnInfo, TableInfo, flag};
+use super::model::{ColumnInfo, DbInfo, TableInfo, flag};
 use super::plan::Mutation;
 use super::state::Database;
 use super::version::TidbVersion;
@@ -115,6 +116,20 @@ impl TableInfo {
         out
     }
 
+    /// How many AUTO_RANDOM values can be made.
+    pub(crate) fn auto_random_capacity(&self) -> u64 {
+        (1 << self.auto_random_incremental_bits().min(63)) - 1
+    }
+
+    /// Lets MariaDB make AUTO_RANDOM values beyond one that a client gave.
+    pub fn pass_auto_random(&self, given: u64) -> String {
+        format!(
+            "DO SETVAL({}, {})",
+            sequence(self.id),
+            given & self.auto_random_capacity()
+        )
+    }
+
     fn has_separate_counters(&self) -> bool {
         self.version >= SEPARATE_COUNTERS && self.auto_id_cache == 1
     }
@@ -177,12 +192,12 @@ impl Database {
 }
 
 /// The sequence that stands for a table's counter in MariaDB.
-pub(crate) fn sequence(table_id: i64) -> String {
+fn sequence(table_id: i64) -> String {
     format!("`mysql`.`tidb_ids_{table_id}`")
 }
 
 /// Makes it, to go on from `next`.
-pub(crate) fn create_sequence(table_id: i64, next: i64) -> String {
+fn create_sequence(table_id: i64, next: i64) -> String {
     format!(
         "CREATE SEQUENCE IF NOT EXISTS {} START WITH {next} CACHE 1000",
         sequence(table_id)
@@ -195,8 +210,75 @@ pub(crate) fn raise_sequence(table_id: i64, last: i64) -> String {
 }
 
 /// Removes it.
-pub(crate) fn drop_sequence(table_id: i64) -> String {
+fn drop_sequence(table_id: i64) -> String {
     format!("DROP SEQUENCE IF EXISTS {}", sequence(table_id))
+}
+
+/// The user variable that tells, after an INSERT, the first AUTO_RANDOM value that was made.
+pub const FIRST_MADE: &str = "@__embedded_tidb_auto_first";
+/// The user variable that tells, after an INSERT, the largest AUTO_RANDOM value that the client gave.
+pub const LARGEST_GIVEN: &str = "@__embedded_tidb_auto_given";
+/// The user variable without which AUTO_RANDOM values may not be given: `allow_auto_random_explicit_insert`.
+pub const MAY_GIVE: &str = "@__embedded_tidb_auto_may_give";
+
+fn trigger(db: &DbInfo, table_id: i64) -> String {
+    format!("{}.`tidb_auto_random_{table_id}`", quoted(&db.name.o))
+}
+
+/// The trigger that makes AUTO_RANDOM values: for rows that have none, NULL or 0. There is no default, so that without the
+/// trigger there is an error. Shard bits come from a hash of the statement's time and connection.
+pub(crate) fn create_trigger(db: &DbInfo, table: &TableInfo, table_id: i64) -> Option<String> {
+    const REFUSAL: &str = "Invalid auto random: Explicit insertion on auto_random column is disabled. Try to set \
+                           @@allow_auto_random_explicit_insert = true.";
+    let column = quoted(&table.auto_random_column()?.name.o);
+    let shift = table.auto_random_incremental_bits();
+    let mask = (1_u64 << table.auto_random_bits.min(15)) - 1;
+    let shard = format!("(CRC32(CONCAT(CONNECTION_ID(), NOW(6))) & {mask}) << {shift}");
+    Some(format!(
+        "CREATE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW \
+         IF IFNULL(NEW.{column}, 0) = 0 THEN \
+         SET NEW.{column} = NEXTVAL({}) | {shard}, {FIRST_MADE} = IFNULL({FIRST_MADE}, NEW.{column}); \
+         ELSEIF {MAY_GIVE} IS NULL THEN \
+         SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 8216, MESSAGE_TEXT = '{REFUSAL}'; \
+         ELSE SET {LARGEST_GIVEN} = GREATEST(IFNULL({LARGEST_GIVEN}, 0), NEW.{column}); \
+         END IF",
+        trigger(db, table_id),
+        full_name(db, &table.name.o),
+        sequence(table_id)
+    ))
+}
+
+/// What makes the counter of a new table, before the table is made and after.
+pub(crate) fn of_new_table(db: &DbInfo, table: &TableInfo) -> (Option<String>, Option<String>) {
+    let next = table.auto_rand_id.max(1);
+    let counted = table.has_row_id() || table.auto_random_bits > 0;
+    (
+        counted.then(|| create_sequence(table.id, next)),
+        create_trigger(db, table, table.id),
+    )
+}
+
+/// What lets the counter of an emptied table, which has a new id, begin anew.
+pub(crate) fn of_truncated_table(db: &DbInfo, table: &TableInfo, new_id: i64) -> Vec<String> {
+    let anew: Vec<String> = match create_trigger(db, table, new_id) {
+        Some(create) => vec![
+            format!("LOCK TABLES {} WRITE", full_name(db, &table.name.o)),
+            format!("DROP TRIGGER IF EXISTS {}", trigger(db, table.id)),
+            create,
+            "UNLOCK TABLES".to_owned(),
+        ],
+        None if table.has_row_id() => vec![mariadb::count_row_ids(db, table, new_id)],
+        None => return vec![],
+    };
+    let mut out = vec![create_sequence(new_id, 1)];
+    out.extend(anew);
+    out.push(drop_sequence(table.id));
+    out
+}
+
+/// What removes the counter of a dropped table.
+pub(crate) fn of_dropped_table(table: &TableInfo) -> Option<String> {
+    (table.has_row_id() || table.auto_random_bits > 0).then(|| drop_sequence(table.id))
 }
 
 /// The next `_tidb_rowid`, as a default's expression. SHARD_ROW_ID_BITS come from a hash of the statement's time and

@@ -120,6 +120,7 @@ fn column(name: &str, tp: Tp) -> ColumnDef {
         not_null: None,
         default: None,
         auto_increment: false,
+        auto_random: None,
         primary: None,
         unique: false,
         on_update_now: false,

@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 pub struct ShowOptions {
     /// The next AUTO_INCREMENT value, shown if above 1.
     pub auto_increment: Option<u64>,
+    /// The first AUTO_RANDOM value that no server has taken, shard bits left out, shown if above 1.
+    pub auto_random: Option<u64>,
     /// The session's offset from UTC in seconds: TIMESTAMP defaults are stored in UTC.
     pub utc_offset: i32,
 }
@@ -52,6 +54,9 @@ pub fn create_table(table: &TableInfo, options: ShowOptions) -> String {
             " /*T![auto_id_cache] AUTO_ID_CACHE={} */",
             table.auto_id_cache
         );
+    }
+    if let Some(next) = options.auto_random.filter(|n| *n > 1) {
+        let _ = write!(out, " /*T![auto_rand_base] AUTO_RANDOM_BASE={next} */");
     }
     if table.shard_row_id_bits > 0 {
         let _ = write!(out, " /*T! SHARD_ROW_ID_BITS={} ", table.shard_row_id_bits);

@@ -4,6 +4,8 @@ use super::FrontError;
 use super::json::Shape;
 use super::session::Session;
 use crate::tidb::apply::Gtid;
+use crate::tidb::catalog::TableInfo;
+use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN};
 use crate::tidb::wire::capability::{
     DEPRECATE_EOF, STATUS_CURSOR_EXISTS, STATUS_IN_TRANSACTION, STATUS_MORE_RESULTS,
 };
@@ -138,12 +140,39 @@ impl Session {
         more: bool,
     ) -> Result<(), FrontError> {
         self.hold(&ok).await?;
+        if let Some(table) = self.makes_ids.take()
+            && let Some(id) = self.made_ids(&table).await?
+        {
+            ok.last_insert_id = id;
+        }
         self.note_warnings(ok.warnings);
         if more {
             ok.status |= STATUS_MORE_RESULTS;
         }
         self.client.write(&ok.encode_plain(header)).await?;
         Ok(())
+    }
+
+    /// The first AUTO_RANDOM value that an INSERT made, or the one that the client gave, from which the counter goes on then.
+    async fn made_ids(&mut self, table: &TableInfo) -> Result<Option<u64>, FrontError> {
+        let query = format!("SELECT {FIRST_MADE}, {LARGEST_GIVEN}");
+        let rows = self.backend.rows(&query).await?;
+        let value = |n: usize| -> Option<u64> {
+            let text = rows.rows.first()?.get(n)?.as_ref()?;
+            String::from_utf8_lossy(text).parse().ok()
+        };
+        let (made, given) = (value(0), value(1));
+        if let Some(made) = made {
+            // What LAST_INSERT_ID() tells from now on.
+            self.backend
+                .execute(&format!("DO LAST_INSERT_ID({made})"))
+                .await?;
+        }
+        if let Some(given) = given {
+            let ok = self.backend.execute(&table.pass_auto_random(given)).await?;
+            self.hold(&ok).await?;
+        }
+        Ok(made.or(given))
     }
 
     /// Waits until what an OK tells of is in TiKV.
@@ -197,8 +226,7 @@ impl Session {
             passing.target,
             self.shared.version,
         );
-        self.client.write(&error.encode()).await?;
-        Ok(Answered::Failed)
+        self.refuse(&error).await
     }
 }
 

@@ -13,7 +13,7 @@ use super::relay::{Answered, Passing};
 use super::variables::Values;
 use super::{FrontError, Shared, login};
 use crate::client::Ts;
-use crate::tidb::catalog::Warning;
+use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
 use crate::tidb::wire::handshake::{Login, NATIVE_PASSWORD};
 use crate::tidb::wire::packet::{EOF, ERR, OK};
@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) variables: Values,
     /// Warnings of the last statement, if it was the front that ran it.
     pub(super) warnings: Option<Vec<Warning>>,
+    /// The table of whose AUTO_RANDOM values the statement under way may make some.
+    pub(super) makes_ids: Option<Arc<TableInfo>>,
     pub(super) prepared: HashMap<u32, Prepared>,
     /// Columns of the cursors that prepared statements opened.
     pub(super) cursors: HashMap<u32, Shape>,
@@ -64,6 +66,7 @@ impl Session {
             transaction_ts: None,
             variables: Values::default(),
             warnings: None,
+            makes_ids: None,
             prepared: HashMap::new(),
             cursors: HashMap::new(),
             last_special: 0,
@@ -95,6 +98,7 @@ impl Session {
     }
 
     async fn command(&mut self, command: u8, body: &[u8]) -> Result<(), FrontError> {
+        self.makes_ids = None;
         match command {
             command::QUERY => self.query(body).await,
             command::INIT_DB => {

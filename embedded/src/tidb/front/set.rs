@@ -68,7 +68,7 @@ impl Session {
             Ok(settings) => settings,
             Err(refusal) => return self.refuse(&refusal).await,
         };
-        self.warnings = None;
+        self.warnings = Some(Vec::new());
         let answered = if settings.forwarded.is_empty() {
             self.succeed(0, more).await?;
             Answered::Done

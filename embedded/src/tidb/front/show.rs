@@ -180,6 +180,12 @@ impl Session {
         };
         let options = show::ShowOptions {
             auto_increment: self.next_auto_increment(&database, info).await?,
+            auto_random: info.auto_random_column().and_then(|_| {
+                let taken = catalog
+                    .database(&database)?
+                    .counter(info, Counter::AutoRandom);
+                u64::try_from(taken).ok().map(|n| n + 1)
+            }),
             utc_offset: self.catalog_session().await?.utc_offset,
         };
         let row = vec![

@@ -1,5 +1,7 @@
 //! What is done with one SQL statement.
 
+use std::sync::Arc;
+
 use super::policy::{self, Class};
 use super::relay::{Answered, Passing};
 use super::rewrite::Rewritten;
@@ -7,6 +9,7 @@ use super::session::Session;
 use super::text::{Broken, Kind, Text};
 use super::{FrontError, errors, served};
 use crate::tidb::catalog::Warning;
+use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN, MAY_GIVE};
 use crate::tidb::wire::capability::MULTI_STATEMENTS;
 use crate::tidb::wire::{ErrPacket, WireError, command};
 
@@ -223,9 +226,32 @@ impl Session {
             return Ok(Err(ErrPacket::new(1105, "HY000", message)));
         }
         self.introduce_zones(text).await?;
-        Ok(self.rewrite(text).await?.map(|rewritten| Route::Forward {
-            rewritten,
-            target: target.map(|(_, table)| table),
+        self.makes_ids = target.as_ref().and_then(|(database, table)| {
+            let database = database.as_deref().or(self.database.as_deref())?;
+            let catalog = self.shared.apply.catalog();
+            let table = catalog.table(database, table)?;
+            (table.auto_random_bits > 0).then(|| Arc::clone(table))
+        });
+        let makes_ids = self.makes_ids.is_some();
+        let may_give = if self.switched_on("allow_auto_random_explicit_insert") {
+            "1"
+        } else {
+            "NULL"
+        };
+        Ok(self.rewrite(text).await?.map(|mut rewritten| {
+            if makes_ids {
+                let variables = [
+                    (FIRST_MADE, "NULL"),
+                    (LARGEST_GIVEN, "NULL"),
+                    (MAY_GIVE, may_give),
+                ];
+                let set = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                rewritten.carriers.extend(set);
+            }
+            Route::Forward {
+                rewritten,
+                target: target.map(|(_, table)| table),
+            }
         }))
     }
 

@@ -18,6 +18,7 @@ impl Reader<'_> {
             not_null: None,
             default: None,
             auto_increment: false,
+            auto_random: None,
             primary: None,
             unique: false,
             on_update_now: false,
@@ -36,7 +37,10 @@ impl Reader<'_> {
                 ColumnOption::NotNull => out.not_null = Some(true),
                 ColumnOption::Null => out.not_null = Some(false),
                 ColumnOption::AutoIncrement => out.auto_increment = true,
-                ColumnOption::AutoRandom(_) => return Err(self.unsupported("AUTO_RANDOM")),
+                ColumnOption::AutoRandom(bits) => {
+                    let of = |bits: Option<u64>| bits.unwrap_or(0);
+                    out.auto_random = Some((of(bits.shard_bits), of(bits.range_bits)));
+                }
                 ColumnOption::Default(value) => out.default = Some(self.default_value(value)?),
                 ColumnOption::OnUpdate(value) => {
                     self.now(value)?;

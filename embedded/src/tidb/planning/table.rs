@@ -55,6 +55,7 @@ impl Reader<'_> {
                 TableOption::Collate(name) => out.charset.collate = Some(name.clone()),
                 TableOption::Comment(text) => out.comment = Some(text.clone()),
                 TableOption::AutoIncrement { value, .. } => out.auto_increment = Some(*value),
+                TableOption::AutoRandomBase { value, .. } => out.auto_random_base = Some(*value),
                 TableOption::AutoIdCache(value) => out.auto_id_cache = Some(*value),
                 TableOption::ShardRowIdBits(bits) => out.shard_row_id_bits = Some(*bits),
                 TableOption::PreSplitRegions(bits) => out.pre_split_regions = Some(*bits),

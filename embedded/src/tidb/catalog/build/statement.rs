@@ -81,6 +81,7 @@ pub(crate) struct TableOptions {
     pub(crate) charset: CharsetClause,
     pub(crate) comment: Option<String>,
     pub(crate) auto_increment: Option<u64>,
+    pub(crate) auto_random_base: Option<u64>,
     pub(crate) auto_id_cache: Option<u64>,
     pub(crate) shard_row_id_bits: Option<u64>,
     pub(crate) pre_split_regions: Option<u64>,
@@ -103,6 +104,8 @@ pub(crate) struct ColumnDef {
     pub(crate) not_null: Option<bool>,
     pub(crate) default: Option<DefaultValue>,
     pub(crate) auto_increment: bool,
+    /// AUTO_RANDOM's bits of the shard and of the whole value, 0 for none given.
+    pub(crate) auto_random: Option<(u64, u64)>,
     pub(crate) primary: Option<Clustering>,
     pub(crate) unique: bool,
     pub(crate) on_update_now: bool,

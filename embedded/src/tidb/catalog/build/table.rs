@@ -1,7 +1,7 @@
 //! From CREATE TABLE to a table's description.
 
 use super::super::ddl::{index_flags, sql_error};
-use super::super::model::{CiStr, ColumnInfo, SchemaState, TableInfo, flag};
+use super::super::model::{CiStr, ColumnInfo, SchemaState, TableInfo, Tp, flag};
 use super::super::{ClusteredIndex, DdlError, Session, TidbVersion, charset};
 use super::column::{self, check_name};
 use super::index::{self, PRIMARY};
@@ -39,6 +39,7 @@ pub(crate) fn table(
     }
     indexes(version, session, &mut table, keys)?;
     check_auto_increment(version, &table)?;
+    auto_random(version, &mut table, def)?;
     options(&mut table, def)?;
     Ok(table)
 }
@@ -214,6 +215,69 @@ fn check_auto_increment(version: TidbVersion, table: &TableInfo) -> Result<(), D
     if autos.next().is_some() || version == TidbVersion::V4_0 && !leads(auto) {
         return Err(sql_error::wrong_auto_key());
     }
+    Ok(())
+}
+
+/// AUTO_RANDOM: only of a BIGINT that is the clustered primary key (`docs/spec/tidb-schema.md`).
+fn auto_random(
+    version: TidbVersion,
+    table: &mut TableInfo,
+    def: &CreateTable,
+) -> Result<(), DdlError> {
+    const DEFAULT_SHARD_BITS: u64 = 5;
+    const MAX_SHARD_BITS: u64 = 15;
+    const RANGE_BITS: std::ops::RangeInclusive<u64> = 32..=64;
+    let wrong = |why: String| {
+        Err(sql_error::refused(
+            8216,
+            format!("Invalid auto random: {why}"),
+        ))
+    };
+    let column = def.columns.iter().find_map(|c| Some((c, c.auto_random?)));
+    let Some((column, (shard, range))) = column else {
+        return Ok(());
+    };
+    let built = table.column(&column.name);
+    if built.is_none_or(|c| table.handle_column().is_none_or(|h| h.id != c.id)) {
+        return wrong(format!(
+            "column {} is not the integer primary key, or the primary key is nonclustered",
+            column.name
+        ));
+    }
+    if column.auto_increment {
+        return wrong("auto_random is incompatible with auto_increment".to_owned());
+    }
+    if column.default.is_some() {
+        return wrong("auto_random is incompatible with default".to_owned());
+    }
+    if let Some(built) = built.filter(|c| c.field_type.tp != Tp::LongLong) {
+        let text = super::super::show::type_text(&built.field_type, true);
+        let word = text.split([' ', '(']).next().unwrap_or_default();
+        return wrong(format!(
+            "auto_random option must be defined on `bigint` column, but not on `{word}` column"
+        ));
+    }
+    let shard = if shard == 0 {
+        DEFAULT_SHARD_BITS
+    } else {
+        shard
+    };
+    let range = if range == 0 { *RANGE_BITS.end() } else { range };
+    if shard > MAX_SHARD_BITS {
+        return wrong(format!(
+            "max allowed auto_random shard bits is {MAX_SHARD_BITS}, but got {shard} on column `{}`",
+            column.name
+        ));
+    }
+    if !RANGE_BITS.contains(&range) {
+        let (least, most) = RANGE_BITS.into_inner();
+        return wrong(format!(
+            "auto_random range bits must be between {least} and {most}, but got {range}"
+        ));
+    }
+    table.auto_random_bits = shard;
+    table.auto_random_range_bits = (version >= TidbVersion::V8_5).then_some(range);
+    table.auto_rand_id = def.options.auto_random_base.unwrap_or(0) as i64;
     Ok(())
 }
 

@@ -118,10 +118,10 @@ pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(
             ],
         );
     }
-    let counted = db.tables().filter(|table| table.has_row_id());
-    p.plan
-        .after
-        .extend(counted.map(|table| auto_ids::drop_sequence(table.id)));
+    let counted = db
+        .tables()
+        .filter_map(|table| auto_ids::of_dropped_table(table));
+    p.plan.after.extend(counted);
     info.state = SchemaState::None;
     let diff = p.diff(Action::DropSchema, info.id, 0);
     let ids = Tree::List(tables.iter().map(|id| (*id).into()).collect());

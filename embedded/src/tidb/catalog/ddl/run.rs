@@ -186,8 +186,15 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
 
 /// What MariaDB needs for a new table.
 fn create_in_mariadb(p: &mut Planner<'_>, db: &DbInfo, info: &TableInfo) -> Result<(), DdlError> {
-    if info.has_row_id() {
-        p.plan.before.push(auto_ids::create_sequence(info.id, 1));
+    let (before, after) = auto_ids::of_new_table(db, info);
+    p.plan.before.extend(before);
+    p.plan.after.extend(after);
+    if info.auto_random_bits > 0 {
+        let message = format!(
+            "Available implicit allocation times: {}",
+            info.auto_random_capacity()
+        );
+        p.note(sql_error::refused(1105, message))?;
     }
     let statement = mariadb::create_table(p.query, db, info)?;
     p.plan.mariadb.push(statement);

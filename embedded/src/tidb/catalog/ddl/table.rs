@@ -2,7 +2,7 @@
 
 use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::{Write, start_of};
-use super::super::{Database, auto_ids, mariadb, meta};
+use super::super::{Database, auto_ids, meta};
 use super::partition::{affect, give_ids, ids, pairs};
 use super::planner::{Planner, id_list, on_table};
 use crate::tidb::codec::keys;
@@ -58,6 +58,13 @@ pub(crate) fn create(
     queued.job.binlog.table_info = Some(Box::new(table.clone()));
     let diff = p.diff(Action::CreateTable, db.id, table.id);
     let mut writes = vec![Write::PutTable(db.id, Box::new(table.clone()))];
+    if table.auto_rand_id > 1 {
+        writes.push(Write::PutMember(
+            db.id,
+            meta::auto_random_field(table.id),
+            (table.auto_rand_id - 1).to_string(),
+        ));
+    }
     if table.auto_inc_id > 1 {
         writes.push(Write::PutMember(
             db.id,
@@ -72,9 +79,7 @@ pub(crate) fn create(
 /// Drops a table.
 pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
     let mut info = table.clone();
-    if table.has_row_id() {
-        p.plan.after.push(auto_ids::drop_sequence(table.id));
-    }
+    p.plan.after.extend(auto_ids::of_dropped_table(table));
     let args = if p.modern() {
         Tree::Object(vec![
             (
@@ -147,13 +152,8 @@ pub(crate) fn truncate(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
         ..table.clone()
     };
     let new_id = info.id;
-    if table.has_row_id() {
-        p.plan.after.extend([
-            auto_ids::create_sequence(new_id, 1),
-            mariadb::count_row_ids(&db.info, table, new_id),
-            auto_ids::drop_sequence(table.id),
-        ]);
-    }
+    let counted = auto_ids::of_truncated_table(&db.info, table, new_id);
+    p.plan.after.extend(counted);
     // 4.0's worker takes the partitions' ids, after the job has its own.
     if let (true, Some(partition)) = (modern, &mut info.partition) {
         give_ids(p, partition);
