@@ -192,12 +192,12 @@ impl Database {
 }
 
 /// The sequence that stands for a table's counter in MariaDB.
-fn sequence(table_id: i64) -> String {
+pub(crate) fn sequence(table_id: i64) -> String {
     format!("`mysql`.`tidb_ids_{table_id}`")
 }
 
 /// Makes it, to go on from `next`.
-fn create_sequence(table_id: i64, next: i64) -> String {
+pub(crate) fn create_sequence(table_id: i64, next: i64) -> String {
     format!(
         "CREATE SEQUENCE IF NOT EXISTS {} START WITH {next} CACHE 1000",
         sequence(table_id)
@@ -210,7 +210,7 @@ pub(crate) fn raise_sequence(table_id: i64, last: i64) -> String {
 }
 
 /// Removes it.
-fn drop_sequence(table_id: i64) -> String {
+pub(crate) fn drop_sequence(table_id: i64) -> String {
     format!("DROP SEQUENCE IF EXISTS {}", sequence(table_id))
 }
 

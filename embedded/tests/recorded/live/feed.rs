@@ -1,12 +1,16 @@
 //! What TiKV took in since a timestamp, read from its change feed as any other client would.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use proto::cdcpb::{self, change_data_client::ChangeDataClient, event};
 use proto::metapb;
 use proto::pdpb::{self, pd_client::PdClient};
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
+
+/// How long one reading may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One committed version of a key.
 #[derive(Debug, Clone)]
@@ -27,7 +31,10 @@ pub(crate) struct Feed {
 }
 
 async fn channel(url: String) -> Channel {
-    Channel::from_shared(url).unwrap().connect().await.unwrap()
+    // Many small messages may wait while a test does something else: what h2 lets wait goes with the window.
+    let endpoint = Channel::from_shared(url).unwrap();
+    let endpoint = endpoint.initial_connection_window_size(256 << 20);
+    endpoint.connect().await.unwrap()
 }
 
 impl Feed {
@@ -61,9 +68,10 @@ impl Feed {
 
     /// Every version of a raw key in `m` and `t` committed above `ts`, in commit order.
     pub(crate) async fn since(&mut self, ts: u64) -> Vec<Version> {
-        const ATTEMPTS: usize = 50;
+        const ATTEMPTS: usize = 10;
         for _ in 0..ATTEMPTS {
-            if let Some(mut versions) = self.attempt(ts).await {
+            let attempt = tokio::time::timeout(PATIENCE, self.attempt(ts)).await;
+            if let Some(mut versions) = attempt.ok().flatten() {
                 versions.sort_by(|a, b| (a.commit_ts, &a.key).cmp(&(b.commit_ts, &b.key)));
                 return versions;
             }
