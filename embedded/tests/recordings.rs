@@ -123,3 +123,8 @@ async fn statements_of_4_0_run_as_recorded() {
         .await
         .finish("statements run on 4.0", 1);
 }
+
+#[test]
+fn divergences_are_in_the_docs() {
+    live::docs::check();
+}

@@ -40,7 +40,7 @@ fn parse(line: &str) -> ((String, u64), (String, String)) {
     (key, (next().to_owned(), next().to_owned()))
 }
 
-fn read() -> BTreeMap<(String, u64), (String, String)> {
+pub(super) fn read() -> BTreeMap<(String, u64), (String, String)> {
     let text = std::fs::read_to_string(path()).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(parse).collect()

@@ -2,6 +2,7 @@
 
 mod apart;
 mod compare;
+pub(crate) mod docs;
 mod feed;
 mod ids;
 mod session;
