@@ -13,7 +13,7 @@ pub(super) type Edits = BTreeMap<usize, (usize, String)>;
 const OF_TIMESTAMPS: [(&str, &str, &str); 2] = [
     (
         "tidb_parse_tso",
-        "Cast(From_UnixTime((",
+        "Cast(From_UnixTime(((",
         ") >> 18) / 1000) As DateTime(6))",
     ),
     ("tidb_parse_tso_logical", "((", ") & 262143)"),
@@ -159,7 +159,7 @@ mod tests {
             ("select cast(a as char)", "select cast(a as char)"),
             (
                 "select tidb_parse_tso((1))",
-                "select Cast(From_UnixTime(((1)) >> 18) / 1000) As DateTime(6))",
+                "select Cast(From_UnixTime((((1)) >> 18) / 1000) As DateTime(6))",
             ),
             ("select tidb_parse_tso()", "select tidb_parse_tso()"),
             ("select cast(", "select cast("),

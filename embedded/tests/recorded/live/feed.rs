@@ -1,7 +1,7 @@
 //! What TiKV took in since a timestamp, read from its change feed as any other client would.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::cdcpb::{self, change_data_client::ChangeDataClient, event};
 use proto::metapb;
@@ -10,7 +10,8 @@ use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 
 /// How long one reading may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
 
 /// One committed version of a key.
 #[derive(Debug, Clone)]
@@ -68,19 +69,28 @@ impl Feed {
 
     /// Every version of a raw key in `m` and `t` committed above `ts`, in commit order.
     pub(crate) async fn since(&mut self, ts: u64) -> Vec<Version> {
-        const ATTEMPTS: usize = 10;
-        for _ in 0..ATTEMPTS {
+        let started = Instant::now();
+        loop {
             let attempt = tokio::time::timeout(PATIENCE, self.attempt(ts)).await;
-            if let Some(mut versions) = attempt.ok().flatten() {
-                versions.sort_by(|a, b| (a.commit_ts, &a.key).cmp(&(b.commit_ts, &b.key)));
-                return versions;
-            }
+            let missing = match attempt {
+                Ok(Ok(mut versions)) => {
+                    versions.sort_by(|a, b| (a.commit_ts, &a.key).cmp(&(b.commit_ts, &b.key)));
+                    return versions;
+                }
+                Ok(Err(missing)) => missing,
+                Err(_) => "the end of a scan".to_owned(),
+            };
+            assert!(
+                started.elapsed() < PATIENCE,
+                "no reading of the feed within {} s; last: {missing}",
+                PATIENCE.as_secs()
+            );
+            tokio::time::sleep(POLL).await;
         }
-        panic!("the regions did not hold still for {ATTEMPTS} attempts");
     }
 
-    /// None if a region changed under way.
-    async fn attempt(&mut self, ts: u64) -> Option<Vec<Version>> {
+    /// Fails if a region changed under way.
+    async fn attempt(&mut self, ts: u64) -> Result<Vec<Version>, String> {
         let request = pdpb::ScanRegionsRequest {
             header: Some(self.header.clone()),
             ..Default::default()
@@ -104,7 +114,7 @@ impl Feed {
         for (store, regions) in by_store {
             out.extend(self.scan(store, regions, ts).await?);
         }
-        Some(out)
+        Ok(out)
     }
 
     async fn scan(
@@ -112,7 +122,7 @@ impl Feed {
         store: u64,
         regions: Vec<metapb::Region>,
         ts: u64,
-    ) -> Option<Vec<Version>> {
+    ) -> Result<Vec<Version>, String> {
         let mut open = regions.len();
         let requests: Vec<_> = regions
             .into_iter()
@@ -138,12 +148,15 @@ impl Feed {
         let mut stream = client.event_feed(requests).await.unwrap().into_inner();
         let mut out = Vec::new();
         while open > 0 {
-            // A stream that breaks is as good as a region that moved.
-            let message = stream.next().await?.ok()?;
+            let message = match stream.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(status)) => return Err(status.to_string()),
+                None => return Err("the stream ended".to_owned()),
+            };
             for change in message.events {
                 let entries = match change.event {
                     Some(event::Event::Entries(entries)) => entries.entries,
-                    Some(event::Event::Error(_)) => return None,
+                    Some(event::Event::Error(error)) => return Err(format!("{error:?}")),
                     _ => continue,
                 };
                 for row in entries {
@@ -161,6 +174,6 @@ impl Feed {
                 }
             }
         }
-        Some(out)
+        Ok(out)
     }
 }

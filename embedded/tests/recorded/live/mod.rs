@@ -27,8 +27,6 @@ pub(crate) async fn run(release: &'static str, folder: &str) -> Report {
     let mut report = Report::default();
     let mut apart = Apart::of(folder);
     let mut ran = Vec::new();
-    let mut cluster = Cluster::start(release).await;
-    let mut feed = Feed::connect(cluster.pd_url()).await;
     for recording in recordings(folder) {
         if only
             .as_ref()
@@ -36,6 +34,9 @@ pub(crate) async fn run(release: &'static str, folder: &str) -> Report {
         {
             continue;
         }
+        // A cluster of its own: what one file does to regions and counters is no other's business.
+        let mut cluster = Cluster::start(release).await;
+        let mut feed = Feed::connect(cluster.pd_url()).await;
         let whole = run_file(
             &mut cluster,
             &mut feed,
@@ -51,9 +52,6 @@ pub(crate) async fn run(release: &'static str, folder: &str) -> Report {
         ran.push(recording.name.clone());
         if !whole {
             eprintln!("{}:\n{}", recording.name, end_of(&cluster.tidb_log()));
-            drop(cluster);
-            cluster = Cluster::start(release).await;
-            feed = Feed::connect(cluster.pd_url()).await;
         }
     }
     apart.finish(&ran);
@@ -68,7 +66,6 @@ async fn run_file(
     recording: &Recording,
     told: &mut dyn FnMut(&Statement, Differences),
 ) -> bool {
-    start_afresh(cluster).await;
     let client = cluster.client().await;
     let version: TidbVersion = release.parse().unwrap();
     let before = catalog(&client, release).await;
@@ -111,28 +108,6 @@ async fn run_file(
 fn end_of(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")
-}
-
-/// Leaves an empty database `test` and nothing else of the file before.
-async fn start_afresh(cluster: &mut Cluster) {
-    const KEPT: [&str; 5] = [
-        "information_schema",
-        "metrics_schema",
-        "performance_schema",
-        "mysql",
-        "sys",
-    ];
-    let mut conn = cluster.sql().await;
-    let databases: Vec<String> = conn.query("SHOW DATABASES").await.unwrap();
-    for database in databases {
-        if !KEPT.contains(&database.to_lowercase().as_str()) {
-            conn.query_drop(format!("DROP DATABASE `{database}`"))
-                .await
-                .unwrap();
-        }
-    }
-    conn.query_drop("CREATE DATABASE test").await.unwrap();
-    conn.disconnect().await.unwrap();
 }
 
 /// The ids of the server's own tables.
