@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use proto::cdcpb::{self, change_data_client::ChangeDataClient, event};
 use proto::metapb;
 use proto::pdpb::{self, pd_client::PdClient};
+use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 /// How long one reading may take.
@@ -143,7 +145,14 @@ impl Feed {
                 ..Default::default()
             })
             .collect();
-        let requests = tokio_stream::iter(requests).chain(tokio_stream::pending());
+        // The stream of requests ends with this call: else the store would serve it for ever.
+        let (registering, requests) = {
+            let (sender, receiver) = mpsc::channel(requests.len());
+            for request in requests {
+                sender.try_send(request).unwrap();
+            }
+            (sender, ReceiverStream::new(receiver))
+        };
         let client = self.stores.get_mut(&store).unwrap();
         let mut stream = client.event_feed(requests).await.unwrap().into_inner();
         let mut out = Vec::new();
@@ -174,6 +183,7 @@ impl Feed {
                 }
             }
         }
+        drop(registering);
         Ok(out)
     }
 }
