@@ -168,3 +168,69 @@ async fn a_clean_stop_and_start_keeps_everything() {
     assert_eq!(status["version"], "8.0.11-TiDB-v8.5.3");
     assert_eq!(status["connections"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_table_leaves_no_counter_to_the_next() {
+    let mut cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.sql().await;
+    // Longer than a row of MariaDB's may be. The next table gets the id that this one would have had.
+    let refused = "CREATE TABLE big (id BIGINT PRIMARY KEY AUTO_RANDOM, a VARCHAR(10000), b VARCHAR(10000)) \
+                   AUTO_RANDOM_BASE = 100";
+    let error = conn.query_drop(refused).await.unwrap_err().to_string();
+    assert!(error.contains("could not run this on MariaDB"), "{error}");
+    let ids = "SELECT _tidb_rowid, v FROM t";
+    conn.query_drop("CREATE TABLE t (v INT)").await.unwrap();
+    conn.query_drop("INSERT INTO t VALUES (7), (8)")
+        .await
+        .unwrap();
+    let counted: Vec<(i64, i64)> = conn.query(ids).await.unwrap();
+    assert_eq!(counted, [(1, 7), (2, 8)]);
+    conn.query_drop("TRUNCATE TABLE t").await.unwrap();
+    conn.query_drop("INSERT INTO t VALUES (9)").await.unwrap();
+    let counted: Vec<(i64, i64)> = conn.query(ids).await.unwrap();
+    assert_eq!(counted, [(1, 9)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn auto_random_values_are_made_given_and_counted() {
+    let mut cluster = Cluster::start("v8.5.3").await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    let counted = "SELECT id & ((1 << 58) - 1) FROM r ORDER BY 1";
+    conn.query_drop("CREATE TABLE r (id BIGINT PRIMARY KEY AUTO_RANDOM, v INT)")
+        .await
+        .unwrap();
+    conn.query_drop("INSERT INTO r (v) VALUES (1), (2)")
+        .await
+        .unwrap();
+    let made = conn.last_insert_id().unwrap();
+    assert_eq!(made & ((1 << 58) - 1), 1);
+    let told: Option<u64> = conn.query_first("SELECT LAST_INSERT_ID()").await.unwrap();
+    assert_eq!(told, Some(made));
+    let prepared = "INSERT INTO r (id, v) VALUES (?, ?)";
+    conn.exec_drop(prepared, (None::<i64>, 3)).await.unwrap();
+    let refused = conn.exec_drop(prepared, (50, 4)).await.unwrap_err();
+    assert!(refused.to_string().contains("8216"), "{refused}");
+    conn.query_drop("SET allow_auto_random_explicit_insert = 1")
+        .await
+        .unwrap();
+    conn.exec_drop(prepared, (50, 4)).await.unwrap();
+    assert_eq!(conn.last_insert_id(), Some(50));
+    conn.query_drop("INSERT INTO r (v) VALUES (5)")
+        .await
+        .unwrap();
+    let ids: Vec<u64> = conn.query(counted).await.unwrap();
+    assert_eq!(ids, [1, 2, 3, 50, 51]);
+    compare_all(&mut conn, &client, "v8.5.3").await;
+
+    conn.query_drop("TRUNCATE TABLE r").await.unwrap();
+    cluster.kill(Part::Tidb);
+    cluster.spawn(Part::Tidb);
+    let mut conn = cluster.sql().await;
+    conn.query_drop("INSERT INTO r (v) VALUES (6)")
+        .await
+        .unwrap();
+    let ids: Vec<u64> = conn.query(counted).await.unwrap();
+    assert_eq!(ids, [1]);
+    compare_all(&mut conn, &client, "v8.5.3").await;
+}

@@ -196,10 +196,10 @@ pub(crate) fn sequence(table_id: i64) -> String {
     format!("`mysql`.`tidb_ids_{table_id}`")
 }
 
-/// Makes it, to go on from `next`.
+/// Makes it, to go on from `next`, in place of one that a table of this id left which MariaDB then refused.
 pub(crate) fn create_sequence(table_id: i64, next: i64) -> String {
     format!(
-        "CREATE SEQUENCE IF NOT EXISTS {} START WITH {next} CACHE 1000",
+        "CREATE OR REPLACE SEQUENCE {} START WITH {next} CACHE 1000",
         sequence(table_id)
     )
 }
