@@ -277,6 +277,8 @@ async fn what_tidb_takes_for_json_is_what_is_stored() {
         &(digits(200) + "e150"),
         &(digits(250) + ".5e99"),
         "1234567890e300",
+        &format!("{{\"{}\": 1}}", "k".repeat(70_000)),
+        &format!("[{{\"{}\" : 1}}]", r#"k\""#.repeat(35_000)),
     ] {
         match conn.exec_drop("insert into t (j) values (?)", (bad,)).await {
             Err(mysql_async::Error::Server(error)) => {
@@ -286,6 +288,9 @@ async fn what_tidb_takes_for_json_is_what_is_stored() {
         }
     }
     let long = format!("[\"{}\", 1]", "\\n".repeat(200_000));
+    let longer = format!("[\"{}\"]", "a".repeat(5_000_000));
+    let key = format!("{{\"{}\": 1}}", "k".repeat(16_000));
+    let many = format!("[{}1]", "\"a\", ".repeat(300_000));
     for (good, told) in [
         (
             r#"{"q":"\"\\a\/\b\f\n\r\t\u0041"}"#,
@@ -303,6 +308,9 @@ async fn what_tidb_takes_for_json_is_what_is_stored() {
         ("1e299", "1e+299"),
         ("1e-400", "0"),
         (&long, &long),
+        (&longer, &longer),
+        (&key, &key),
+        (&many, &many),
     ] {
         conn.exec_drop("insert into t (j) values (?)", (good,))
             .await
@@ -311,7 +319,7 @@ async fn what_tidb_takes_for_json_is_what_is_stored() {
         assert_eq!(json(&mut conn, query).await, [told], "{good}");
     }
     let rows = compare_all(&mut conn, &client, OLD).await;
-    assert_eq!(rows["t"].len(), 7);
+    assert_eq!(rows["t"].len(), 10);
     // Of the same text in a VARCHAR nothing changes.
     let told: Option<String> = conn
         .exec_first("select ?", Params::from(("{\"b\":1}",)))

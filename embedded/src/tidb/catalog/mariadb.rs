@@ -152,31 +152,35 @@ pub(crate) fn column(
     Ok(out)
 }
 
-/// What a JSON column takes: what TiDB takes too. MariaDB's JSON_VALID lets pass unknown escapes, numbers without the digits
-/// that have to follow a sign, point or exponent, and numbers beyond a double (here all that may be beyond it). They are
-/// looked for in what is left without well-formed strings. JSON_VALID has to be the outermost function: by that MariaDB
+/// What a JSON column takes: what TiDB takes too. MariaDB's JSON_VALID, which sees to the structure, lets pass unknown
+/// escapes, numbers without the digits that have to follow a sign, point or exponent, numbers beyond a double (here all that
+/// may be beyond it) and keys of more bytes than TiDB's binary form can tell (here all that may have more). So the text has to
+/// be made of tokens without those: one pattern, whose quantifiers give nothing back, so that it takes linear time and long
+/// strings do not exhaust it; what it cannot tell is refused. JSON_VALID has to be the outermost function: by that MariaDB
 /// knows JSON from text.
 fn json_check(column: &str) -> String {
-    const STRINGS: &str = r#""(?:[^"\\]|\\["\\/bfnrtu])*""#;
-    const REFUSED: [&str; 8] = [
-        // What is left of a string with an unknown escape.
-        r#"["\\]"#,
-        r"-([^0-9]|$)",
-        r"[.]([^0-9]|$)",
-        r"[0-9][eE][-+]?([^-+0-9]|$)",
-        // 10^300; then so large an exponent after so many digits that the number may have 308.
-        r"[0-9]{300}",
-        r"[eE][+]?0*([1-9][0-9]{3}|[3-9][0-9]{2})",
-        r"(?<![.0-9])[0-9]{9}[0-9]*([.][0-9]*)?[eE][+]?0*[1-9][0-9]{2}",
-        r"(?<![.0-9])[0-9]{200}[0-9]*([.][0-9]*)?[eE][+]?0*[1-9][0-9]",
+    const ESCAPE: &str = r#"\\["\\/bfnrtu]"#;
+    const PLAIN: &str = r#"[^"\\]"#;
+    let tokens = [
+        r"[\s{}\[\],:]++".to_owned(),
+        "true|false|null".to_owned(),
+        format!(r#""(?:{PLAIN}++|{ESCAPE})*+"(?!\s*+:)"#),
+        // Keys, in at most 2^14 characters.
+        format!(r#""{PLAIN}{{0,16383}}+""#),
+        format!(r#""(?:{PLAIN}{{0,255}}+{ESCAPE}){{1,63}}+{PLAIN}{{0,255}}+""#),
+        // Below 10^300; without so large an exponent after so many digits that the number may have 308.
+        r"(?!-?[0-9]{300})".to_owned()
+            + r"(?!-?[0-9.]++[eE][+]?0*+(?:[1-9][0-9]{3}|[3-9][0-9]{2}))"
+            + r"(?!-?[0-9]{9}[0-9.]*+[eE][+]?0*+[1-9][0-9]{2})"
+            + r"(?!-?[0-9]{200}[0-9.]*+[eE][+]?0*+[1-9][0-9])"
+            + r"-?+[0-9]++(?:[.][0-9]++)?+(?:[eE][-+]?+[0-9]++)?+",
     ];
+    let pattern = format!("^(?:{})*+$", tokens.join("|"));
     // Whether backslashes escape depends on the session, hexadecimal digits do not.
-    let pattern = |text: &str| format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(text));
+    let pattern = format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(pattern));
     let column = quoted(column);
     format!(
-        " CHECK (JSON_VALID(IF(REGEXP_REPLACE({column}, {}, '') REGEXP {}, '', {column})))",
-        pattern(STRINGS),
-        pattern(&REFUSED.join("|"))
+        " CHECK (JSON_VALID(IF(COALESCE({column} REGEXP {pattern}, {column} IS NULL), {column}, '')))"
     )
 }
 
