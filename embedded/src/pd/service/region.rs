@@ -4,17 +4,32 @@ use proto::pdpb;
 use tonic::{Request, Response};
 
 use super::{Answer, Service};
-use crate::pd::regions::RegionInfo;
+use crate::pd::regions::{RegionInfo, Regions};
 
 impl Service {
-    fn region_answer(&self, info: Option<&RegionInfo>) -> pdpb::GetRegionResponse {
-        let (region, leader) = info.map(|info| (info.meta.clone(), info.leader)).unzip();
-        pdpb::GetRegionResponse {
+    /// Answers with the region that `find` finds.
+    fn region(
+        &self,
+        header: Option<&pdpb::RequestHeader>,
+        find: impl FnOnce(&Regions) -> Option<&RegionInfo>,
+    ) -> Answer<pdpb::GetRegionResponse> {
+        self.check(header)?;
+        if let header @ Some(_) = self.not_bootstrapped() {
+            return Ok(Response::new(pdpb::GetRegionResponse {
+                header,
+                ..Default::default()
+            }));
+        }
+        let found = self
+            .cluster
+            .read(|state| find(&state.regions).map(|info| (info.meta.clone(), info.leader)));
+        let (region, leader) = found.unzip();
+        Ok(Response::new(pdpb::GetRegionResponse {
             header: self.header(),
             region,
             leader,
             ..Default::default()
-        }
+        }))
     }
 
     pub(super) async fn get_region(
@@ -22,17 +37,9 @@ impl Service {
         request: Request<pdpb::GetRegionRequest>,
     ) -> Answer<pdpb::GetRegionResponse> {
         let request = request.into_inner();
-        self.check(request.header.as_ref())?;
-        if let header @ Some(_) = self.not_bootstrapped() {
-            return Ok(Response::new(pdpb::GetRegionResponse {
-                header,
-                ..Default::default()
-            }));
-        }
-        let key = request.region_key;
-        Ok(Response::new(self.cluster.read(|state| {
-            self.region_answer(state.regions.by_key(&key))
-        })))
+        self.region(request.header.as_ref(), |regions| {
+            regions.by_key(&request.region_key)
+        })
     }
 
     pub(super) async fn get_prev_region(
@@ -40,17 +47,9 @@ impl Service {
         request: Request<pdpb::GetRegionRequest>,
     ) -> Answer<pdpb::GetRegionResponse> {
         let request = request.into_inner();
-        self.check(request.header.as_ref())?;
-        if let header @ Some(_) = self.not_bootstrapped() {
-            return Ok(Response::new(pdpb::GetRegionResponse {
-                header,
-                ..Default::default()
-            }));
-        }
-        let key = request.region_key;
-        Ok(Response::new(self.cluster.read(|state| {
-            self.region_answer(state.regions.before(&key))
-        })))
+        self.region(request.header.as_ref(), |regions| {
+            regions.before(&request.region_key)
+        })
     }
 
     pub(super) async fn get_region_by_id(
@@ -58,18 +57,9 @@ impl Service {
         request: Request<pdpb::GetRegionByIdRequest>,
     ) -> Answer<pdpb::GetRegionResponse> {
         let request = request.into_inner();
-        self.check(request.header.as_ref())?;
-        if let header @ Some(_) = self.not_bootstrapped() {
-            return Ok(Response::new(pdpb::GetRegionResponse {
-                header,
-                ..Default::default()
-            }));
-        }
-        let id = request.region_id;
-        Ok(Response::new(
-            self.cluster
-                .read(|state| self.region_answer(state.regions.by_id(id))),
-        ))
+        self.region(request.header.as_ref(), |regions| {
+            regions.by_id(request.region_id)
+        })
     }
 
     pub(super) async fn scan_regions(
