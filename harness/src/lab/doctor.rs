@@ -59,6 +59,7 @@ pub fn examine(topology: &Topology) -> Result<Vec<Check>, LabError> {
         tool("Maven", "mvn", "apt-get install maven"),
     ];
     checks.extend(["java", "javac", "jar"].map(|program| java("JDK", None, program)));
+    checks.push(go());
     for (kind, component) in &topology.components {
         if let Some(home) = &component.java_home {
             checks.push(java(&format!("Java of {kind}"), Some(home), "java"));
@@ -106,6 +107,18 @@ fn tool(what: &str, program: &str, hint: &str) -> Check {
         Err(_) => Finding::Missing(hint.to_owned()),
     };
     Check::new(format!("{what} ({program})"), finding)
+}
+
+/// No lab needs it: the tests do, for a client of TiKV that is not ours.
+fn go() -> Check {
+    const HINT: &str = "apt-get install golang-go";
+    let finding = match tools::find("go", HINT) {
+        Ok(path) => Finding::Good(first_line(&path, "version")),
+        Err(_) => Finding::Note(format!(
+            "`cargo test` needs it for one of its clients: {HINT}"
+        )),
+    };
+    Check::new("Go (go)", finding)
 }
 
 fn java(what: &str, home: Option<&Path>, program: &str) -> Check {
