@@ -1,12 +1,15 @@
 //! Flink's own TiDB CDC connector reads the embedded cluster: a PD client, a row reader and a change-feed client that are
 //! not ours. It reads a snapshot and then changes, and must come to what SELECT shows.
 
+mod on_a_lab;
+
 use std::error::Error;
 
-use harness::lab::{self, Compat, Kind, Lab, Options, Topology};
+use harness::lab::{self, Compat, Kind, Lab, Topology};
 use harness::observe::flink::runner::{End, Runner};
 use harness::observe::flink::{Change, Changelog};
 use harness::observe::sql::{Session, lossy};
+use on_a_lab::on_a_lab;
 
 /// The connector's jar in `fixtures/components`.
 const CONNECTOR: &str = "tidb-cdc-reader-2.3.0";
@@ -105,23 +108,11 @@ fn flinks_connector_comes_to_what_select_shows_on_4_0_9() -> Result<(), Failed> 
 }
 
 fn comes_to_what_select_shows(profile: &str) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let name = &format!("reader-{profile}");
-    lab::down(name)?;
-    lab::purge(name)?;
-    let options = Options {
-        only: vec![Kind::Tidb],
-        smoke: false,
-        ..Options::profile(name, profile)?
-    };
     // What the connector runs on: Flink 1.20.
     let reader = Topology::profile("current")?;
-    let (lab, _) = runtime.block_on(Lab::up(&options))?;
-    let read = runtime.block_on(read(&lab, reader));
-    lab::down(name)?;
-    read?;
-    lab::purge(name)?;
-    Ok(())
+    on_a_lab(&format!("reader-{profile}"), profile, async |lab| {
+        read(lab, reader).await
+    })
 }
 
 async fn read(lab: &Lab, topology: Topology) -> Result<(), Failed> {

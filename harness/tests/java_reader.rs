@@ -1,16 +1,19 @@
-//! `org.tikv:tikv-client-java` and the change-feed client of Flink's connector read the embedded cluster: a catalog, a region cache, and decoders of rows and keys that are
-//! not ours. Of every table it must come to what SELECT shows: now and at a timestamp before the changes, over region splits
-//! and a kill of TiKV. And what the feed tells from any timestamp on makes of the rows of then those of now.
+//! `org.tikv:tikv-client-java` and the change-feed client of Flink's connector read the embedded cluster: a catalog, a region
+//! cache, and decoders of rows and keys that are not ours. Of every table they must come to what SELECT shows: now and at a
+//! timestamp before the changes, over region splits and a kill of TiKV. And what the feed tells from any timestamp on makes of
+//! the rows of then those of now.
 
 #![allow(missing_docs, unreachable_pub)]
 
+mod on_a_lab;
 mod readers;
 
 use std::error::Error;
 
-use harness::lab::{self, Compat, Kind, Lab, Options};
+use harness::lab::{Compat, Kind, Lab};
 use harness::observe::sql::Session;
 
+use on_a_lab::on_a_lab;
 use readers::cases::{CASES, Case};
 use readers::client::{FEED, READER, Reader};
 use readers::shown::{Shown, shown};
@@ -39,21 +42,7 @@ fn tikv_client_java_comes_to_what_select_shows_on_4_0_9() -> Result<(), Failed> 
 }
 
 fn comes_to_what_select_shows(profile: &str) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let name = &format!("java-reader-{profile}");
-    lab::down(name)?;
-    lab::purge(name)?;
-    let options = Options {
-        only: vec![Kind::Tidb],
-        smoke: false,
-        ..Options::profile(name, profile)?
-    };
-    let (lab, _) = runtime.block_on(Lab::up(&options))?;
-    let read = runtime.block_on(read(&lab));
-    lab::down(name)?;
-    read?;
-    lab::purge(name)?;
-    Ok(())
+    on_a_lab(&format!("java-reader-{profile}"), profile, read)
 }
 
 /// What was shown of each table, at a timestamp.
