@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod replay;
+mod report;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod replay;
+mod report;
 
 use replay::run::Replay;
 use replay::servers::Servers;
@@ -51,5 +52,8 @@ async fn a_real_store_and_pd_answered_the_same() {
         replay.file(name, lines).await;
         println!("{name}: {} ms", started.elapsed().as_millis());
     }
-    replay.report.finish(if only.is_empty() { 1450 } else { 1 });
+    replay.report.finish(
+        "exchanges with TiKV and PD",
+        if only.is_empty() { 1450 } else { 1 },
+    );
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::report::Verdict;
 use super::{Statement, schema};
+use crate::report::Verdict;
 use embedded::tidb::catalog::{
     Catalog, ClusteredIndex, DdlError, Mutation, Session, TidbVersion, sql_mode_bits,
 };
@@ -117,7 +117,7 @@ pub(crate) fn compare(
     }
     let planned = planning::plan(catalog, session, statement.sql());
     let verdict = match (planned, statement.error_code()) {
-        (Err(DdlError::Unsupported { what, .. }), _) => Verdict::OutOfScope(what),
+        (Err(DdlError::Unsupported { what, .. }), _) => Verdict::Diverges(what),
         (Err(error), Some(code)) if u64::from(error.code()) == code => Verdict::Equal,
         (Err(error), code) => Verdict::Wrong(format!(
             "refused with {} {error}; recorded: {code:?}",
@@ -146,7 +146,7 @@ pub(crate) fn compare(
         .iter()
         .find(|(file, step, _)| recording == *file && statement.step() == *step);
     Some(match (verdict, apart) {
-        (Verdict::Wrong(_), Some((_, _, why))) => Verdict::OutOfScope((*why).to_owned()),
+        (Verdict::Wrong(_), Some((_, _, why))) => Verdict::Diverges((*why).to_owned()),
         (_, Some(_)) => Verdict::Wrong("it is as recorded: take it off the list".to_owned()),
         (verdict, None) => verdict,
     })

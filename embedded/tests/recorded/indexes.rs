@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::report::Verdict;
 use super::rows::Tables;
 use super::{KeyValue, Statement};
+use crate::report::Verdict;
 use embedded::tidb::catalog::TableInfo;
 use embedded::tidb::catalog::model::IndexInfo;
 use embedded::tidb::codec::{CodecError, Datum, Handle, index, keys, origin, row};
@@ -143,9 +143,9 @@ impl Entries {
                 let id = index_id(&kv.key);
                 let verdict = match index::written(table).find(|i| i.id == id) {
                     // Dropped again by the same statement, or of a table that is being replaced.
-                    None => Verdict::OutOfScope("an index that was not there in the end".into()),
+                    None => Verdict::Diverges("an index that was not there in the end".into()),
                     Some(index) => match out_of_scope(table, index) {
-                        Some(why) => Verdict::OutOfScope(why.into()),
+                        Some(why) => Verdict::Diverges(why.into()),
                         None => {
                             let all: Vec<_> = rows
                                 .iter()
@@ -229,7 +229,7 @@ fn compare(theirs: &Expected, ours: &Expected, skipped: &[IndexInfo]) -> Vec<(St
             let verdict = if a == b {
                 Verdict::Equal
             } else if skipped.iter().any(|i| i.id == index_id(key)) {
-                Verdict::OutOfScope("an index that is not served".into())
+                Verdict::Diverges("an index that is not served".into())
             } else {
                 Verdict::Wrong(format!("recorded {}\n    made     {}", shown(a), shown(b)))
             };

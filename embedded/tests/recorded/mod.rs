@@ -3,7 +3,6 @@
 pub(crate) mod ddl;
 pub(crate) mod indexes;
 pub(crate) mod live;
-pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod show;

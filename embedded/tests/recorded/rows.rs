@@ -1,7 +1,7 @@
 //! Decodes recorded rows with the recorded schema and encodes them again.
 
-use super::report::Verdict;
 use super::{KeyValue, Statement};
+use crate::report::Verdict;
 use embedded::tidb::catalog::{Catalog, TableInfo};
 use embedded::tidb::codec::{CodecError, Datum, Handle, keys, row};
 use embedded::tidb::partition::Partitioning;
@@ -77,7 +77,7 @@ fn compare_row(table: &TableInfo, handle: &Handle, kv: &KeyValue) -> Verdict {
         return Verdict::Equal;
     };
     if value.first() != Some(&128) {
-        return Verdict::OutOfScope("row format v1".into());
+        return Verdict::Diverges("row format v1".into());
     }
     let missing = |c: &embedded::tidb::catalog::model::ColumnInfo| {
         if c.is_virtual() || c.defaults_to_null() {
@@ -116,7 +116,7 @@ fn compare_row(table: &TableInfo, handle: &Handle, kv: &KeyValue) -> Verdict {
             hex::encode(v)
         )),
         Err(CodecError::Collation { collation, .. }) => {
-            Verdict::OutOfScope(format!("key of collation {collation}"))
+            Verdict::Diverges(format!("key of collation {collation}"))
         }
         Err(e) => Verdict::Wrong(format!("failed to {e}")),
     }

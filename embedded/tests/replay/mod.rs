@@ -7,7 +7,6 @@ pub(crate) mod call;
 pub(crate) mod feed;
 pub(crate) mod names;
 pub(crate) mod pd;
-pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod servers;
 pub(crate) mod step;

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::call::Server;
 use super::feed::{self, Channel, number};
 use super::names::Names;
-use super::report::Report;
 use super::servers::Servers;
 use super::wire::Schema;
 use super::{kind, text};
+use crate::report::Report;
 
 const EVENT_FEED_V2: &str = "/cdcpb.ChangeData/EventFeedV2";
 /// Longest wait for what the recording says comes next.

@@ -8,12 +8,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::Differences;
-use crate::recorded::report::Verdict;
+use crate::report::Verdict;
 
 /// The reason of what no reason was given for.
 const TO_DO: &str = "not done yet";
-/// The reason of what differs by chance, and now and then does not.
-const RANDOM: &str = "the shard bits are random";
 
 const HEAD: &str = "\
 # Statements that end otherwise here than on the real TiDB: recording, step, what differs, why.
@@ -85,15 +83,11 @@ impl Apart {
             lines.join("\n    ")
         };
         match self.listed.get(&key) {
-            Some((listed, why)) if why == RANDOM => {
-                self.found.insert(key, listed.clone());
-                Verdict::OutOfScope(why.clone())
-            }
             None if aspects.is_empty() => Verdict::Equal,
             None => Verdict::Wrong(lines()),
             Some((listed, why)) if *listed == aspects => {
                 show(recording, step, &lines());
-                Verdict::OutOfScope(why.clone())
+                Verdict::Diverges(why.clone())
             }
             Some(_) if aspects.is_empty() => {
                 Verdict::Wrong("it is as recorded: take it off the list".to_owned())

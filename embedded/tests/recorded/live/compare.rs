@@ -10,12 +10,14 @@ use super::Differences;
 use super::feed::Version;
 use super::ids::{Ids, Kind};
 use super::session::Answer;
+use super::shards::Shards;
 use crate::recorded::{KeyValue, Statement, bytes, schema};
 
 /// What is known of the two clusters.
 pub(crate) struct Comparison {
     version: TidbVersion,
     ids: Ids,
+    shards: Shards,
     system: HashSet<i64>,
 }
 
@@ -27,7 +29,7 @@ pub(super) fn table_id(key: &[u8]) -> Option<i64> {
     (key[0] == b't').then(|| (u64::from_be_bytes(id) ^ (1 << 63)) as i64)
 }
 
-fn is_record(key: &[u8]) -> bool {
+pub(super) fn is_record(key: &[u8]) -> bool {
     key.get(TABLE_PREFIX..TABLE_PREFIX + 2) == Some(b"_r")
 }
 
@@ -36,6 +38,7 @@ impl Comparison {
         Self {
             version,
             ids: Ids::default(),
+            shards: Shards::default(),
             system,
         }
     }
@@ -47,7 +50,8 @@ impl Comparison {
         written: &[Version],
     ) -> Differences {
         let mut found = Differences::new();
-        self.answers(statement, answer, &mut found);
+        self.shards.learn(written);
+        self.answers(statement, answer, written, &mut found);
         match self.version {
             TidbVersion::V4_0 => self.jobs_v4(statement, written, &mut found),
             TidbVersion::V8_5 => {
@@ -59,7 +63,13 @@ impl Comparison {
         found
     }
 
-    fn answers(&self, statement: &Statement, answer: &Answer, found: &mut Differences) {
+    fn answers(
+        &self,
+        statement: &Statement,
+        answer: &Answer,
+        written: &[Version],
+        found: &mut Differences,
+    ) {
         let recorded = &statement.0;
         let code = statement.error_code();
         let ours = answer.error.as_ref().map(|(code, _)| *code);
@@ -111,7 +121,7 @@ impl Comparison {
         }
         if self.version == TidbVersion::V8_5 {
             let last = recorded["last_insert_id"].as_u64().unwrap_or(0);
-            if last != answer.last_insert_id {
+            if !self.shards.same(written, last, answer.last_insert_id) {
                 found.push((
                     "last_insert_id",
                     format!("recorded {last}, here {}", answer.last_insert_id),
@@ -309,6 +319,7 @@ impl Comparison {
                 .as_str()
                 .map(|_| bytes(&raw["old"]))
                 .unwrap_or_default();
+            let key = self.shards.without(key);
             theirs.entry(key).or_default().push(Change { value, old });
         }
         let is_ddl = !statement.list("ddl_jobs").is_empty() || !by_ddl.is_empty();
@@ -322,7 +333,8 @@ impl Comparison {
             if !counts || records_only || cleaned || by_ddl.contains(&version.key) {
                 continue;
             }
-            ours.entry(version.key.clone()).or_default().push(Change {
+            let key = self.shards.without(version.key.clone());
+            ours.entry(key).or_default().push(Change {
                 value: version.value.clone(),
                 old: version.old.clone(),
             });
