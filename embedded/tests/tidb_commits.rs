@@ -234,3 +234,31 @@ async fn auto_random_values_are_made_given_and_counted() {
     assert_eq!(ids, [1]);
     compare_all(&mut conn, &client, "v8.5.3").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_auto_random_table_without_its_trigger_gets_it_at_the_start() {
+    let mut cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.sql().await;
+    conn.query_drop("CREATE TABLE `it's` (id BIGINT PRIMARY KEY AUTO_RANDOM, v INT)")
+        .await
+        .unwrap();
+    // As a crash between MariaDB's CREATE TABLE and the trigger leaves it.
+    let mut mariadb = cluster.mariadb().await;
+    mariadb.query_drop("SET sql_log_bin = 0").await.unwrap();
+    let trigger: Option<String> = mariadb
+        .query_first("SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = 'test'")
+        .await
+        .unwrap();
+    let drop = format!("DROP TRIGGER test.{}", trigger.unwrap());
+    mariadb.query_drop(drop).await.unwrap();
+    let insert = "INSERT INTO `it's` (v) VALUES (1)";
+    let error = conn.query_drop(insert).await.unwrap_err().to_string();
+    assert!(error.contains("1364"), "{error}");
+    mariadb.disconnect().await.unwrap();
+    conn.disconnect().await.unwrap();
+    cluster.kill(Part::Tidb);
+    cluster.spawn(Part::Tidb);
+    let mut conn = cluster.sql().await;
+    conn.query_drop(insert).await.unwrap();
+    assert_ne!(conn.last_insert_id(), Some(0));
+}

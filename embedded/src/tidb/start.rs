@@ -168,13 +168,11 @@ async fn give_triggers(
     let catalog = handle.catalog();
     for db in catalog.databases() {
         for table in db.tables().filter(|t| t.auto_random_bits > 0) {
-            let query = format!(
-                "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = '{}' AND \
-                 event_object_table = '{}'",
-                db.info.name.o.replace('\'', "''"),
-                table.name.o.replace('\'', "''")
-            );
-            if own.value(&query).await? == "0" {
+            if own
+                .value(&auto_ids::count_triggers(&db.info, table))
+                .await?
+                == "0"
+            {
                 let (before, after) = auto_ids::of_new_table(&db.info, table);
                 let statements: Vec<String> = before.into_iter().chain(after).collect();
                 Backend::run_unlogged(socket, &statements).await?;

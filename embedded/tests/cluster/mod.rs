@@ -284,6 +284,15 @@ impl Cluster {
         .await
     }
 
+    /// A connection to the MariaDB behind the embedded TiDB.
+    pub async fn mariadb(&self) -> Conn {
+        let socket = self.folder(Part::Tidb).join("mariadb.sock");
+        let opts = OptsBuilder::default()
+            .socket(Some(socket.to_str().unwrap()))
+            .user(Some("root"));
+        Conn::new(opts).await.unwrap()
+    }
+
     /// A connection if there is one at once.
     pub async fn try_sql(&self) -> mysql_async::Result<Conn> {
         Conn::new(self.opts()).await

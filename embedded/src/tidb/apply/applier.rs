@@ -329,6 +329,9 @@ impl Applier {
                 .await?;
         }
         self.split_regions(&known).await;
+        let catalog = &self.catalog;
+        self.partitions
+            .retain(|id, _| catalog.table_by_id(*id).is_some());
         Ok(())
     }
 

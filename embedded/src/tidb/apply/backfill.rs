@@ -1,8 +1,8 @@
 //! Entries of an index that is added to a table with rows.
 //!
 //! Between the last state in which nobody reads the index and the step that makes it public, the rows of the table are
-//! read, and their entries committed page by page, for no change feed, as TiDB does it. The applier is the only writer and stands still meanwhile, so nothing
-//! changes under it. After a crash the step has not been taken, and all is put again.
+//! read, and their entries committed page by page, for no change feed, as TiDB does it. The applier is the only writer and
+//! stands still meanwhile, so nothing changes under it. After a crash the step has not been taken, and all is put again.
 
 use std::sync::Arc;
 

@@ -248,6 +248,15 @@ pub(crate) fn create_trigger(db: &DbInfo, table: &TableInfo, table_id: i64) -> O
     ))
 }
 
+/// How many triggers a table has: the one that makes its AUTO_RANDOM values, or none.
+pub(crate) fn count_triggers(db: &DbInfo, table: &TableInfo) -> String {
+    format!(
+        "SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = {} AND event_object_table = {}",
+        mariadb::string(&db.name.o),
+        mariadb::string(&table.name.o)
+    )
+}
+
 /// What makes the counter of a new table, before the table is made and after.
 pub(crate) fn of_new_table(db: &DbInfo, table: &TableInfo) -> (Option<String>, Option<String>) {
     let next = table.auto_rand_id.max(1);

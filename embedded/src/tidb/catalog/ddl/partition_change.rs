@@ -44,11 +44,10 @@ pub(crate) fn change(
     match what {
         PartitionChange::Add {
             definitions,
-            count,
             if_not_exists,
+            ..
         } if !partition.kind.is_hashed() => {
             if definitions.is_empty() {
-                let _ = count;
                 return Err(refuse::must_be_defined(partition.kind));
             }
             on.add(p, definitions, *if_not_exists)
