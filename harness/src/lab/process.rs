@@ -50,8 +50,7 @@ impl Id {
     /// The process that has this pid now.
     pub(crate) fn of(pid: i32) -> Option<Id> {
         let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
-        // A zombie holds nothing any more.
-        (!matches!(stat.state, 'Z' | 'X')).then_some(Id {
+        (!has_ended(&stat)).then_some(Id {
             pid,
             started: stat.starttime,
         })
@@ -66,6 +65,15 @@ impl Id {
             // It may end by itself in between; then there is nothing to do.
             let _ = kill(Pid::from_raw(self.pid), signal);
         }
+    }
+}
+
+/// A zombie holds nothing any more, once it is the last thread: the others hold the process's ports until they end.
+fn has_ended(stat: &procfs::process::Stat) -> bool {
+    match stat.state {
+        'X' => true,
+        'Z' => stat.num_threads <= 1,
+        _ => false,
     }
 }
 
@@ -118,7 +126,7 @@ pub(crate) fn find(lab: &Path) -> Vec<Found> {
             let role = environment.get(OsStr::new(ROLE))?.to_str()?;
             let stat = process.stat().ok()?;
             let component = Kind::parse(role);
-            (stat.state != 'Z' && (component.is_some() || role == TOOL)).then(|| Found {
+            (!has_ended(&stat) && (component.is_some() || role == TOOL)).then(|| Found {
                 component,
                 id: Id {
                     pid: process.pid,
@@ -199,6 +207,41 @@ mod tests {
         assert_eq!(find(Path::new("/nowhere")), []);
         end(&found, Duration::from_secs(5)).unwrap();
         assert!(!found[0].id.alive());
+        child.wait().unwrap();
+    }
+
+    /// The first thread may end before the others, and those hold what the process held: its ports.
+    #[test]
+    fn a_process_is_alive_while_a_thread_is() {
+        const PROGRAM: &str = "#include <pthread.h>\n#include <unistd.h>\n\
+            static void *wait(void *none) { sleep(600); return none; }\n\
+            int main(void) { pthread_t t; pthread_create(&t, 0, wait, 0); pthread_exit(0); }\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (source, program) = (folder.path().join("p.c"), folder.path().join("p"));
+        std::fs::write(&source, PROGRAM).unwrap();
+        let mut cc = std::process::Command::new("cc");
+        let built = cc
+            .arg("-pthread")
+            .arg(&source)
+            .arg("-o")
+            .arg(&program)
+            .status();
+        assert!(built.unwrap().success());
+        let mut child = std::process::Command::new(&program).spawn().unwrap();
+        let process = Process::new(child.id() as i32).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while process.stat().unwrap().state != 'Z' {
+            assert!(Instant::now() < deadline, "its first thread has not ended");
+            std::thread::yield_now();
+        }
+        let id = Id::of(child.id() as i32).unwrap();
+        assert!(id.alive());
+        child.kill().unwrap();
+        // Not waited for: a zombie of one thread holds nothing.
+        while id.alive() {
+            assert!(Instant::now() < deadline, "it is taken for alive");
+            std::thread::yield_now();
+        }
         child.wait().unwrap();
     }
 
