@@ -290,14 +290,17 @@ impl Applier {
             let step = intent.starts.len();
             let last = step + 1 == plan.len();
             for rows in plan.moves_before(step) {
-                intent.rows = Some(reorganize::move_rows(&mut self.writer, &rows).await?);
+                let moved = reorganize::move_rows(&mut self.writer, &rows).await?;
+                intent.rows.insert(step, moved);
             }
-            if let Some(rows) = intent.rows {
-                plan.count_rows(rows);
-            }
-            // What the step will write, but for its start TSO.
+            // What the step will write, but for its start TSO and counts.
             let preview = plan.transaction(&[&intent.starts[..], &[0]].concat())?;
-            backfill::fill(&mut self.writer, &self.catalog, &preview).await?;
+            if let Some(filled) = backfill::fill(&mut self.writer, &self.catalog, &preview).await? {
+                intent.rows.insert(step, filled);
+            }
+            for (before, rows) in &intent.rows {
+                plan.count_rows(*before, *rows);
+            }
             let mut mutations = Vec::new();
             let committed = self
                 .writer

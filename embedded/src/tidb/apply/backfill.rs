@@ -16,16 +16,18 @@ use crate::tidb::catalog::model::{IndexInfo, SchemaState, TableInfo};
 use crate::tidb::catalog::{Catalog, Mutation};
 use crate::tidb::codec::{CodecError, index, keys, origin, row};
 
-/// Fills the indexes that become public when `mutations` are applied to `catalog`.
+/// Fills the indexes that become public when `mutations` are applied to `catalog`. Gives how many entries they got, which is
+/// what TiDB's job counts; none if no index becomes public.
 pub async fn fill(
     writer: &mut Writer,
     catalog: &Catalog,
     mutations: &[Mutation],
-) -> Result<(), ApplyError> {
+) -> Result<Option<i64>, ApplyError> {
+    let mut entries = None;
     for new in new_indexes(catalog, mutations)? {
-        fill_table(writer, &new).await?;
+        *entries.get_or_insert(0) += fill_table(writer, &new).await?;
     }
-    Ok(())
+    Ok(entries)
 }
 
 /// A table, and its indexes that are to be filled.
@@ -71,7 +73,7 @@ fn became_public(before: &TableInfo, after: &TableInfo) -> Vec<IndexInfo> {
         .collect()
 }
 
-async fn fill_table(writer: &mut Writer, new: &NewIndexes) -> Result<(), ApplyError> {
+async fn fill_table(writer: &mut Writer, new: &NewIndexes) -> Result<i64, ApplyError> {
     let snapshot = writer.snapshot().await?;
     let mut rows = 0;
     for physical_id in new.table.physical_ids() {
@@ -104,7 +106,7 @@ async fn fill_table(writer: &mut Writer, new: &NewIndexes) -> Result<(), ApplyEr
         rows,
         "filled"
     );
-    Ok(())
+    Ok(i64::try_from(rows * new.indexes.len()).unwrap_or(i64::MAX))
 }
 
 fn put_entries(

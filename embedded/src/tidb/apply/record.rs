@@ -1,5 +1,7 @@
 //! What is kept in TiKV beside the data, outside the key space of tables and schema.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +54,9 @@ pub struct Intent {
     pub seen: usize,
     /// Start TSOs of the plan's transactions that were begun; the last one may not be committed.
     pub starts: Vec<Ts>,
-    /// What the plan's job counts of the rows that it moved, once they are moved.
+    /// How many rows were worked on before a transaction of the plan, which its job tells.
     #[serde(default)]
-    pub rows: Option<i64>,
+    pub rows: BTreeMap<usize, i64>,
 }
 
 /// The stored form of the session of a DDL statement.

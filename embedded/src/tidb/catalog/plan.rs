@@ -80,6 +80,8 @@ pub struct Plan {
     pub failure: Option<Failure>,
     /// Rows that move in TiKV on the way.
     pub moves: Vec<RowMove>,
+    /// Where jobs tell how many rows were worked on.
+    pub(super) counts: Vec<RowCount>,
     pub(super) version: Option<TidbVersion>,
     pub(super) steps: Vec<Vec<Write>>,
 }
@@ -95,6 +97,17 @@ pub struct RowMove {
     pub from: Vec<i64>,
     /// The table with the partitions that they go to.
     pub into: Arc<TableInfo>,
+}
+
+/// Where a job tells how many rows were worked on before one of its plan's transactions.
+#[derive(Debug, Clone)]
+pub(super) struct RowCount {
+    /// The transaction that they had to be there for, from 0.
+    pub(super) before: usize,
+    /// The first transaction whose job tells it.
+    pub(super) from: usize,
+    /// The job's part that tells it, if it is one of many.
+    pub(super) part: Option<usize>,
 }
 
 /// One write of a step, before its timestamps are known.
@@ -152,15 +165,13 @@ impl Plan {
         moves.cloned().collect()
     }
 
-    /// Tells the job how many rows it moved.
-    pub fn count_rows(&mut self, rows: i64) {
-        let Some(first) = self.moves.iter().map(|rows| rows.before).min() else {
-            return;
-        };
-        // It is told with the step after the one that they were moved for.
-        for write in self.steps.iter_mut().skip(first + 1).flatten() {
-            if let Write::Job(queued) | Write::Finished(queued) = write {
-                queued.job.row_count = rows;
+    /// Tells the job how many rows were worked on before a transaction.
+    pub fn count_rows(&mut self, before: usize, rows: i64) {
+        for count in self.counts.iter().filter(|count| count.before == before) {
+            for write in self.steps.iter_mut().skip(count.from).flatten() {
+                if let Write::Job(queued) | Write::Finished(queued) = write {
+                    queued.job.count_rows(count.part, rows);
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 //! One at a time: plan it from the schema as it is, keep its intent durably, let MariaDB do its part, and wait until the
 //! applier has written TiDB's side at that place of the binlog.
 
+use std::collections::BTreeMap;
+
 use super::FrontError;
 use super::relay::Answered;
 use super::session::Session;
@@ -48,7 +50,7 @@ impl Session {
                 statements: plan.mariadb.len(),
                 seen: 0,
                 starts: vec![],
-                rows: None,
+                rows: BTreeMap::new(),
             };
             if let Some(refusal) = self.carry_out(sql, intent, plan).await? {
                 return self.refuse(&refusal).await;

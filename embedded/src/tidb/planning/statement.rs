@@ -4,7 +4,7 @@ use tidb_sql::ast;
 
 use super::Reader;
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{CharsetClause, Statement, TableName};
+use crate::tidb::catalog::statement::{CharsetClause, IndexDef, Statement, TableName};
 
 impl Reader<'_> {
     pub(super) fn statement(self, statement: &ast::Statement) -> Result<Statement, DdlError> {
@@ -65,12 +65,16 @@ impl Reader<'_> {
             },
             S::CreateIndex(create) => Statement::CreateIndex {
                 table: table_name(&create.table),
-                index: self.index(
-                    create.kind,
-                    Some(create.name.clone()),
-                    &create.parts,
-                    &create.options,
-                )?,
+                index: IndexDef {
+                    // The statement's tree has them even where none is given, and 4.0 keeps them in the job.
+                    has_options: true,
+                    ..self.index(
+                        create.kind,
+                        Some(create.name.clone()),
+                        &create.parts,
+                        &create.options,
+                    )?
+                },
                 if_not_exists: create.if_not_exists,
             },
             S::DropIndex {

@@ -163,14 +163,16 @@ impl Comparison {
             .iter()
             .filter(|v| table_id(&v.key) == Some(JOB_TABLE))
             .filter_map(|v| job_of_row(v.value.as_ref()?))
-            .filter(|job| job["state"] == DONE)
+            .filter(|job| ENDED.iter().any(|state| job["state"] == *state))
             .collect();
         self.same_jobs(&theirs, &ours, found);
     }
 
     /// Jobs as they stand in the queue in the end, which is where a puller of 4.0 reads them.
     fn jobs_v4(&mut self, statement: &Statement, written: &[Version], found: &mut Differences) {
-        let done = |job: &Value| job["state"] == DONE && job["query"].is_string();
+        let done = |job: &Value| {
+            ENDED.iter().any(|state| job["state"] == *state) && job["query"].is_string()
+        };
         let theirs: Vec<Value> = schema::jobs_v4(statement)
             .into_iter()
             .filter(done)
@@ -380,8 +382,8 @@ impl std::fmt::Debug for Change {
 
 /// The table of running jobs.
 const JOB_TABLE: i64 = 281_474_976_710_654;
-/// The state of a job that did its work and is not in the history yet.
-const DONE: i64 = 4;
+/// The states of jobs that are at their end and not in the history yet: rolled back, done, cancelled.
+const ENDED: [i64; 3] = [3, 4, 5];
 
 /// The job in a row of the table of running jobs: its JSON document.
 fn job_of_row(row: &[u8]) -> Option<Value> {

@@ -76,6 +76,7 @@ pub(crate) fn add(
     add_flags(&mut info.columns, &index);
     writes.extend(change(p, action, db, &mut info));
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
+    p.count_rows(p.next_step(), p.next_step(), None);
     p.done(queued, SchemaState::Public, writes);
 }
 

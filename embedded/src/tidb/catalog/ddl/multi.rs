@@ -162,6 +162,11 @@ fn all_at_once(
         [one] => one.op.action(),
         _ => Action::MultiSchemaChange,
     };
+    for (i, part) in parts.iter().enumerate() {
+        if matches!(part.op, Op::AddIndex { .. }) {
+            p.count_rows(p.next_step(), p.next_step(), Some(i));
+        }
+    }
     let mut diff = p.diff(action, db.id, info.id);
     if actions.len() > 1 {
         diff.sub_action_types = Some(BASE64_STANDARD.encode(&actions));

@@ -4,7 +4,7 @@ use super::super::model::{
     Action, AffectedOption, DbInfo, HistoryInfo, Job, JobState, SchemaDiff, SchemaState, TableInfo,
     TraceInfo, Tree,
 };
-use super::super::plan::{Plan, QueuedJob, Write, start_of};
+use super::super::plan::{Plan, QueuedJob, RowCount, Write, start_of};
 use super::super::{Catalog, DdlError, Session, TidbVersion};
 
 /// A plan in the making. Ids and schema versions are taken from here, never from the catalog.
@@ -147,6 +147,11 @@ impl<'a> Planner<'a> {
         if let Some(ts) = &mut queued.job.real_start_ts {
             *ts = start_of(step + 1);
         }
+    }
+
+    /// The job, or its part, tells from the transaction `from` on how many rows were worked on before the one `before`.
+    pub(crate) fn count_rows(&mut self, before: usize, from: usize, part: Option<usize>) {
+        self.plan.counts.push(RowCount { before, from, part });
     }
 
     /// One step of the worker: the schema's writes, and the job as it is after them.

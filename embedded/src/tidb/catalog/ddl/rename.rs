@@ -1,5 +1,6 @@
 //! RENAME TABLE and ALTER TABLE … RENAME.
 
+use super::super::meta;
 use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
 use super::super::plan::Write;
 use super::planner::{Planner, Subject, id_list};
@@ -14,10 +15,12 @@ pub(crate) struct Rename<'a> {
 }
 
 impl Rename<'_> {
-    fn renamed(&self) -> TableInfo {
+    /// The table afterwards.
+    pub(crate) fn renamed(&self, p: &Planner<'_>) -> TableInfo {
         let mut table = self.table.clone();
         table.name = self.to.clone();
-        if self.from_db.id != self.to_db.id {
+        // 4.0 takes the counters along.
+        if p.modern() && self.from_db.id != self.to_db.id {
             // Back where its counters are, it needs to name no other place for them.
             table.old_schema_id = if table.old_schema_id == self.to_db.id {
                 0
@@ -30,13 +33,35 @@ impl Rename<'_> {
         table
     }
 
-    fn writes(&self, table: &TableInfo) -> Vec<Write> {
+    fn writes(&self, p: &Planner<'_>, table: &TableInfo) -> Vec<Write> {
         let mut writes = vec![];
         if self.from_db.id != self.to_db.id {
             writes.push(Write::DeleteTable(self.from_db.id, table.id));
+            if !p.modern() {
+                writes.extend(self.counters(p));
+            }
         }
         writes.push(Write::PutTable(self.to_db.id, Box::new(table.clone())));
         writes
+    }
+
+    /// Takes the table's counters from one database to the other.
+    fn counters(&self, p: &Planner<'_>) -> Vec<Write> {
+        let kept_in = match self.table.old_schema_id {
+            0 => self.from_db.id,
+            id => id,
+        };
+        let db = p.catalog.databases().find(|db| db.info.id == kept_in);
+        let fields = meta::auto_id_fields(self.table.id).into_iter();
+        fields
+            .filter_map(|field| Some((db?.members().get(&field)?.clone(), field)))
+            .flat_map(|(value, field)| {
+                [
+                    Write::DeleteMember(kept_in, field.clone()),
+                    Write::PutMember(self.to_db.id, field, value),
+                ]
+            })
+            .collect()
     }
 
     /// The job's table: under its old name, in the database it goes to.
@@ -75,7 +100,7 @@ impl Rename<'_> {
 
 /// Renames one table.
 pub(crate) fn one(p: &mut Planner<'_>, rename: &Rename<'_>) {
-    let table = rename.renamed();
+    let table = rename.renamed(p);
     let queued_args = if p.modern() {
         rename.args(&CiStr::default(), None)
     } else {
@@ -89,7 +114,7 @@ pub(crate) fn one(p: &mut Planner<'_>, rename: &Rename<'_>) {
     p.submit(&mut queued);
     let mut diff = p.diff(Action::RenameTable, rename.to_db.id, table.id);
     diff.old_schema_id = rename.from_db.id;
-    let mut writes = rename.writes(&table);
+    let mut writes = rename.writes(p, &table);
     writes.push(Write::Diff(Box::new(diff)));
     queued.job.binlog.table_info = Some(Box::new(table.clone()));
     if p.modern() {
@@ -109,7 +134,12 @@ pub(crate) fn several(p: &mut Planner<'_>, renames: &[Rename<'_>]) {
     let (Some(first), Some(last)) = (renames.first(), renames.last()) else {
         return;
     };
-    let infos: Vec<TableInfo> = renames.iter().map(Rename::renamed).collect();
+    // A table that is renamed more than once is told each time as it is in the end.
+    let infos: Vec<TableInfo> = renames
+        .iter()
+        .filter_map(|r| renames.iter().rfind(|last| last.table.id == r.table.id))
+        .map(|last| last.renamed(p))
+        .collect();
     let args = renames
         .iter()
         .map(|r| r.args(&r.table.name, Some(r.table.id)))
@@ -144,7 +174,7 @@ pub(crate) fn several(p: &mut Planner<'_>, renames: &[Rename<'_>]) {
     let mut writes: Vec<Write> = renames
         .iter()
         .zip(&infos)
-        .flat_map(|(r, t)| r.writes(t))
+        .flat_map(|(r, t)| r.writes(p, t))
         .collect();
     writes.push(diff(p, false));
     p.running(&mut queued, SchemaState::Public, writes);

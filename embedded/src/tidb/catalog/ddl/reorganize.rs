@@ -109,7 +109,10 @@ pub(crate) fn reorganize(
             ..result.clone()
         }),
     });
-    queued.job.snapshot_ver = start_of(p.next_step());
+    let before = p.next_step();
+    // The worker tells the count with the step after the one that the rows were moved for.
+    p.count_rows(before, before + 1, None);
+    queued.job.snapshot_ver = start_of(before);
     let mut writes = vec![];
     if let Some(new_id) = new_id {
         if table.has_row_id() {

@@ -312,10 +312,7 @@ fn rename_tables(p: &mut Planner<'_>, pairs: &[(TableName, TableName)]) -> Resul
             let position =
                 |r: Option<&rename::Rename<'_>>| r.map(|r| std::ptr::from_ref(r) as usize);
             if arrived.is_some() && position(arrived) > position(left) {
-                return arrived.map(|r| TableInfo {
-                    name: r.to.clone(),
-                    ..r.table.clone()
-                });
+                return arrived.map(|r| r.renamed(p));
             }
             if left.is_some() {
                 return None;

@@ -237,6 +237,20 @@ pub struct Job {
     pub sql_mode: Option<u64>,
 }
 
+impl Job {
+    /// Tells how many rows were worked on: by the job, or by one of its parts.
+    pub(crate) fn count_rows(&mut self, part: Option<usize>, rows: i64) {
+        let Some(part) = part else {
+            self.row_count = rows;
+            return;
+        };
+        let parts = self.multi_schema_info.iter_mut().flatten();
+        if let Some(sub) = parts.flat_map(|info| &mut info.sub_jobs).nth(part) {
+            sub.row_count = rows;
+        }
+    }
+}
+
 /// What changed at a schema version.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SchemaDiff {
