@@ -177,6 +177,7 @@ async fn serve_sql(
         layout.socket.clone(),
         handle.clone(),
         client,
+        args.addr,
         version,
         &args.version,
     ));

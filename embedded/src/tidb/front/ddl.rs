@@ -143,7 +143,7 @@ impl Session {
                 .map(|v| String::from_utf8_lossy(v).into_owned())
                 .unwrap_or_default()
         };
-        let clustered = super::variables::tidb("tidb_enable_clustered_index")
+        let clustered = super::variables::tidb(self.shared.version, "tidb_enable_clustered_index")
             .map(|v| self.tidb_value(v, false))
             .and_then(|text| clustered_index(&text))
             .unwrap_or_default();

@@ -1,39 +1,70 @@
 //! `SHOW VARIABLES`, `SHOW CHARSET`, `SHOW COLLATION`.
 
-use super::rewrite::{mariadb_name, overrides};
+use std::fmt::Write as _;
+
+use super::rewrite::mariadb_name;
 use super::served::{Served, filtered, refused, select, served};
 use super::session::Session;
 use super::text::{Text, literal};
 use super::variables;
 use crate::tidb::catalog::TidbVersion;
 
-/// TiDB's character sets as far as they are served: name, description, default collation, bytes a character.
-const CHARSETS: [(&str, &str, &str, u8); 5] = [
+/// A character set: name, description, default collation, bytes a character.
+type Charset = (&'static str, &'static str, &'static str, u8);
+
+/// The character sets of 8.5. (Those that cannot be had here are refused by CREATE TABLE.)
+const CHARSETS: [Charset; 6] = [
     ("ascii", "US ASCII", "ascii_bin", 1),
     ("binary", "binary", "binary", 1),
+    (
+        GBK,
+        "Chinese Internal Code Specification",
+        "gbk_chinese_ci",
+        2,
+    ),
     ("latin1", "Latin1", "latin1_bin", 1),
     ("utf8", "UTF-8 Unicode", "utf8_bin", 3),
     ("utf8mb4", "UTF-8 Unicode", "utf8mb4_bin", 4),
 ];
 
-/// TiDB's collations as far as they are served: name, character set, protocol number.
-const COLLATIONS: [(&str, &str, u16); 9] = [
-    ("ascii_bin", "ascii", 65),
-    ("binary", "binary", 63),
-    ("latin1_bin", "latin1", 47),
-    ("utf8_bin", "utf8", 83),
-    ("utf8_general_ci", "utf8", 33),
-    ("utf8_unicode_ci", "utf8", 192),
-    ("utf8mb4_bin", "utf8mb4", 46),
-    ("utf8mb4_general_ci", "utf8mb4", 45),
-    ("utf8mb4_unicode_ci", "utf8mb4", 224),
+/// Came after 4.0.
+const GBK: &str = "gbk";
+/// The order in which 4.0 tells its character sets.
+const ORDER_OF_4_0: [&str; 5] = ["utf8", "utf8mb4", "ascii", "latin1", "binary"];
+
+/// The collations of 8.5: name, character set, protocol number, length of a sort key.
+const COLLATIONS: [(&str, &str, u16, u8); 13] = [
+    ("ascii_bin", "ascii", 65, 1),
+    ("binary", "binary", 63, 1),
+    ("gbk_bin", GBK, 87, 1),
+    ("gbk_chinese_ci", GBK, 28, 1),
+    ("latin1_bin", "latin1", 47, 1),
+    ("utf8_bin", "utf8", 83, 1),
+    ("utf8_general_ci", "utf8", 33, 1),
+    ("utf8_unicode_ci", "utf8", 192, 8),
+    ("utf8mb4_0900_ai_ci", "utf8mb4", 255, 0),
+    ("utf8mb4_0900_bin", "utf8mb4", 309, 1),
+    ("utf8mb4_bin", "utf8mb4", 46, 1),
+    ("utf8mb4_general_ci", "utf8mb4", 45, 1),
+    ("utf8mb4_unicode_ci", "utf8mb4", 224, 8),
 ];
 
 impl Session {
+    fn charsets(&self) -> Vec<Charset> {
+        match self.shared.version {
+            TidbVersion::V8_5 => CHARSETS.to_vec(),
+            TidbVersion::V4_0 => ORDER_OF_4_0
+                .iter()
+                .filter_map(|name| CHARSETS.into_iter().find(|charset| charset.0 == *name))
+                .collect(),
+        }
+    }
+
     pub(super) fn show_charsets(&self, text: &Text<'_>, n: usize) -> Served {
         let columns = ["Charset", "Description", "Default collation", "Maxlen"];
-        let rows: Vec<_> = CHARSETS
-            .iter()
+        let rows: Vec<_> = self
+            .charsets()
+            .into_iter()
             .map(|(name, description, collation, max)| {
                 vec![
                     literal(name),
@@ -62,28 +93,32 @@ impl Session {
         if modern {
             columns.push("Pad_attribute");
         }
-        let rows: Vec<_> = COLLATIONS
-            .iter()
-            .filter(|(name, ..)| modern || name.ends_with("_bin") || *name == "binary")
-            .map(|(name, charset, id)| {
-                let default = CHARSETS
+        let mut collations = COLLATIONS.to_vec();
+        if !modern {
+            // Without the new framework there are those that compare bytes, by number.
+            collations.retain(|(name, charset, ..)| {
+                *charset != GBK && !name.contains("0900") && !name.ends_with("_ci")
+            });
+            collations.sort_by_key(|(_, _, id, _)| *id);
+        }
+        let charsets = self.charsets();
+        let rows: Vec<_> = collations
+            .into_iter()
+            .map(|(name, charset, id, sort_len)| {
+                let default = charsets
                     .iter()
-                    .any(|(_, _, collation, _)| collation == name);
-                let pad = if *name == "binary" {
-                    "NO PAD"
-                } else {
-                    "PAD SPACE"
-                };
+                    .any(|(_, _, collation, _)| *collation == name);
+                let no_pad = name == "binary" || name.contains("0900");
                 let mut row = vec![
                     literal(name),
                     literal(charset),
                     id.to_string(),
                     literal(if default { "Yes" } else { "" }),
                     literal("Yes"),
-                    "1".to_owned(),
+                    sort_len.to_string(),
                 ];
                 if modern {
-                    row.push(literal(pad));
+                    row.push(literal(if no_pad { "NO PAD" } else { "PAD SPACE" }));
                 }
                 row
             })
@@ -101,17 +136,32 @@ impl Session {
         } else {
             "SESSION_VARIABLES"
         };
-        let mut rows: Vec<Vec<String>> = overrides(&self.shared.server_version)
+        let release = self.shared.version;
+        let told = variables::told(release, self.shared.addr.port());
+        let mut rows: Vec<Vec<String>> = told
             .iter()
             .map(|(name, value)| vec![literal(name), literal(value)])
             .collect();
         rows.extend(
-            variables::all().map(|v| vec![literal(v.name), literal(&self.tidb_value(v, global))]),
+            variables::all(release)
+                .map(|v| vec![literal(v.name), literal(&self.tidb_value(v, global))]),
         );
-        let hidden: Vec<String> = overrides(&self.shared.server_version)
+        // MariaDB's values of those are not TiDB's.
+        let hidden: Vec<String> = told
             .iter()
-            .map(|(name, _)| literal(&name.to_ascii_uppercase()))
+            .map(|(name, _)| *name)
+            .chain(variables::all(release).map(|v| v.name))
+            .map(|name| literal(&name.to_ascii_uppercase()))
             .collect();
+        let mut alone = String::new();
+        for start in variables::mariadbs_alone(release) {
+            let pattern = start.to_ascii_uppercase().replace('_', "\\_");
+            let _ = write!(
+                alone,
+                " AND VARIABLE_NAME NOT LIKE {}",
+                literal(&format!("{pattern}%"))
+            );
+        }
         let mut names = "LOWER(VARIABLE_NAME)".to_owned();
         for new in ["transaction_isolation", "transaction_read_only"] {
             if let Some(old) = mariadb_name(new) {
@@ -127,13 +177,13 @@ impl Session {
         }
         names.push_str(" AS `Variable_name`");
         let query = format!(
-            "SELECT {names}, VARIABLE_VALUE AS `Value` FROM information_schema.{source} WHERE VARIABLE_NAME NOT IN ({}) \
+            "SELECT {names}, VARIABLE_VALUE AS `Value` FROM information_schema.{source} WHERE VARIABLE_NAME NOT IN ({}){alone} \
              UNION ALL {}",
             hidden.join(", "),
             select(&["Variable_name", "Value"], &rows)
         );
         match filtered(&query, "Variable_name", text, n) {
-            Ok(query) => served(format!("{query} ORDER BY `Variable_name`")),
+            Ok(query) => served(format!("{query} ORDER BY BINARY `Variable_name`")),
             Err(error) => refused(error),
         }
     }

@@ -21,18 +21,21 @@ mod login;
 mod partition;
 mod policy;
 mod prepared;
+mod privileges;
+mod processes;
 mod relay;
 mod rewrite;
 mod served;
 mod session;
 mod set;
+mod set_tidb;
 mod show;
 mod statement;
 mod text;
 mod time_zone;
 mod variables;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,6 +87,8 @@ pub struct Shared {
     pub client: Client,
     /// TiDB's release line.
     pub version: TidbVersion,
+    /// Where it serves.
+    pub addr: SocketAddr,
     /// The version as `SELECT version()` prints it.
     pub server_version: String,
     /// The text of `SELECT tidb_version()`.
@@ -91,9 +96,11 @@ pub struct Shared {
     /// One DDL statement at a time.
     pub ddl: Mutex<()>,
     /// Variables of TiDB set by `SET GLOBAL`.
-    pub(crate) globals: std::sync::Mutex<variables::Values>,
+    globals: std::sync::Mutex<variables::Values>,
     /// Time zones that MariaDB is known to know.
     pub(crate) time_zones: Mutex<HashSet<String>>,
+    /// Clients, by their connections' ids at MariaDB.
+    sessions: std::sync::Mutex<BTreeMap<u32, SocketAddr>>,
     /// Open connections.
     pub connections: AtomicUsize,
 }
@@ -104,6 +111,7 @@ impl Shared {
         socket: PathBuf,
         apply: ApplyHandle,
         client: Client,
+        addr: SocketAddr,
         version: TidbVersion,
         release: &str,
     ) -> Self {
@@ -111,14 +119,30 @@ impl Shared {
             socket,
             apply,
             client,
+            addr,
             version,
             server_version: server_version(version, release),
             build_text: served::build_text(release),
             ddl: Mutex::new(()),
             globals: std::sync::Mutex::default(),
             time_zones: Mutex::default(),
+            sessions: std::sync::Mutex::default(),
             connections: AtomicUsize::new(0),
         }
+    }
+
+    /// Clients that are logged in.
+    pub(super) fn sessions(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, SocketAddr>> {
+        self.sessions
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What `SET GLOBAL` gave to variables of TiDB.
+    pub(super) fn globals(&self) -> std::sync::MutexGuard<'_, variables::Values> {
+        self.globals
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -176,10 +200,15 @@ async fn one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop: Can
     }
     shared.connections.fetch_add(1, Ordering::Relaxed);
     match login::accept(stream, peer, Arc::clone(&shared)).await {
-        Ok(Some(session)) => match session.run(stop).await {
-            Ok(()) | Err(FrontError::Wire(WireError::Closed { .. })) => {}
-            Err(error) => tracing::info!(%peer, %error, "a connection ended"),
-        },
+        Ok(Some(session)) => {
+            let id = session.backend.connection_id();
+            shared.sessions().insert(id, peer);
+            match session.run(stop).await {
+                Ok(()) | Err(FrontError::Wire(WireError::Closed { .. })) => {}
+                Err(error) => tracing::info!(%peer, %error, "a connection ended"),
+            }
+            shared.sessions().remove(&id);
+        }
         Ok(None) => {}
         Err(error) => tracing::info!(%peer, %error, "a client did not get in"),
     }

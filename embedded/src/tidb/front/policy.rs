@@ -179,9 +179,6 @@ fn constructs(text: &Text<'_>, class: Class) -> Result<(), ErrPacket> {
                        tidb_enable_noop_functions to enable these functions";
         return Err(ErrPacket::new(errors::NOT_SUPPORTED, "42000", message));
     }
-    if text.is(0, "BEGIN") && text.is(1, "OPTIMISTIC") {
-        return Err(errors::unsupported("optimistic transactions"));
-    }
     if text.is(0, "BEGIN") && text.is(1, "NOT") {
         return Err(errors::syntax_at_token(text, 1));
     }
@@ -303,7 +300,6 @@ mod tests {
             "insert into mysql.user values (1)",
             "update `mysql`.tidb set a = 1",
             "delete t from t join sys.x",
-            "begin optimistic",
             "select 1 into outfile 'x'",
             "start transaction read only as of timestamp now()",
         ] {

@@ -6,6 +6,7 @@
 use super::errors;
 use super::session::Session;
 use super::text::{Kind, Text, literal};
+use super::variables::Scope;
 use super::{FrontError, functions, variables};
 use crate::tidb::apply::table::ROW_ID;
 use crate::tidb::wire::ErrPacket;
@@ -115,7 +116,9 @@ impl Session {
                     } else if let Some(value) = self.variable(scope.as_deref(), &name).await? {
                         let carrier = format!("{CARRIER}{name}");
                         Some((carrier, Some(value)))
-                    } else if name.starts_with("tidb_") {
+                    } else if name.starts_with("tidb_")
+                        || variables::is_mariadbs_alone(self.shared.version, &name)
+                    {
                         return Ok(Err(errors::unknown_variable(&name)));
                     } else {
                         None
@@ -195,13 +198,14 @@ impl Session {
         if name == "tidb_current_ts" {
             return Ok(Some(self.current_ts().await?.to_string()));
         }
-        if let Some((_, value)) = overrides(&self.shared.server_version)
+        let release = self.shared.version;
+        if let Some((_, value)) = variables::told(release, self.shared.addr.port())
             .into_iter()
             .find(|(n, _)| *n == name)
         {
             return Ok(Some(number_or_literal(&value)));
         }
-        let Some(variable) = variables::tidb(name) else {
+        let Some(variable) = variables::tidb(release, name) else {
             return Ok(None);
         };
         Ok(Some(number_or_literal(
@@ -211,24 +215,18 @@ impl Session {
 
     /// Whether a switch of TiDB's is on in this session.
     pub(super) fn switched_on(&self, name: &str) -> bool {
-        variables::tidb(name).is_some_and(|variable| self.tidb_value(variable, false) == "ON")
+        variables::tidb(self.shared.version, name)
+            .is_some_and(|variable| self.tidb_value(variable, false) == "ON")
     }
 
     /// The value of a variable of TiDB for this session, or globally.
     pub(super) fn tidb_value(&self, variable: &variables::Variable, global: bool) -> String {
-        let session = self.variables.get(variable.name).filter(|_| !global);
-        if let Some(value) = session {
-            return value.clone();
-        }
-        let globals = self
-            .shared
-            .globals
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        globals
-            .get(variable.name)
-            .cloned()
-            .unwrap_or_else(|| variable.default.to_owned())
+        let value = if global || variable.scope == Scope::Global {
+            self.shared.globals().get(variable.name).cloned()
+        } else {
+            self.variables.get(variable.name).cloned()
+        };
+        value.unwrap_or_else(|| variable.default.to_owned())
     }
 
     /// The start TSO of the open transaction; 0 outside one.
@@ -245,33 +243,13 @@ impl Session {
     }
 }
 
-/// Variables that MariaDB 10.11 has under an older name.
+/// Variables that MariaDB 10.11 has under an older name, spelt as nobody spells it: the names of columns show the new one.
 pub(super) fn mariadb_name(name: &str) -> Option<&'static str> {
     match name {
-        "transaction_isolation" => Some("tx_isolation"),
-        "transaction_read_only" => Some("tx_read_only"),
+        "transaction_isolation" => Some("tX_isolation"),
+        "transaction_read_only" => Some("tX_read_only"),
         _ => None,
     }
-}
-
-/// Variables that both have, with values of TiDB's.
-pub(super) fn overrides(server_version: &str) -> Vec<(&'static str, String)> {
-    let old = server_version.starts_with("5.7");
-    let comment = if old {
-        "TiDB Server (Apache License 2.0) Community Edition, MySQL 5.7 compatible"
-    } else {
-        "TiDB Server (Apache License 2.0) Community Edition, MySQL 8.0 compatible"
-    };
-    [
-        ("version_comment", comment),
-        ("license", "Apache License 2.0"),
-        ("lower_case_table_names", "2"),
-        ("log_bin", if old { "OFF" } else { "0" }),
-        ("version_compile_machine", "x86_64"),
-        ("version_compile_os", "linux"),
-    ]
-    .map(|(name, value)| (name, value.to_owned()))
-    .to_vec()
 }
 
 fn number_or_literal(value: &str) -> String {

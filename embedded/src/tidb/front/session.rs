@@ -55,6 +55,7 @@ impl Session {
         peer: SocketAddr,
         shared: Arc<Shared>,
     ) -> Self {
+        let variables = shared.globals().clone();
         Self {
             client,
             backend,
@@ -64,7 +65,7 @@ impl Session {
             status: 0,
             in_transaction: false,
             transaction_ts: None,
-            variables: Values::default(),
+            variables,
             warnings: None,
             makes_ids: None,
             prepared: HashMap::new(),
@@ -165,7 +166,7 @@ impl Session {
     fn reset(&mut self) {
         self.prepared.clear();
         self.cursors.clear();
-        self.variables = Values::default();
+        self.variables = self.shared.globals().clone();
         self.warnings = None;
         self.transaction_ts = None;
     }

@@ -3,8 +3,9 @@
 use super::relay::{Answered, Passing};
 use super::rewrite::{mariadb_name, variable_name};
 use super::session::Session;
+use super::set_tidb::in_scope;
 use super::text::{Kind, Text, literal};
-use super::variables::{self, Refusal, Variable};
+use super::variables::{self, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
 use super::{FrontError, errors};
 use crate::tidb::catalog::DEFAULT_SQL_MODE;
 use crate::tidb::wire::{ErrPacket, command};
@@ -102,11 +103,7 @@ impl Session {
 
     fn keep(&mut self, global: bool, variable: &'static Variable, value: String) {
         if global {
-            self.shared
-                .globals
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(variable.name, value);
+            self.shared.globals().insert(variable.name, value);
         } else {
             self.variables.insert(variable.name, value);
         }
@@ -123,6 +120,13 @@ impl Session {
         }
         if text.is(1, "STATEMENT") {
             return Ok(Err(errors::syntax_at_token(text, 1)));
+        }
+        // The one user has no password.
+        if text.is(1, "PASSWORD")
+            && text.is_sign(2, '=')
+            && text.string(3).is_some_and(|password| password.is_empty())
+        {
+            return Ok(Ok(out));
         }
         for (word, what) in [
             ("PASSWORD", "users and privileges"),
@@ -197,14 +201,26 @@ impl Session {
                 .push(format!("{prefix}sql_mode = {}", literal(&mode)));
             return Ok(Ok(()));
         }
-        if let Some(variable) = variables::tidb(&name) {
+        let release = self.shared.version;
+        if let Some(variable) = variables::tidb(release, &name) {
+            allowed!(in_scope(variable, global, release));
             let value = if text.is(value.from, "DEFAULT") {
                 variable.default.to_owned()
             } else {
                 allowed!(self.value(value).await?).unwrap_or_default()
             };
+            if name == SNAPSHOT && !value.is_empty() {
+                return Ok(Err(self.snapshot_refusal(&value).await?));
+            }
             match variable.accept(&value) {
-                Ok(value) => out.kept.push((global, variable, value)),
+                Ok(value) => {
+                    if name == ROW_FORMAT && !global {
+                        if value != variable.default {
+                            return Ok(Err(errors::unsupported("rows in version 1")));
+                        }
+                    }
+                    out.kept.push((global, variable, value));
+                }
                 Err(refusal) => return Ok(Err(refused(variable, &value, &refusal))),
             }
             return Ok(Ok(()));

@@ -9,7 +9,7 @@ use super::served::{
 use super::session::Session;
 use super::text::{Text, literal, quoted};
 use crate::tidb::catalog::auto_ids::Counter;
-use crate::tidb::catalog::{TableInfo, Warning, show};
+use crate::tidb::catalog::{TableInfo, TidbVersion, Warning, show};
 use crate::tidb::wire::ErrPacket;
 
 impl Session {
@@ -92,15 +92,19 @@ impl Session {
                 &["Name", "Status", "Type", "Library", "License", "Version"],
                 &[],
             )),
-            "PROCESSLIST" | "STATUS" | "COUNT" => self.forwarded(text).await,
+            "PRIVILEGES" => super::privileges::show(self.shared.version),
+            "PROCESSLIST" => self.show_processes(text, n + 1),
+            "STATUS" | "COUNT" => self.forwarded(text).await,
             "INDEX" | "INDEXES" | "KEYS" => self.show_index(text, n + 1),
-            "SLAVE" | "REPLICA" => refused(ErrPacket::new(
-                errors::NOT_SUPPORTED,
-                "42000",
-                "This version of TiDB doesn't yet support 'SHOW {REPLICA | SLAVE} STATUS'",
-            )),
-            "BINLOG" | "BINARY" | "RELAYLOG" | "AUTHORS" | "CONTRIBUTORS" | "EXPLAIN"
-            | "LOCALES" => refused(errors::syntax_at_token(text, n)),
+            "SLAVE" | "REPLICA" if self.shared.version >= TidbVersion::V8_5 => {
+                refused(ErrPacket::new(
+                    errors::NOT_SUPPORTED,
+                    "42000",
+                    "This version of TiDB doesn't yet support 'SHOW {REPLICA | SLAVE} STATUS'",
+                ))
+            }
+            "SLAVE" | "REPLICA" | "BINLOG" | "BINARY" | "RELAYLOG" | "AUTHORS" | "CONTRIBUTORS"
+            | "EXPLAIN" | "LOCALES" => refused(errors::syntax_at_token(text, n)),
             _ => refused(errors::unsupported(&format!("SHOW {word}"))),
         }
     }
@@ -111,7 +115,13 @@ impl Session {
             .databases()
             .map(|db| db.info.name.o.clone())
             .collect();
-        names.extend(VIRTUAL_DATABASES.map(str::to_owned));
+        let modern = self.shared.version >= TidbVersion::V8_5;
+        names.extend(
+            VIRTUAL_DATABASES
+                .iter()
+                .filter(|name| modern || **name != "sys")
+                .map(|name| (*name).to_owned()),
+        );
         names.sort();
         let rows: Vec<_> = names.iter().map(|name| vec![literal(name)]).collect();
         match filtered(&select(&["Database"], &rows), "Database", text, n) {

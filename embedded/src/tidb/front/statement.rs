@@ -208,7 +208,8 @@ impl Session {
 
     /// MariaDB runs it, with TiDB's values in the places that are TiDB's.
     pub(super) async fn forwarded(&mut self, text: &Text<'_>) -> Routed {
-        if text.is(0, "BEGIN") && text.is(1, "PESSIMISTIC") {
+        // Rows are locked as they are written in either, as MariaDB does it.
+        if text.is(0, "BEGIN") && (text.is(1, "PESSIMISTIC") || text.is(1, "OPTIMISTIC")) {
             return Ok(Ok(forward("BEGIN".to_owned())));
         }
         let writes = matches!(policy::classify(text), Ok(Class::Dml));

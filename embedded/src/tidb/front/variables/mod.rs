@@ -1,6 +1,19 @@
-//! System variables: those of MariaDB that a client may change, and those of TiDB that MariaDB does not have.
+//! System variables: those of MariaDB that a client may change ([`is_shared`]), those of TiDB that MariaDB does not have
+//! ([`list`]), and those of which TiDB tells another value, or that only MariaDB has ([`told`]).
+
+mod list;
+mod told;
 
 use std::collections::BTreeMap;
+
+use crate::tidb::catalog::TidbVersion;
+
+pub(super) use told::{is_mariadbs_alone, mariadbs_alone, told};
+
+/// The format that rows are written in.
+pub(super) const ROW_FORMAT: &str = "tidb_row_format_version";
+/// The time that reads are of, if it is not now.
+pub(super) const SNAPSHOT: &str = "tidb_snapshot";
 
 /// Values that a session, or `SET GLOBAL`, gave to variables of TiDB.
 pub(super) type Values = BTreeMap<&'static str, String>;
@@ -22,83 +35,38 @@ pub(super) enum Takes {
     ReadOnly,
 }
 
+/// Where a variable has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Each session has its own, which begins as the global one.
+    Both,
+    /// There is one for all.
+    Global,
+    /// Sessions only.
+    Session,
+}
+
 /// A variable of TiDB.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variable {
     pub(super) name: &'static str,
     pub(super) default: &'static str,
     pub(super) takes: Takes,
+    pub(super) scope: Scope,
+    /// The only release that has it, if not all have.
+    release: Option<TidbVersion>,
 }
-
-const fn variable(name: &'static str, default: &'static str, takes: Takes) -> Variable {
-    Variable {
-        name,
-        default,
-        takes,
-    }
-}
-
-/// The variables of TiDB that are known here. Those that tune an optimiser or executor that is not here change nothing
-/// that a client can see.
-const TIDB: [Variable; 36] = [
-    variable("allow_auto_random_explicit_insert", "OFF", Takes::Switch),
-    variable("max_execution_time", "0", Takes::Default),
-    variable("tidb_allow_batch_cop", "1", Takes::Number),
-    variable("tidb_allow_mpp", "ON", Takes::Switch),
-    variable("tidb_allow_remove_auto_inc", "OFF", Takes::Switch),
-    variable("tidb_batch_insert", "OFF", Takes::Default),
-    variable("tidb_constraint_check_in_place", "OFF", Takes::Switch),
-    variable(
-        "tidb_constraint_check_in_place_pessimistic",
-        "ON",
-        Takes::Default,
-    ),
-    variable("tidb_current_ts", "0", Takes::ReadOnly),
-    variable("tidb_ddl_reorg_batch_size", "256", Takes::Number),
-    variable("tidb_ddl_reorg_worker_cnt", "4", Takes::Number),
-    variable("tidb_disable_txn_auto_retry", "ON", Takes::Switch),
-    variable("tidb_distsql_scan_concurrency", "15", Takes::Number),
-    variable("tidb_enable_1pc", "ON", Takes::Switch),
-    variable("tidb_enable_async_commit", "ON", Takes::Switch),
-    variable(
-        "tidb_enable_clustered_index",
-        "ON",
-        Takes::OneOf(&["ON", "OFF", "INT_ONLY"]),
-    ),
-    variable("tidb_enable_list_partition", "ON", Takes::Switch),
-    variable("tidb_enable_noop_functions", "OFF", Takes::Default),
-    variable("tidb_enable_table_partition", "ON", Takes::Switch),
-    variable("tidb_executor_concurrency", "5", Takes::Number),
-    variable("tidb_gc_enable", "ON", Takes::Switch),
-    variable("tidb_gc_life_time", "10m0s", Takes::Text),
-    variable("tidb_index_lookup_concurrency", "-1", Takes::Number),
-    variable(
-        "tidb_isolation_read_engines",
-        "tikv,tiflash,tidb",
-        Takes::Text,
-    ),
-    variable("tidb_last_txn_info", "", Takes::ReadOnly),
-    variable("tidb_mem_quota_query", "1073741824", Takes::Number),
-    variable("tidb_multi_statement_mode", "OFF", Takes::Default),
-    variable("tidb_opt_agg_push_down", "OFF", Takes::Switch),
-    variable("tidb_opt_write_row_id", "OFF", Takes::Switch),
-    variable("tidb_read_staleness", "", Takes::Default),
-    variable("tidb_retry_limit", "10", Takes::Number),
-    variable("tidb_row_format_version", "2", Takes::Default),
-    variable("tidb_skip_isolation_level_check", "OFF", Takes::Switch),
-    variable("tidb_skip_utf8_check", "OFF", Takes::Default),
-    variable("tidb_snapshot", "", Takes::Default),
-    variable("tidb_txn_mode", "pessimistic", Takes::Default),
-];
 
 /// A variable of TiDB by its name in any case.
-pub(super) fn tidb(name: &str) -> Option<&'static Variable> {
-    TIDB.iter().find(|v| v.name.eq_ignore_ascii_case(name))
+pub(super) fn tidb(release: TidbVersion, name: &str) -> Option<&'static Variable> {
+    all(release).find(|v| v.name.eq_ignore_ascii_case(name))
 }
 
-/// All of them, by name.
-pub(super) fn all() -> impl Iterator<Item = &'static Variable> {
-    TIDB.iter()
+/// All that a release has, by name.
+pub(super) fn all(release: TidbVersion) -> impl Iterator<Item = &'static Variable> {
+    list::TIDB
+        .iter()
+        .filter(move |v| v.release.is_none_or(|only| only == release))
 }
 
 /// Variables that MariaDB and TiDB both have and a session may change: what they do is the same in both, or nothing that
@@ -233,12 +201,13 @@ mod tests {
 
     #[test]
     fn values_are_checked() {
+        let tidb = |name: &str| tidb(TidbVersion::V8_5, name);
         let clustered = tidb("TIDB_enable_clustered_index").unwrap();
         assert_eq!(clustered.accept("int_only"), Ok("INT_ONLY".to_owned()));
         assert_eq!(clustered.accept("0"), Ok("OFF".to_owned()));
         assert_eq!(clustered.accept("x"), Err(Refusal::Wrong));
         assert_eq!(
-            tidb("tidb_txn_mode").unwrap().accept("optimistic"),
+            tidb("tidb_batch_insert").unwrap().accept("1"),
             Err(Refusal::Unsupported)
         );
         assert_eq!(
@@ -246,6 +215,15 @@ mod tests {
             Err(Refusal::ReadOnly)
         );
         assert!(tidb("tidb_nope").is_none());
+    }
+
+    #[test]
+    fn a_release_has_its_own_variables() {
+        assert!(tidb(TidbVersion::V4_0, "tidb_enable_1pc").is_none());
+        assert!(tidb(TidbVersion::V8_5, "wait_timeout").is_none());
+        let format = |release| tidb(release, "tidb_row_format_version").map(|v| v.scope);
+        assert_eq!(format(TidbVersion::V4_0), Some(Scope::Global));
+        assert_eq!(format(TidbVersion::V8_5), Some(Scope::Both));
     }
 
     #[test]
