@@ -89,10 +89,9 @@ impl Sessions {
 const KINDS: &str = r"(?is)^\s*(?:(?:create|drop)\s+(?:/\*.*?\*/\s*)?(?:table|database|schema)\b|truncate\b|alter\s+table\s+\S+\s+(?:(?:add|drop)\s+column|(?:add|drop|truncate|reorganize|exchange|coalesce)\s+partition|(?:first|last)\s+partition|partition\s+by|remove\s+partitioning)\b|rename\s+table\s+rc\b)";
 
 /// Statements of those kinds that are planned otherwise than recorded, and why.
-const APART: [(&str, u64, &str); 3] = [
+const APART: [(&str, u64, &str); 2] = [
     ("v8.4/ddl-column-index", 48, NOW),
     ("v4.0/ddl-column-index", 48, NOW),
-    ("v8.4/ddl-table", 59, "the table has a placement policy"),
 ];
 const NOW: &str = "the time of the statement is its default";
 

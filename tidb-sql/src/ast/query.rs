@@ -101,6 +101,8 @@ pub enum SelectItem {
     Expr {
         /// The expression.
         expr: Expr,
+        /// As it is written: the name of a column that has no other.
+        text: String,
         /// Its name.
         alias: Option<String>,
     },

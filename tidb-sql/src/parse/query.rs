@@ -212,9 +212,12 @@ impl Cursor<'_> {
         } else if self.is_name() && self.is_sign_at(1, ".") && starred(2) {
             2
         } else {
+            let from = self.peek().map_or(self.text.len(), |token| token.start);
             let expr = self.expr()?;
+            let to = self.before().map_or(from, |token| token.end());
             return Ok(SelectItem::Expr {
                 expr,
+                text: self.text[from..to].to_owned(),
                 alias: self.column_alias()?,
             });
         };

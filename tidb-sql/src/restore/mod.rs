@@ -16,15 +16,29 @@ mod table;
 use std::fmt::Display;
 
 use crate::Release;
-use crate::ast::{ColumnName, Statement, TableName, Temporary};
+use crate::ast::{ColumnName, Expr, Query, Statement, TableName, Temporary};
 
 /// Writes a statement as the parser of `release` does.
 pub fn restore(statement: &Statement, release: Release) -> String {
-    let mut writer = Writer {
-        out: String::new(),
-        release,
-    };
+    let mut writer = Writer::new(release);
     writer.statement(statement);
+    writer.out
+}
+
+/// Writes a query as TiDB keeps a view's: tables without a database are in `database`.
+pub fn restore_query(query: &Query, release: Release, database: &str) -> String {
+    let mut writer = Writer {
+        database: Some(database.to_owned()),
+        ..Writer::new(release)
+    };
+    writer.query(query);
+    writer.out
+}
+
+/// Writes an expression.
+pub fn restore_expr(expr: &Expr, release: Release) -> String {
+    let mut writer = Writer::new(release);
+    writer.expr(expr);
     writer.out
 }
 
@@ -32,9 +46,22 @@ pub fn restore(statement: &Statement, release: Release) -> String {
 struct Writer {
     out: String,
     release: Release,
+    /// Of tables of queries that name none.
+    database: Option<String>,
+    /// Tables of the WITH clauses around: they are in no database.
+    common: Vec<String>,
 }
 
 impl Writer {
+    fn new(release: Release) -> Self {
+        Self {
+            out: String::new(),
+            release,
+            database: None,
+            common: Vec::new(),
+        }
+    }
+
     fn text(&mut self, text: &str) {
         self.out.push_str(text);
     }

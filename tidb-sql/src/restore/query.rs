@@ -2,16 +2,24 @@
 
 use super::Writer;
 use crate::ast::{
-    IndexHint, Join, JoinKind, OrderBy, Query, QueryBody, Select, SelectItem, SetOperator, TableRef,
+    IndexHint, Join, JoinKind, OrderBy, Query, QueryBody, Select, SelectItem, SetOperator,
+    TableName, TableRef,
 };
 use crate::stack::on_enough_stack;
 
 impl Writer {
     pub(super) fn query(&mut self, query: &Query) {
+        let around = self.common.len();
+        self.query_inside(query);
+        self.common.truncate(around);
+    }
+
+    fn query_inside(&mut self, query: &Query) {
         if !query.with.is_empty() {
             self.text("WITH ");
             self.text_if(query.recursive, "RECURSIVE ");
             self.list(&query.with, ", ", |w, table| {
+                w.common.push(table.name.to_lowercase());
                 w.name(&table.name);
                 if !table.columns.is_empty() {
                     w.text(" (");
@@ -51,6 +59,18 @@ impl Writer {
         }
     }
 
+    /// A table that is read, with the database that it is in where that is to be said.
+    fn read_table(&mut self, name: &TableName) {
+        if name.schema.is_none()
+            && let Some(database) = self.database.clone()
+            && !self.common.contains(&name.name.to_lowercase())
+        {
+            self.name(&database);
+            self.text(".");
+        }
+        self.table_name(name);
+    }
+
     fn query_body(&mut self, body: &QueryBody) {
         match body {
             QueryBody::Select(select) => self.select(select),
@@ -75,7 +95,7 @@ impl Writer {
             }
             QueryBody::Table(name) => {
                 self.text("TABLE ");
-                self.table_name(name);
+                self.read_table(name);
             }
             QueryBody::Values(rows) => {
                 self.text("VALUES ");
@@ -137,7 +157,7 @@ impl Writer {
                 }
                 self.text("*");
             }
-            SelectItem::Expr { expr, alias } => {
+            SelectItem::Expr { expr, alias, .. } => {
                 self.expr(expr);
                 if let Some(alias) = alias {
                     self.text(" AS ");
@@ -220,7 +240,7 @@ impl Writer {
                 alias,
                 hints,
             } => {
-                self.table_name(name);
+                self.read_table(name);
                 if !partitions.is_empty() {
                     self.text(" PARTITION(");
                     self.names(partitions, ", ");

@@ -17,6 +17,7 @@ use super::effect::NetEffect;
 use super::handle::{Abandoned, ApplyHandle, Desk, Progress, Request, connect};
 use super::record::{INTENT_KEY, Intent, encode};
 use super::reorganize;
+use super::sequence::SequenceMapping;
 use super::table::{TableMapping, full_name};
 use super::writer::{Changes, Writer};
 use super::{ApplyError, Gtid};
@@ -43,7 +44,7 @@ pub struct Applier {
     catalog_changed: bool,
     pending: Option<Pending>,
     group: Option<Group>,
-    tables: HashMap<u64, Option<TableMapping>>,
+    tables: HashMap<u64, Mapped>,
     /// The partitions of tables by the table's id, as long as its description is the same.
     partitions: HashMap<i64, (Arc<TableInfo>, Option<Arc<Partitioning>>)>,
     desk: Desk,
@@ -56,12 +57,23 @@ struct Pending {
     plan: Plan,
 }
 
+/// What a table of the binlog is.
+#[derive(Debug)]
+enum Mapped {
+    Table(Box<TableMapping>),
+    Sequence(SequenceMapping),
+    /// None of TiDB's.
+    Own,
+}
+
 /// What has come of the transaction that is being read.
 #[derive(Debug)]
 struct Group {
     gtid: Gtid,
     standalone: bool,
     effect: NetEffect,
+    /// The last value that was taken of sequences, by their ids.
+    sequences: BTreeMap<i64, i64>,
 }
 
 impl Applier {
@@ -149,6 +161,7 @@ impl Applier {
                     gtid,
                     standalone,
                     effect: NetEffect::default(),
+                    sequences: BTreeMap::new(),
                 });
             }
             Event::Table(map) => {
@@ -161,8 +174,10 @@ impl Applier {
                     .get(&rows.table_id)
                     .ok_or(BinlogError::UnknownTable { id: rows.table_id })?;
                 let group = self.group.as_mut().ok_or_else(|| outside("rows"))?;
-                if let Some(mapping) = mapping {
-                    mapping.apply(&rows, &mut group.effect)?;
+                match mapping {
+                    Mapped::Table(mapping) => mapping.apply(&rows, &mut group.effect)?,
+                    Mapped::Sequence(mapping) => group.sequences.extend([mapping.taken(&rows)?]),
+                    Mapped::Own => {}
                 }
             }
             Event::Commit => {
@@ -175,9 +190,9 @@ impl Applier {
         Ok(())
     }
 
-    fn mapping(&mut self, map: &TableMap) -> Result<Option<TableMapping>, ApplyError> {
+    fn mapping(&mut self, map: &TableMap) -> Result<Mapped, ApplyError> {
         if OWN_DATABASES.contains(&map.schema.as_str()) {
-            return Ok(None);
+            return Ok(Mapped::Own);
         }
         let info =
             self.catalog
@@ -185,9 +200,14 @@ impl Applier {
                 .ok_or_else(|| ApplyError::NoTable {
                     table: full_name(map),
                 })?;
+        if let Some(sequence) = &info.sequence {
+            let mapping = SequenceMapping::new(map, info.id, sequence);
+            return Ok(Mapped::Sequence(mapping));
+        }
         let info = Arc::clone(info);
         let partitions = self.partitions_of(&info)?;
-        TableMapping::new(map.clone(), info, partitions).map(Some)
+        let mapping = TableMapping::new(map.clone(), info, partitions)?;
+        Ok(Mapped::Table(Box::new(mapping)))
     }
 
     /// A table's partitions. They are read once for each description: every statement describes its tables again.
@@ -232,7 +252,9 @@ impl Applier {
     }
 
     async fn commit_rows(&mut self, group: Group) -> Result<(), ApplyError> {
-        let counters = self.counters(&group.effect);
+        let mut counters = self.counters(&group.effect);
+        let taken = group.sequences.iter();
+        counters.extend(taken.filter_map(|(id, last)| self.catalog.take_sequence(*id, *last)));
         let mut changes = group.effect.into_changes();
         changes.extend(to_changes(&counters));
         let committed = self

@@ -19,6 +19,7 @@ pub mod handle;
 pub mod record;
 mod reorganize;
 pub mod rows;
+mod sequence;
 pub mod table;
 pub mod writer;
 

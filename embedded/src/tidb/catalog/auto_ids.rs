@@ -8,7 +8,7 @@ use super::mariadb::{self, full_name, quoted};
 use super::meta;
 use super::model::{ColumnInfo, DbInfo, TableInfo, flag};
 use super::plan::Mutation;
-use super::state::Database;
+use super::state::{Catalog, Database};
 use super::version::TidbVersion;
 
 /// Bits of an integer.
@@ -191,6 +191,17 @@ impl Database {
     }
 }
 
+impl Catalog {
+    /// The write that tells up to which value a sequence was taken.
+    pub fn take_sequence(&self, id: i64, last: i64) -> Option<Mutation> {
+        let (db, _) = self.table_by_id(id)?;
+        Some(Mutation::Put {
+            key: meta::db_member(db.info.id, &meta::sequence_field(id)).encode(),
+            value: last.to_string().into_bytes(),
+        })
+    }
+}
+
 /// The sequence that stands for a table's counter in MariaDB.
 pub(crate) fn sequence(table_id: i64) -> String {
     format!("`mysql`.`tidb_ids_{table_id}`")
@@ -287,7 +298,8 @@ pub(crate) fn of_truncated_table(db: &DbInfo, table: &TableInfo, new_id: i64) ->
 
 /// What removes the counter of a dropped table.
 pub(crate) fn of_dropped_table(table: &TableInfo) -> Option<String> {
-    (table.has_row_id() || table.auto_random_bits > 0).then(|| drop_sequence(table.id))
+    let counted = table.has_row_id() || table.auto_random_bits > 0;
+    (counted && table.is_base_table()).then(|| drop_sequence(table.id))
 }
 
 /// The next `_tidb_rowid`, as a default's expression. SHARD_ROW_ID_BITS come from a hash of the statement's time and

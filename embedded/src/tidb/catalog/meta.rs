@@ -3,6 +3,7 @@
 use crate::tidb::codec::keys::MetaKey;
 
 const DBS: &str = "DBs";
+const POLICIES: &str = "Policies";
 const HISTORY: &str = "DDLJobHistory";
 /// The queue of 4.0 for all jobs but index builds.
 pub(crate) const JOB_LIST: &str = "DDLJobList";
@@ -39,9 +40,11 @@ pub(crate) fn db_member(db_id: i64, field: &str) -> MetaKey {
     MetaKey::hash(db_field(db_id), field)
 }
 
-/// The allocators of a table.
-pub(crate) fn auto_id_fields(table_id: i64) -> [String; 3] {
+/// The allocators of a table or sequence.
+pub(crate) fn auto_id_fields(table_id: i64) -> [String; 5] {
     [
+        sequence_field(table_id),
+        sequence_cycle_field(table_id),
         row_id_field(table_id),
         auto_increment_field(table_id),
         auto_random_field(table_id),
@@ -68,6 +71,26 @@ pub(crate) fn history(job_id: i64) -> MetaKey {
     MetaKey::hash(HISTORY, job_id.to_be_bytes())
 }
 
+/// The last value of a sequence that a server may hand out.
+pub(crate) fn sequence_field(table_id: i64) -> String {
+    format!("SID:{table_id}")
+}
+
+/// How often a sequence with CYCLE began anew.
+fn sequence_cycle_field(table_id: i64) -> String {
+    format!("SequenceCycle:{table_id}")
+}
+
+/// The last id handed out to a placement policy.
+pub(crate) fn policy_global_id() -> MetaKey {
+    MetaKey::string("PolicyGlobalID")
+}
+
+/// A placement policy.
+pub(crate) fn policy(id: i64) -> MetaKey {
+    MetaKey::hash(POLICIES, format!("Policy:{id}"))
+}
+
 fn db_field(id: i64) -> String {
     format!("DB:{id}")
 }
@@ -84,6 +107,10 @@ pub(crate) enum Known {
     Table(i64, i64),
     /// Another field under a database.
     Member(i64, String),
+    /// `PolicyGlobalID`.
+    PolicyId,
+    /// A field of `Policies`.
+    Policy(i64),
 }
 
 /// Reads a key; none for keys that the catalog does not keep.
@@ -91,10 +118,14 @@ pub(crate) fn recognise(key: &MetaKey) -> Option<Known> {
     match key {
         MetaKey::String(name) if name == b"NextGlobalID" => Some(Known::GlobalId),
         MetaKey::String(name) if name == b"SchemaVersionKey" => Some(Known::SchemaVersion),
+        MetaKey::String(name) if name == b"PolicyGlobalID" => Some(Known::PolicyId),
         MetaKey::Hash(hash, field) => {
             let field = std::str::from_utf8(field).ok()?;
             if hash == DBS.as_bytes() {
                 return Some(Known::Db(number_after(field, "DB:")?));
+            }
+            if hash == POLICIES.as_bytes() {
+                return Some(Known::Policy(number_after(field, "Policy:")?));
             }
             let db_id = number_after(std::str::from_utf8(hash).ok()?, "DB:")?;
             Some(match number_after(field, "Table:") {

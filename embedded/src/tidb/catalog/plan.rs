@@ -4,11 +4,14 @@
 //! of the schema at the statement's intent. Timestamps inside it are known only while it is carried out:
 //! [`Plan::transaction`] is given the start TSOs so far and builds the next transaction.
 
-use super::model::{DbInfo, Job, SchemaDiff, TableInfo};
+use super::model::{DbInfo, Job, PolicyInfo, SchemaDiff, TableInfo};
 use super::{CatalogError, DdlError, TidbVersion, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
 use std::collections::HashSet;
 use std::sync::Arc;
+
+/// What stands before the JSON of a placement policy: the form of what follows.
+pub(super) const POLICY_FORM: u8 = 0;
 
 /// A key and what happens to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +122,9 @@ pub(super) enum Write {
     DeleteDb(i64),
     PutTable(i64, Box<TableInfo>),
     DeleteTable(i64, i64),
+    PolicyId(i64),
+    PutPolicy(Box<PolicyInfo>),
+    DeletePolicy(i64),
     PutMember(i64, String, String),
     DeleteMember(i64, String),
     /// A job as queued or moved on, with the rest of its row.
@@ -233,6 +239,13 @@ fn put_write(
             resolve(&mut table.update_timestamp, starts);
             put(meta::table(db_id, table.id), gojson::to_vec(&table)?);
         }
+        Write::PolicyId(id) => put(meta::policy_global_id(), id.to_string().into_bytes()),
+        Write::PutPolicy(policy) => {
+            let mut value = vec![POLICY_FORM];
+            value.extend(gojson::to_vec(&policy)?);
+            put(meta::policy(policy.id), value);
+        }
+        Write::DeletePolicy(id) => delete(out, meta::policy(id)),
         Write::PutMember(db_id, field, value) => {
             put(meta::db_member(db_id, &field), value.into_bytes())
         }

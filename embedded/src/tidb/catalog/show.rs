@@ -1,8 +1,9 @@
 //! `SHOW CREATE TABLE` and `SHOW CREATE DATABASE` as TiDB prints them from its own description.
 
 use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
+pub use super::show_object::{create_sequence, create_view};
 pub(crate) use super::show_partition::definitions as partition_definitions;
-use super::{TidbVersion, charset, show_partition, time_zone};
+use super::{TidbVersion, charset, show_object, show_partition, time_zone};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
@@ -68,6 +69,7 @@ pub fn create_table(table: &TableInfo, options: ShowOptions) -> String {
     if !table.comment.is_empty() {
         let _ = write!(out, " COMMENT='{}'", escaped(&table.comment));
     }
+    out.push_str(&show_object::table_suffix(table));
     if let Some(partition) = table.partitions() {
         out.push_str(&show_partition::clause(table.written_by(), partition));
     }
@@ -85,6 +87,7 @@ pub fn create_database(db: &DbInfo) -> String {
         let _ = write!(out, "COLLATE {} ", db.collate);
     }
     out.push_str("*/");
+    out.push_str(&show_object::placement(&db.policy_ref_info));
     out
 }
 

@@ -1,6 +1,8 @@
 //! The catalog in memory: a fold over the schema's keys.
 
+use super::model::PolicyInfo;
 use super::model::{CiStr, DbInfo, TableInfo};
+use super::plan::POLICY_FORM;
 use super::{CatalogError, Mutation, TidbVersion, meta};
 use crate::tidb::codec::keys::MetaKey;
 use std::collections::BTreeMap;
@@ -37,6 +39,8 @@ impl Database {
 pub struct Catalog {
     version: TidbVersion,
     databases: BTreeMap<i64, Database>,
+    policies: BTreeMap<i64, PolicyInfo>,
+    last_policy_id: i64,
     schema_version: i64,
     last_global_id: i64,
     jobs_finished: u64,
@@ -48,6 +52,8 @@ impl Catalog {
         Self {
             version,
             databases: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            last_policy_id: 0,
             schema_version: 0,
             last_global_id: 0,
             jobs_finished: 0,
@@ -104,6 +110,18 @@ impl Catalog {
         match known {
             meta::Known::GlobalId => self.last_global_id = number()?,
             meta::Known::SchemaVersion => self.schema_version = number()?,
+            meta::Known::PolicyId => self.last_policy_id = number()?,
+            meta::Known::Policy(id) => match value {
+                None => {
+                    self.policies.remove(&id);
+                }
+                Some(stored) => {
+                    let json = stored.strip_prefix(&[POLICY_FORM]).unwrap_or(stored);
+                    let policy =
+                        serde_json::from_slice(json).map_err(|e| damaged(e.to_string()))?;
+                    self.policies.insert(id, policy);
+                }
+            },
             meta::Known::Db(id) => match value {
                 None => {
                     self.databases.remove(&id);
@@ -181,6 +199,16 @@ impl Catalog {
     /// A database by its name in any case.
     pub fn database(&self, name: &str) -> Option<&Database> {
         self.databases().find(|db| db.info.name.is(name))
+    }
+
+    /// A placement policy by its name in any case.
+    pub(crate) fn policy(&self, name: &str) -> Option<&PolicyInfo> {
+        self.policies.values().find(|policy| policy.name.is(name))
+    }
+
+    /// The last id handed out to a placement policy.
+    pub(crate) fn last_policy_id(&self) -> i64 {
+        self.last_policy_id
     }
 
     /// A table by the names of its database and itself, in any case.

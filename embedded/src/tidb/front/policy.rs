@@ -46,12 +46,10 @@ pub(super) enum Class {
 }
 
 /// Statements of TiDB that are not served, by their first words.
-const UNSERVED: [(&[&str], &str); 33] = [
+const UNSERVED: [(&[&str], &str); 27] = [
     (&["ADMIN"], "ADMIN"),
     (&["ALTER", "INSTANCE"], "ALTER INSTANCE"),
-    (&["ALTER", "PLACEMENT"], "placement policies"),
     (&["ALTER", "RESOURCE"], "resource groups"),
-    (&["ALTER", "SEQUENCE"], "sequences"),
     (&["ALTER", "USER"], "users and privileges"),
     (&["BACKUP"], "BACKUP"),
     (&["BATCH"], "BATCH"),
@@ -63,16 +61,12 @@ const UNSERVED: [(&[&str], &str); 33] = [
         &["CREATE", "GLOBAL"],
         "global temporary tables and bindings",
     ),
-    (&["CREATE", "PLACEMENT"], "placement policies"),
     (&["CREATE", "RESOURCE"], "resource groups"),
     (&["CREATE", "ROLE"], "users and privileges"),
-    (&["CREATE", "SEQUENCE"], "sequences"),
     (&["CREATE", "TEMPORARY"], "temporary tables"),
     (&["CREATE", "USER"], "users and privileges"),
-    (&["DROP", "PLACEMENT"], "placement policies"),
     (&["DROP", "RESOURCE"], "resource groups"),
     (&["DROP", "ROLE"], "users and privileges"),
-    (&["DROP", "SEQUENCE"], "sequences"),
     (&["DROP", "USER"], "users and privileges"),
     (&["FLASHBACK"], "FLASHBACK"),
     (&["GRANT"], "users and privileges"),
@@ -86,11 +80,10 @@ const UNSERVED: [(&[&str], &str); 33] = [
 ];
 
 /// Constructs that MariaDB reads and TiDB does not, or only TiDB's way.
-const FOREIGN: [&[&str]; 8] = [
+const FOREIGN: [&[&str]; 7] = [
     &["RETURNING"],
     &["SYSTEM_TIME"],
     &["PORTION", "OF"],
-    &["NEXT", "VALUE", "FOR"],
     &["PREVIOUS", "VALUE", "FOR"],
     &["INTO", "OUTFILE"],
     &["INTO", "DUMPFILE"],
@@ -146,12 +139,21 @@ fn ddl(text: &Text<'_>) -> Result<(), ErrPacket> {
                 .any(|w| text.is(*n, w))
         })
         .unwrap_or(1);
-    let known = ["TABLE", "TABLES", "DATABASE", "SCHEMA", "INDEX", "VIEW"]
-        .iter()
-        .any(|w| text.is(object, w));
+    const OBJECTS: [&str; 8] = [
+        "TABLE",
+        "TABLES",
+        "DATABASE",
+        "SCHEMA",
+        "INDEX",
+        "VIEW",
+        "SEQUENCE",
+        "PLACEMENT",
+    ];
+    let known = OBJECTS.iter().any(|w| text.is(object, w));
     let truncate = text.is(0, "TRUNCATE");
     // `CREATE OR REPLACE VIEW` is TiDB's, `CREATE OR REPLACE TABLE` is not.
-    let replaced_view = text.are(1, &["OR", "REPLACE"]) && text.has(&["VIEW"]);
+    let replaced_view =
+        text.are(1, &["OR", "REPLACE"]) && (text.has(&["VIEW"]) || text.is(3, "PLACEMENT"));
     let defined_view = (text.is(1, "ALGORITHM") || text.is(1, "DEFINER") || text.is(1, "SQL"))
         && text.has(&["VIEW"]);
     if known || truncate || replaced_view || defined_view {
@@ -295,7 +297,6 @@ mod tests {
             "create user u",
             "load data local infile 'x' into table t",
             "create temporary table t (a int)",
-            "create sequence s",
             "split table t between (0) and (1000) regions 4",
             "insert into mysql.user values (1)",
             "update `mysql`.tidb set a = 1",

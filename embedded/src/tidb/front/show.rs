@@ -29,6 +29,9 @@ impl Session {
             "COLUMNS" | "FIELDS" => self.show_columns(text, n + 1),
             "VARIABLES" => self.show_variables(text, n + 1),
             "CREATE" if text.is(n + 1, "TABLE") => self.show_create_table(text, n + 2).await,
+            "CREATE" if text.is(n + 1, "VIEW") || text.is(n + 1, "SEQUENCE") => {
+                self.show_create_object(text, n + 2, &text.get(n + 1).to_ascii_uppercase())
+            }
             "CREATE" if text.is(n + 1, "DATABASE") || text.is(n + 1, "SCHEMA") => {
                 self.show_create_database(text, n + 2)
             }
@@ -152,8 +155,8 @@ impl Session {
         let Some(db) = catalog.database(&database) else {
             return refused(unknown_database(&database));
         };
-        let mut names: Vec<&str> = db.tables().map(|t| t.name.o.as_str()).collect();
-        names.sort_by_key(|name| name.to_lowercase());
+        let mut tables: Vec<_> = db.tables().collect();
+        tables.sort_by_key(|table| &table.name.l);
         let full = text.is(1, "FULL");
         let title = format!("Tables_in_{}", db.info.name.o);
         let columns: &[&str] = if full {
@@ -161,12 +164,12 @@ impl Session {
         } else {
             &[&title]
         };
-        let rows: Vec<_> = names
+        let rows: Vec<_> = tables
             .iter()
-            .map(|name| {
-                let mut row = vec![literal(name)];
+            .map(|table| {
+                let mut row = vec![literal(&table.name.o)];
                 if full {
-                    row.push("'BASE TABLE'".to_owned());
+                    row.push(literal(super::objects::kind(table)));
                 }
                 row
             })
@@ -188,6 +191,9 @@ impl Session {
         let Some(info) = catalog.table(&database, &table) else {
             return refused(unknown_table(&database, &table));
         };
+        if let Some(query) = super::objects::show_create(info) {
+            return served(query);
+        }
         let options = show::ShowOptions {
             auto_increment: self.next_auto_increment(&database, info).await?,
             auto_random: info.auto_random_column().and_then(|_| {
@@ -336,6 +342,10 @@ impl Session {
             }
             return refused(unknown_table(&database, table));
         };
+        if !info.is_base_table() {
+            let what = format!("SHOW COLUMNS of a {}", super::objects::kind(info));
+            return refused(errors::unsupported(&what));
+        }
         let (columns, rows) = super::columns::rows(info, full);
         match filtered(&select(&columns, &rows), "Field", text, n) {
             Ok(query) => served(query),

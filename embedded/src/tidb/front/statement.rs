@@ -176,17 +176,11 @@ impl Session {
                 Ok(Ok(forward(sql)))
             }
             Class::Analyze => Ok(self.analyze(&text)),
-            Class::Flush | Class::UnlockTables => Ok(Ok(Route::Nothing { warnings: vec![] })),
-            Class::LockTables => {
-                let message = "LOCK TABLES is not supported. To enable this experimental feature, set \
-                               'enable-table-lock' in the configuration file.";
-                let warnings = vec![Warning {
-                    level: "Warning",
-                    code: errors::NOT_SUPPORTED,
-                    message: message.to_owned(),
-                }];
-                Ok(Ok(Route::Nothing { warnings }))
-            }
+            Class::Flush => Ok(Ok(Route::Nothing { warnings: vec![] })),
+            Class::LockTables => Ok(self.lock_tables(&text)),
+            Class::UnlockTables => Ok(Ok(Route::Nothing {
+                warnings: self.no_table_locks("UNLOCK"),
+            })),
         }
     }
 
@@ -221,6 +215,9 @@ impl Session {
                 return Ok(Err(errors::unsupported(&what)));
             }
             tracing::trace!(table, "a write");
+        }
+        if writes && let Some(refusal) = self.writes_object(text) {
+            return Ok(Err(refusal));
         }
         if writes && !self.switched_on("tidb_opt_write_row_id") && policy::writes_row_id(text) {
             let message = "insert, update and replace statements for _tidb_rowid are not supported";

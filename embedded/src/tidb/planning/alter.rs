@@ -2,9 +2,11 @@
 
 use tidb_sql::ast::{self, AlterSpec, TableOption};
 
-use super::{Reader, statement::table_name};
+use super::{Reader, statement::table_name, table::ttl_option};
 use crate::tidb::catalog::model::CiStr;
-use crate::tidb::catalog::statement::{Change, CharsetClause, Constraint, Ignored, Position};
+use crate::tidb::catalog::statement::{
+    Change, CharsetClause, Constraint, Ignored, Position, TtlOptions,
+};
 use crate::tidb::catalog::{DdlError, sql_error};
 
 impl Reader<'_> {
@@ -103,8 +105,8 @@ impl Reader<'_> {
                     ),
                 ));
             }
-            // No table here has one.
-            AlterSpec::RemoveTtl => Change::Nothing,
+            AlterSpec::RemoveTtl => Change::RemoveTtl,
+            AlterSpec::Cache(on) => Change::Cache(*on),
             AlterSpec::Algorithm(_)
             | AlterSpec::Lock(_)
             | AlterSpec::Force
@@ -137,6 +139,8 @@ impl Reader<'_> {
     fn options(self, options: &[TableOption], out: &mut Vec<Change>) -> Result<(), DdlError> {
         let mut charset = CharsetClause::default();
         let mut converts = false;
+        let mut ttl = TtlOptions::default();
+        let mut expires = false;
         for option in options {
             match option {
                 TableOption::Charset { name, convert } => {
@@ -153,11 +157,16 @@ impl Reader<'_> {
                 }
                 TableOption::AutoIdCache(_) => return Err(self.unsupported("AUTO_ID_CACHE")),
                 TableOption::ShardRowIdBits(bits) => out.push(Change::ShardRowIdBits(*bits)),
+                TableOption::PlacementPolicy(name) => out.push(Change::Placement(name.clone())),
+                other if ttl_option(&mut ttl, other) => expires = true,
                 other => {
                     self.ignored(other)?;
                     out.push(Change::Nothing);
                 }
             }
+        }
+        if expires {
+            out.push(Change::Ttl(ttl));
         }
         if converts || charset.charset.is_some() || charset.collate.is_some() {
             out.push(Change::Charset {
@@ -183,7 +192,6 @@ fn name_of(spec: &AlterSpec) -> &'static str {
         AlterSpec::Writable(_) => "READ ONLY tables",
         AlterSpec::Tablespace(_) => "tablespaces",
         AlterSpec::Secondary(_) => "secondary engines",
-        AlterSpec::Cache(_) => "cached tables",
         AlterSpec::TiFlashReplica { .. } => "TiFlash replicas",
         AlterSpec::Attributes { .. } => "ATTRIBUTES",
         AlterSpec::StatsOptions(_)

@@ -4,7 +4,7 @@ use tidb_sql::ast;
 
 use super::Reader;
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{CharsetClause, IndexDef, Statement, TableName};
+use crate::tidb::catalog::statement::{DatabaseOptions, IndexDef, Statement, TableName, View};
 
 impl Reader<'_> {
     pub(super) fn statement(self, statement: &ast::Statement) -> Result<Statement, DdlError> {
@@ -17,11 +17,11 @@ impl Reader<'_> {
             } => Statement::CreateDatabase {
                 name: name.clone(),
                 if_not_exists: *if_not_exists,
-                charset: self.database_options(options)?,
+                options: self.database_options(options)?,
             },
             S::AlterDatabase { name, options } => Statement::AlterDatabase {
                 name: name.clone(),
-                charset: self.database_options(options)?,
+                options: self.database_options(options)?,
             },
             S::DropDatabase { if_exists, name } => Statement::DropDatabase {
                 name: name.clone(),
@@ -87,15 +87,74 @@ impl Reader<'_> {
                 index: name.clone(),
                 if_exists: *if_exists,
             },
-            S::CreateView(_) | S::DropView { .. } => return Err(self.unsupported("views")),
-            S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => {
-                return Err(self.unsupported("sequences"));
-            }
-            S::CreatePlacementPolicy { .. }
-            | S::AlterPlacementPolicy { .. }
-            | S::DropPlacementPolicy { .. } => {
-                return Err(self.unsupported("placement policies"));
-            }
+            S::CreateView(view) => Statement::CreateView(Box::new(View {
+                name: table_name(&view.name),
+                or_replace: view.or_replace,
+                algorithm: view.algorithm,
+                definer: view.definer.clone(),
+                invoker: view.invoker,
+                columns: view.columns.clone(),
+                query: view.query.clone(),
+                local_check: view.local_check,
+            })),
+            S::DropView { if_exists, names } => Statement::DropView {
+                names: names.iter().map(table_name).collect(),
+                if_exists: *if_exists,
+            },
+            S::CreateSequence {
+                if_not_exists,
+                name,
+                options,
+                table_options,
+            } => Statement::CreateSequence {
+                name: table_name(name),
+                if_not_exists: *if_not_exists,
+                options: options.clone(),
+                comment: table_options
+                    .iter()
+                    .find_map(|option| match option {
+                        ast::TableOption::Comment(text) => Some(text.clone()),
+                        _ => None,
+                    })
+                    .unwrap_or_default(),
+            },
+            S::AlterSequence {
+                if_exists,
+                name,
+                options,
+            } => Statement::AlterSequence {
+                name: table_name(name),
+                if_exists: *if_exists,
+                options: options.clone(),
+            },
+            S::DropSequence { if_exists, names } => Statement::DropSequence {
+                names: names.iter().map(table_name).collect(),
+                if_exists: *if_exists,
+            },
+            S::CreatePlacementPolicy {
+                or_replace,
+                if_not_exists,
+                name,
+                options,
+            } => Statement::CreatePolicy {
+                name: name.clone(),
+                or_replace: *or_replace,
+                if_not_exists: *if_not_exists,
+                options: options.clone(),
+            },
+            S::AlterPlacementPolicy {
+                if_exists,
+                name,
+                options,
+            } => Statement::AlterPolicy {
+                name: name.clone(),
+                if_exists: *if_exists,
+                options: options.clone(),
+            },
+            S::DropPlacementPolicy { if_exists, name } => Statement::DropPolicy {
+                name: name.clone(),
+                if_exists: *if_exists,
+            },
             S::FlashbackDatabase { .. } | S::RecoverTable(_) | S::FlashbackTable { .. } => {
                 return Err(self.unsupported("bringing back what was dropped"));
             }
@@ -113,23 +172,26 @@ impl Reader<'_> {
         }
     }
 
-    fn database_options(self, options: &[ast::DatabaseOption]) -> Result<CharsetClause, DdlError> {
-        let mut clause = CharsetClause::default();
+    fn database_options(
+        self,
+        options: &[ast::DatabaseOption],
+    ) -> Result<DatabaseOptions, DdlError> {
+        let mut out = DatabaseOptions::default();
         for option in options {
             match option {
-                ast::DatabaseOption::Charset(name) => clause.charset = Some(name.clone()),
-                ast::DatabaseOption::Collate(name) => clause.collate = Some(name.clone()),
+                ast::DatabaseOption::Charset(name) => out.charset.charset = Some(name.clone()),
+                ast::DatabaseOption::Collate(name) => out.charset.collate = Some(name.clone()),
                 // TiDB reads it and forgets it.
                 ast::DatabaseOption::Encryption(_) => {}
-                ast::DatabaseOption::PlacementPolicy(_) => {
-                    return Err(self.unsupported("placement policies"));
+                ast::DatabaseOption::PlacementPolicy(name) => {
+                    out.placement = Some(name.clone());
                 }
                 ast::DatabaseOption::TiFlashReplica { .. } => {
                     return Err(self.unsupported("TiFlash replicas"));
                 }
             }
         }
-        Ok(clause)
+        Ok(out)
     }
 }
 

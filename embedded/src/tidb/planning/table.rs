@@ -1,10 +1,14 @@
 //! `CREATE TABLE` and table options.
 
+use tidb_sql::Release;
 use tidb_sql::ast::{self, TableOption};
+use tidb_sql::restore::restore_expr;
 
 use super::{Reader, statement::table_name};
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{Constraint, CreateTable, Ignored, TableOptions};
+use crate::tidb::catalog::statement::{
+    Constraint, CreateTable, Expires, Ignored, TableOptions, TtlOptions,
+};
 
 impl Reader<'_> {
     pub(super) fn create_table(self, table: &ast::CreateTable) -> Result<CreateTable, DdlError> {
@@ -59,6 +63,8 @@ impl Reader<'_> {
                 TableOption::AutoIdCache(value) => out.auto_id_cache = Some(*value),
                 TableOption::ShardRowIdBits(bits) => out.shard_row_id_bits = Some(*bits),
                 TableOption::PreSplitRegions(bits) => out.pre_split_regions = Some(*bits),
+                TableOption::PlacementPolicy(name) => out.placement = Some(name.clone()),
+                other if ttl_option(&mut out.ttl, other) => {}
                 other => self.ignored(other)?,
             }
         }
@@ -69,13 +75,31 @@ impl Reader<'_> {
     pub(super) fn ignored(self, option: &TableOption) -> Result<(), DdlError> {
         let what = match option {
             TableOption::AutoRandomBase { .. } => "AUTO_RANDOM_BASE",
-            TableOption::Ttl { .. }
-            | TableOption::TtlEnable(_)
-            | TableOption::TtlJobInterval(_) => "TTL",
-            TableOption::PlacementPolicy(_) => "placement policies",
             TableOption::Stats(name, _) => name,
             _ => return Ok(()),
         };
         Err(self.unsupported(what))
     }
+}
+
+/// Takes over an option of TTL; whether it is one.
+pub(super) fn ttl_option(out: &mut TtlOptions, option: &TableOption) -> bool {
+    match option {
+        TableOption::Ttl {
+            column,
+            interval,
+            unit,
+        } => {
+            out.expires = Some(Expires {
+                column: column.clone(),
+                // TTL is younger than the old grammar.
+                interval: restore_expr(interval, Release::V8_5),
+                unit: unit.keyword(),
+            });
+        }
+        TableOption::TtlEnable(on) => out.enable = Some(*on),
+        TableOption::TtlJobInterval(text) => out.job_interval = Some(text.clone()),
+        _ => return false,
+    }
+    true
 }

@@ -37,6 +37,7 @@ fn kind(path: &[&str]) -> Option<Kind> {
         | "old_table_id"
         | "old_schema_id"
         | "old_schema_ids"
+        | "old_view_tbl_id"
         | "new_table_id"
         | "table_ids"
         | "partition_ids"

@@ -9,4 +9,6 @@ pub(crate) mod partition_expr;
 pub(crate) mod partition_interval;
 pub(crate) mod statement;
 pub(crate) mod table;
+pub(crate) mod ttl;
 pub(crate) mod types;
+pub(crate) mod view;

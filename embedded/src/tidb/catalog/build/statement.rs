@@ -1,6 +1,8 @@
 //! DDL statements reduced to what is served. Reading one from the parser's tree refuses everything else by name.
 
-use tidb_sql::ast::{Expr, PartitionBy, PartitionDef, PartitionNames};
+use tidb_sql::ast::{
+    Expr, PartitionBy, PartitionDef, PartitionNames, PlacementOption, Query, SequenceOption, User,
+};
 
 pub(crate) use super::default::DefaultValue;
 pub(crate) use super::types::TypeSpec;
@@ -25,11 +27,11 @@ pub(crate) enum Statement {
     CreateDatabase {
         name: String,
         if_not_exists: bool,
-        charset: CharsetClause,
+        options: DatabaseOptions,
     },
     AlterDatabase {
         name: Option<String>,
-        charset: CharsetClause,
+        options: DatabaseOptions,
     },
     DropDatabase {
         name: String,
@@ -43,6 +45,41 @@ pub(crate) enum Statement {
     },
     DropTable {
         names: Vec<TableName>,
+        if_exists: bool,
+    },
+    CreateView(Box<View>),
+    DropView {
+        names: Vec<TableName>,
+        if_exists: bool,
+    },
+    CreateSequence {
+        name: TableName,
+        if_not_exists: bool,
+        options: Vec<SequenceOption>,
+        comment: String,
+    },
+    AlterSequence {
+        name: TableName,
+        if_exists: bool,
+        options: Vec<SequenceOption>,
+    },
+    DropSequence {
+        names: Vec<TableName>,
+        if_exists: bool,
+    },
+    CreatePolicy {
+        name: String,
+        or_replace: bool,
+        if_not_exists: bool,
+        options: Vec<PlacementOption>,
+    },
+    AlterPolicy {
+        name: String,
+        if_exists: bool,
+        options: Vec<PlacementOption>,
+    },
+    DropPolicy {
+        name: String,
         if_exists: bool,
     },
     TruncateTable(TableName),
@@ -61,6 +98,27 @@ pub(crate) enum Statement {
         index: String,
         if_exists: bool,
     },
+}
+
+/// What is said of a database.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DatabaseOptions {
+    pub(crate) charset: CharsetClause,
+    /// PLACEMENT POLICY.
+    pub(crate) placement: Option<String>,
+}
+
+/// `CREATE VIEW`.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) name: TableName,
+    pub(crate) or_replace: bool,
+    pub(crate) algorithm: &'static str,
+    pub(crate) definer: User,
+    pub(crate) invoker: bool,
+    pub(crate) columns: Vec<String>,
+    pub(crate) query: Query,
+    pub(crate) local_check: bool,
 }
 
 /// `CREATE TABLE` with its own columns.
@@ -85,6 +143,26 @@ pub(crate) struct TableOptions {
     pub(crate) auto_id_cache: Option<u64>,
     pub(crate) shard_row_id_bits: Option<u64>,
     pub(crate) pre_split_regions: Option<u64>,
+    pub(crate) ttl: TtlOptions,
+    /// PLACEMENT POLICY.
+    pub(crate) placement: Option<String>,
+}
+
+/// TTL and what goes with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TtlOptions {
+    pub(crate) expires: Option<Expires>,
+    pub(crate) enable: Option<bool>,
+    pub(crate) job_interval: Option<String>,
+}
+
+/// `TTL = column + INTERVAL n unit`.
+#[derive(Debug, Clone)]
+pub(crate) struct Expires {
+    pub(crate) column: String,
+    /// As TiDB writes it.
+    pub(crate) interval: String,
+    pub(crate) unit: &'static str,
 }
 
 /// What a PRIMARY KEY says about being clustered.
@@ -197,6 +275,11 @@ pub(crate) enum Change {
         invisible: bool,
     },
     ShardRowIdBits(u64),
+    /// CACHE and NOCACHE.
+    Cache(bool),
+    Placement(String),
+    Ttl(TtlOptions),
+    RemoveTtl,
     Ignored(Ignored),
     Rename(TableName),
     Comment(String),

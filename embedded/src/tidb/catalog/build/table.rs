@@ -6,6 +6,7 @@ use super::super::{ClusteredIndex, DdlError, Session, TidbVersion, charset};
 use super::column::{self, check_name};
 use super::index::{self, PRIMARY};
 use super::statement::{Clustering, CreateTable, IndexDef, IndexKind};
+use super::ttl;
 use crate::tidb::codec::collate;
 
 /// Layout of common handles in newer releases.
@@ -294,6 +295,9 @@ fn options(table: &mut TableInfo, def: &CreateTable) -> Result<(), DdlError> {
             8200,
             "Unsupported shard_row_id_bits for table with primary key as row id",
         ));
+    }
+    if let Some(found) = ttl::ttl(table, &options.ttl)? {
+        table.ttl_info = Some(Some(found));
     }
     table.state = SchemaState::None;
     Ok(())

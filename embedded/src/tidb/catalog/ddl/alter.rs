@@ -13,7 +13,8 @@ use super::column::{Position, column_name};
 use super::modify::{self, checked};
 use super::planner::Planner;
 use super::{
-    alter_options, index, multi, names, partition_change, partition_error, rename, sql_error,
+    alter_options, cache, index, multi, names, partition_change, partition_error, placement,
+    rename, sql_error,
 };
 
 /// Carries out the changes in order.
@@ -22,8 +23,11 @@ pub(crate) fn alter(
     name: &TableName,
     changes: &[Change],
 ) -> Result<(), DdlError> {
-    let (db, table) = names::table(p, name)?;
+    let (db, table) = names::base_table(p, name)?;
     let several = check_combination(p, changes)?;
+    if !changes.iter().all(|c| matches!(c, Change::Cache(_))) {
+        cache::check(table, "Alter Table")?;
+    }
     let mut clauses = vec![];
     let mut ops = vec![];
     for change in changes {
@@ -32,6 +36,12 @@ pub(crate) fn alter(
         }
         if let Change::Partition(what) = change {
             return partition_change::change(p, db, table, what);
+        }
+        if let Change::Cache(on) = change {
+            return cache::switch(p, &db.info, table, *on);
+        }
+        if let Change::Placement(policy) = change {
+            return placement::alter_table(p, &db.info, table, policy);
         }
         // Each is checked against the table as it was before all of them.
         if let Some((op, clause)) = one(p, &db.info, table, change)? {
@@ -71,6 +81,12 @@ fn check_combination(p: &Planner<'_>, changes: &[Change]) -> Result<bool, DdlErr
             8200,
             "Unsupported multi schema change for rename table",
         ));
+    }
+    if changes
+        .iter()
+        .any(|c| matches!(c, Change::Cache(_) | Change::Placement(_)))
+    {
+        return Err(p.unsupported("CACHE and PLACEMENT POLICY among other changes"));
     }
     if changes.iter().any(|c| matches!(c, Change::Partition(_))) {
         return Err(sql_error::refused(
@@ -132,12 +148,18 @@ fn one(
         Change::Visibility { index, invisible } => {
             alter_options::visibility(p, table, index, *invisible)?
         }
+        Change::Ttl(options) => alter_options::ttl(p, table, options)?,
+        Change::RemoveTtl => alter_options::remove_ttl(table),
         Change::ShardRowIdBits(bits) => alter_options::shard_row_id_bits(p, table, *bits)?,
         Change::Ignored(what) => {
             alter_options::ignored(p, table, *what)?;
             None
         }
-        Change::Rename(_) | Change::Partition(_) | Change::Nothing => None,
+        Change::Rename(_)
+        | Change::Partition(_)
+        | Change::Cache(_)
+        | Change::Placement(_)
+        | Change::Nothing => None,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Changes of a table's own options: its character set, where its ids go on.
 
 use super::super::auto_ids::Counter;
-use super::super::build::statement::{CharsetClause, Ignored};
+use super::super::build::statement::{CharsetClause, Ignored, TtlOptions};
+use super::super::build::ttl;
 use super::super::model::{Action, CiStr, DbInfo, TableInfo, Tree, flag};
 use super::super::plan::Write;
 use super::super::{DdlError, charset, mariadb};
@@ -113,7 +114,8 @@ pub(super) fn auto_increment(
     } else {
         Tree::List(vec![base.into()])
     };
-    if force || base > end.saturating_add(1) {
+    let counted = table.has_row_id() || table.auto_increment_column().is_some();
+    if counted && (force || base > end.saturating_add(1)) {
         let field = table.counter_field(counter);
         p.also
             .push(Write::PutMember(db.id, field, (base - 1).to_string()));
@@ -168,6 +170,53 @@ pub(super) fn shard_row_id_bits(
         ));
     }
     Err(p.unsupported("SHARD_ROW_ID_BITS"))
+}
+
+/// TTL and its options (8.5).
+pub(super) fn ttl(
+    p: &mut Planner<'_>,
+    table: &TableInfo,
+    options: &TtlOptions,
+) -> Result<Option<(Op, Option<String>)>, DdlError> {
+    if p.modern() && table.temp_table_type.is_some_and(|kind| kind > 0) {
+        return Err(sql_error::refused(
+            8151,
+            "Set TTL for temporary table is not allowed",
+        ));
+    }
+    let Some(new) = ttl::ttl(table, options)? else {
+        return Ok(None);
+    };
+    let text = |text: &str| Tree::Text(text.to_owned());
+    let args = Tree::Object(vec![
+        (
+            "ttl_info",
+            Tree::Object(vec![
+                ("column", Tree::name(&new.column)),
+                ("interval_expr", text(&new.interval_expr)),
+                (
+                    "interval_time_unit",
+                    i64::from(new.interval_time_unit).into(),
+                ),
+                ("enable", new.enable.into()),
+                ("job_interval", text(&new.job_interval)),
+            ]),
+        ),
+        ("ttl_enable", options.enable.map_or(Tree::Null, Tree::Bool)),
+        (
+            "ttl_cron_job_schedule",
+            options.job_interval.as_deref().map_or(Tree::Null, text),
+        ),
+    ]);
+    let edit = Edit::Ttl(Some(new));
+    Ok(Some((Op::at_once(Action::AlterTtlInfo, args, edit), None)))
+}
+
+/// REMOVE TTL (8.5).
+pub(super) fn remove_ttl(table: &TableInfo) -> Option<(Op, Option<String>)> {
+    table.ttl_info.iter().flatten().next()?;
+    let op = Op::at_once(Action::AlterTtlRemove, Tree::Null, Edit::Ttl(None));
+    Some((op, None))
 }
 
 /// The warning about what TiDB reads and does not make.

@@ -1,7 +1,7 @@
 //! A change of ALTER TABLE that was checked: on its own it is a job, among others a part of one.
 
 use super::super::model::{
-    Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree,
+    Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, TtlInfo,
 };
 use super::column::{self, Position};
 use super::index;
@@ -49,6 +49,7 @@ pub(super) enum Edit {
         convert: bool,
     },
     AutoIncrement(i64),
+    Ttl(Option<TtlInfo>),
     RenameIndex {
         from: CiStr,
         to: CiStr,
@@ -63,6 +64,7 @@ impl Edit {
     pub(super) fn apply(&self, info: &mut TableInfo) {
         match self {
             Self::Comment(text) => info.comment.clone_from(text),
+            Self::Ttl(ttl) => info.ttl_info = Some(ttl.clone()),
             Self::Charset {
                 charset,
                 collate,

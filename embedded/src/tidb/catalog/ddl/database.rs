@@ -1,6 +1,8 @@
 //! CREATE, ALTER and DROP DATABASE.
 
-use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
+use super::super::model::{
+    Action, CiStr, DbInfo, InvolvingSchema, PolicyRef, SchemaState, TableInfo, Tree,
+};
 use super::super::plan::{QueuedJob, Write};
 use super::super::{Database, DdlError, auto_ids};
 use super::planner::{Planner, on_db};
@@ -12,19 +14,23 @@ pub(crate) fn create(
     p: &mut Planner<'_>,
     name: &str,
     if_not_exists: bool,
-    charset: String,
-    collate: String,
+    (charset, collate): (String, String),
+    policy: Option<PolicyRef>,
 ) -> Result<(), DdlError> {
     if let Some(db) = p.catalog.database(name) {
         let error = sql_error::database_exists(&db.info.name.o);
-        return if if_not_exists {
-            p.note(error)
-        } else {
-            Err(error)
+        return match if_not_exists {
+            // 4.0 says nothing.
+            true if !p.modern() => Ok(()),
+            true => p.note(error),
+            false => Err(error),
         };
     }
     let id = p.new_id();
     let mut db = DbInfo::new(p.version(), id, CiStr::new(name), charset, collate);
+    if p.modern() {
+        db.policy_ref_info = Some(policy);
+    }
     let args = |p: &Planner<'_>, db: &DbInfo| {
         let db = Tree::Db(Box::new(db.clone()));
         if p.modern() {
@@ -91,7 +97,8 @@ pub(crate) fn alter(
 pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(), DdlError> {
     let Some(db) = p.catalog.database(name) else {
         let error = sql_error::no_such_database_to_drop(name);
-        return if if_exists { p.note(error) } else { Err(error) };
+        // Nothing is said about it.
+        return if if_exists { Ok(()) } else { Err(error) };
     };
     let mut info = db.info.clone();
     let tables: Vec<i64> = db.tables().flat_map(logical_and_physical).collect();
@@ -147,11 +154,12 @@ pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(
 /// Newer jobs on a database name it as involved.
 fn involve(p: &Planner<'_>, queued: &mut QueuedJob, db: &DbInfo) {
     if p.modern() {
-        queued.job.involving_schema_info = vec![InvolvingSchema {
-            database: db.name.l.clone(),
-            table: "*".to_owned(),
-            mode: 0,
-        }];
+        let policy = db.policy_ref_info.iter().flatten();
+        let policy = policy.map(|policy| InvolvingSchema::policy(&policy.name.l).shared());
+        queued.job.involving_schema_info = [InvolvingSchema::table(&db.name.l, "*")]
+            .into_iter()
+            .chain(policy.filter(|_| queued.job.action == Action::CreateSchema))
+            .collect();
     }
 }
 

@@ -40,11 +40,7 @@ pub(crate) fn exchange(p: &mut Planner<'_>, what: &Exchange<'_>) {
     queued.table_ids = id_list([part_table.id, plain.id]);
     queued.schema_ids = id_list([part_db.info.id, plain_db.info.id]);
     queued.job.involving_schema_info = [(part_db, part_table), (plain_db, plain)]
-        .map(|(db, table)| InvolvingSchema {
-            database: db.info.name.l.clone(),
-            table: table.name.l.clone(),
-            mode: 0,
-        })
+        .map(|(db, table)| InvolvingSchema::table(&db.info.name.l, &table.name.l))
         .to_vec();
     p.submit(&mut queued);
 

@@ -2,9 +2,11 @@
 
 mod alter;
 mod alter_options;
+mod cache;
 mod change;
 mod column;
 mod database;
+mod drop;
 mod exchange;
 mod index;
 mod modify;
@@ -14,12 +16,15 @@ mod partition;
 mod partition_change;
 pub(crate) mod partition_error;
 mod partition_sugar;
+mod placement;
 mod planner;
 mod rename;
 mod reorganize;
 mod run;
+mod sequence;
 pub(crate) mod sql_error;
 mod table;
+mod view;
 
 pub(crate) use column::Position;
 pub(crate) use index::add_flags as index_flags;

@@ -47,6 +47,22 @@ pub(crate) fn table<'a>(
     Ok((db, table))
 }
 
+/// The same, of what holds rows.
+pub(crate) fn base_table<'a>(
+    p: &Planner<'a>,
+    name: &TableName,
+) -> Result<(&'a Database, &'a Arc<TableInfo>), DdlError> {
+    let (db, info) = table(p, name)?;
+    match info.is_base_table() {
+        true => Ok((db, info)),
+        false => Err(sql_error::wrong_object(
+            &db.info.name.o,
+            &info.name.o,
+            "BASE TABLE",
+        )),
+    }
+}
+
 /// `db.table` as messages have it.
 pub(crate) fn shown(p: &Planner<'_>, name: &TableName) -> Result<String, DdlError> {
     let db = name.database.as_ref().or(p.session.database.as_ref());

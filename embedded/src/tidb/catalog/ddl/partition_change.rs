@@ -450,7 +450,7 @@ impl Partitioned<'_> {
         with: &TableName,
         validation: bool,
     ) -> Result<(), DdlError> {
-        let (plain_db, plain) = names::table(p, with)?;
+        let (plain_db, plain) = names::base_table(p, with)?;
         let place = self.place(name)?;
         if plain.partitions().is_some() {
             return Err(sql_error::refused(

@@ -75,13 +75,8 @@ impl Rename<'_> {
     }
 
     fn involved(&self) -> [InvolvingSchema; 2] {
-        [(self.from_db, &self.table.name), (self.to_db, &self.to)].map(|(db, table)| {
-            InvolvingSchema {
-                database: db.name.l.clone(),
-                table: table.l.clone(),
-                mode: 0,
-            }
-        })
+        [(self.from_db, &self.table.name), (self.to_db, &self.to)]
+            .map(|(db, table)| InvolvingSchema::table(&db.name.l, &table.l))
     }
 
     /// The arguments of 8.5; `old_table` and `table_id` are set only where several tables are renamed.

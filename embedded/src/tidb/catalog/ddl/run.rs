@@ -1,11 +1,16 @@
 //! One function for each kind of statement.
 
-use super::super::build::statement::{Change, CharsetClause, CreateTable, Statement, TableName};
+use super::super::build::statement::{
+    Change, CharsetClause, CreateTable, DatabaseOptions, Statement, TableName,
+};
 use super::super::build::{self, column::check_name};
-use super::super::model::{CiStr, DbInfo, SchemaState, TableInfo};
+use super::super::model::{Action, CiStr, DbInfo, SchemaState, TableInfo};
 use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb};
 use super::planner::Planner;
-use super::{alter, alter_options, database, names, partition_sugar, rename, sql_error, table};
+use super::{
+    alter, alter_options, cache, database, drop, names, partition_sugar, placement, rename,
+    sequence, sql_error, table, view,
+};
 
 /// Databases that cannot be changed.
 const SYSTEM: [&str; 5] = [
@@ -28,10 +33,10 @@ pub(crate) fn run(
         Statement::CreateDatabase {
             name,
             if_not_exists,
-            charset,
-        } => create_database(&mut p, name, *if_not_exists, charset)?,
-        Statement::AlterDatabase { name, charset } => {
-            alter_database(&mut p, name.as_deref(), charset)?
+            options,
+        } => create_database(&mut p, name, *if_not_exists, options)?,
+        Statement::AlterDatabase { name, options } => {
+            alter_database(&mut p, name.as_deref(), options)?
         }
         Statement::DropDatabase { name, if_exists } => drop_database(&mut p, name, *if_exists)?,
         Statement::CreateTable(def) => create_table(&mut p, def)?,
@@ -40,7 +45,37 @@ pub(crate) fn run(
             source,
             if_not_exists,
         } => create_table_like(&mut p, name, source, *if_not_exists)?,
-        Statement::DropTable { names, if_exists } => drop_tables(&mut p, names, *if_exists)?,
+        Statement::DropTable { names, if_exists } => {
+            drop::several(&mut p, names, *if_exists, Action::DropTable)?;
+        }
+        Statement::CreateView(def) => view::create(&mut p, def)?,
+        Statement::DropView { names, if_exists } => view::drop(&mut p, names, *if_exists)?,
+        Statement::CreateSequence {
+            name,
+            if_not_exists,
+            options,
+            comment,
+        } => sequence::create(&mut p, name, *if_not_exists, options, comment)?,
+        Statement::AlterSequence {
+            name,
+            if_exists,
+            options,
+        } => sequence::alter(&mut p, name, *if_exists, options)?,
+        Statement::DropSequence { names, if_exists } => {
+            sequence::drop(&mut p, names, *if_exists)?;
+        }
+        Statement::CreatePolicy {
+            name,
+            or_replace,
+            if_not_exists,
+            options,
+        } => placement::create(&mut p, name, *or_replace, *if_not_exists, options)?,
+        Statement::AlterPolicy {
+            name,
+            if_exists,
+            options,
+        } => placement::alter(&mut p, name, *if_exists, options)?,
+        Statement::DropPolicy { name, if_exists } => placement::drop(&mut p, name, *if_exists)?,
         Statement::TruncateTable(name) => truncate_table(&mut p, name)?,
         Statement::RenameTable(pairs) => rename_tables(&mut p, pairs)?,
         Statement::AlterTable { name, changes } => alter::alter(&mut p, name, changes)?,
@@ -83,7 +118,7 @@ fn default_charset(
     )
 }
 
-fn refuse_system(p: &Planner<'_>, name: &str) -> Result<(), DdlError> {
+pub(super) fn refuse_system(p: &Planner<'_>, name: &str) -> Result<(), DdlError> {
     if SYSTEM.iter().any(|s| s.eq_ignore_ascii_case(name)) {
         return Err(p.unsupported(format!("changes of the database {name}")));
     }
@@ -94,12 +129,16 @@ fn create_database(
     p: &mut Planner<'_>,
     name: &str,
     if_not_exists: bool,
-    clause: &CharsetClause,
+    options: &DatabaseOptions,
 ) -> Result<(), DdlError> {
-    let (cs, co) = default_charset(p, clause, ("utf8mb4", "utf8mb4_bin"))?;
+    let (cs, co) = default_charset(p, &options.charset, ("utf8mb4", "utf8mb4_bin"))?;
     check_name("database", name)?;
     let existed = p.catalog.database(name).is_some();
-    database::create(p, name, if_not_exists, cs, co)?;
+    let policy = match &options.placement {
+        Some(policy) => placement::named(p, policy)?,
+        None => None,
+    };
+    database::create(p, name, if_not_exists, (cs, co), policy)?;
     if !existed {
         p.plan.mariadb.push(mariadb::create_database(name));
     }
@@ -109,13 +148,17 @@ fn create_database(
 fn alter_database(
     p: &mut Planner<'_>,
     name: Option<&str>,
-    clause: &CharsetClause,
+    options: &DatabaseOptions,
 ) -> Result<(), DdlError> {
     let db = match name {
         Some(name) => names::database_named(p, name)?,
         None => names::current_database(p)?,
     };
     refuse_system(p, &db.info.name.o)?;
+    if let Some(policy) = &options.placement {
+        placement::alter_database(p, db, policy)?;
+    }
+    let clause = &options.charset;
     let (cs, co) = default_charset(p, clause, (&db.info.charset, &db.info.collate))?;
     database::alter(p, db, cs, co)
 }
@@ -172,6 +215,12 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
         p.rewritten = None;
         return Ok(());
     }
+    if p.modern() {
+        info.policy_ref_info = Some(match &def.options.placement {
+            Some(policy) => placement::named(p, policy)?,
+            None => db.info.policy_ref_info.clone().flatten(),
+        });
+    }
     if let Some(collation) = build::table::unknown_key_collation(&info) {
         return Err(p.unsupported(format!("keys of collation {collation}")));
     }
@@ -207,7 +256,7 @@ fn create_table_like(
     source: &TableName,
     if_not_exists: bool,
 ) -> Result<(), DdlError> {
-    let (source_db, source) = names::table(p, source)?;
+    let (source_db, source) = names::base_table(p, source)?;
     if !is_free(p, name, if_not_exists)? {
         return Ok(());
     }
@@ -239,48 +288,13 @@ fn create_table_like(
     Ok(())
 }
 
-fn drop_tables(p: &mut Planner<'_>, tables: &[TableName], if_exists: bool) -> Result<(), DdlError> {
-    let mut missing = vec![];
-    let mut dropped = vec![];
-    for name in tables {
-        let db = name.database.as_ref().or(p.session.database.as_ref());
-        let db = db.ok_or_else(sql_error::no_database_selected)?;
-        refuse_system(p, db)?;
-        let found = p
-            .catalog
-            .database(db)
-            .and_then(|db| Some((db, db.table(&name.table)?)));
-        // Naming a table twice drops it once.
-        match found.filter(|(_, t)| !dropped.contains(&t.id)) {
-            None => missing.push(names::shown(p, name)?),
-            Some((db, info)) => {
-                dropped.push(info.id);
-                table::drop(p, db, info);
-                let name = mariadb::full_name(&db.info, &info.name.o);
-                p.plan.mariadb.push(format!("DROP TABLE {name}"));
-            }
-        }
-    }
-    if if_exists {
-        return missing
-            .into_iter()
-            .try_for_each(|name| p.note(sql_error::unknown_tables(&[name])));
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let error = sql_error::unknown_tables(&missing);
-    if p.plan.is_empty() {
-        return Err(error);
-    }
-    // The tables that exist go all the same.
-    p.plan.failure = Some(super::super::Failure::of(&error));
-    Ok(())
-}
-
 fn truncate_table(p: &mut Planner<'_>, name: &TableName) -> Result<(), DdlError> {
     let (db, info) = names::table(p, name)?;
     refuse_system(p, &db.info.name.o)?;
+    if !info.is_base_table() {
+        return Err(sql_error::no_such_table(&db.info.name.o, &info.name.o));
+    }
+    cache::check(info, "Truncate Table")?;
     let statement = format!(
         "TRUNCATE TABLE {}",
         mariadb::full_name(&db.info, &info.name.o)
@@ -323,6 +337,9 @@ fn rename_tables(p: &mut Planner<'_>, pairs: &[(TableName, TableName)]) -> Resul
         let Some(info) = now(from_db.info.id, &from.table) else {
             return Err(missing_source(p, from));
         };
+        if !info.is_base_table() {
+            return Err(p.unsupported("RENAME of views and sequences"));
+        }
         if now(to_db.info.id, &to.table).is_some_and(|t| t.id != info.id) {
             return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
         }

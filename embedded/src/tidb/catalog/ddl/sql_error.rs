@@ -147,6 +147,11 @@ pub(crate) fn no_such_table(db: &str, table: &str) -> DdlError {
     sql(1146, format!("Table '{db}.{table}' doesn't exist"))
 }
 
+/// `kind` is what it had to be.
+pub(crate) fn wrong_object(db: &str, name: &str, kind: &str) -> DdlError {
+    sql(1347, format!("'{db}.{name}' is not {kind}"))
+}
+
 pub(crate) fn blob_key_without_length(column: &str) -> DdlError {
     sql(
         1170,

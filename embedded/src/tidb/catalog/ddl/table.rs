@@ -4,6 +4,7 @@ use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInf
 use super::super::plan::{Write, start_of};
 use super::super::{Database, auto_ids, meta};
 use super::partition::{affect, give_ids, ids, pairs};
+use super::placement;
 use super::planner::{Planner, id_list, on_table};
 use crate::tidb::codec::keys;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -37,18 +38,13 @@ pub(crate) fn create(
     };
     let queued_args = args(p, &table);
     let mut queued = p.enqueue(Action::CreateTable, &on_table(db, &table), queued_args);
+    if p.modern() {
+        queued.job.involving_schema_info = placement::involved(db, &table);
+    }
     if let (true, Some((source_db, source))) = (p.modern(), source) {
         queued.job.involving_schema_info = vec![
-            InvolvingSchema {
-                database: db.name.l.clone(),
-                table: table.name.l.clone(),
-                mode: 0,
-            },
-            InvolvingSchema {
-                database: source_db.name.l.clone(),
-                table: source.name.l.clone(),
-                mode: 1,
-            },
+            InvolvingSchema::table(&db.name.l, &table.name.l),
+            InvolvingSchema::table(&source_db.name.l, &source.name.l).shared(),
         ];
     }
     p.submit(&mut queued);
@@ -76,8 +72,8 @@ pub(crate) fn create(
     p.done(queued, SchemaState::Public, writes);
 }
 
-/// Drops a table.
-pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
+/// Drops a table, view or sequence, as the action says.
+pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo, action: Action) {
     let mut info = table.clone();
     p.plan.after.extend(auto_ids::of_dropped_table(table));
     let args = if p.modern() {
@@ -94,7 +90,7 @@ pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
     } else {
         Tree::Null
     };
-    let mut queued = p.enqueue(Action::DropTable, &on_table(&db.info, table), args);
+    let mut queued = p.enqueue(action, &on_table(&db.info, table), args);
     if p.modern() {
         queued.job.schema_state = SchemaState::Public;
     }
@@ -102,7 +98,7 @@ pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
     for state in [SchemaState::WriteOnly, SchemaState::DeleteOnly] {
         info.state = state;
         p.touch(&mut info);
-        let diff = p.diff(Action::DropTable, db.info.id, info.id);
+        let diff = p.diff(action, db.info.id, info.id);
         p.running(
             &mut queued,
             state,
@@ -132,7 +128,7 @@ pub(crate) fn drop(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
         Tree::List(vec![start_key, ids(&old)])
     };
     queued.job.binlog.table_info = Some(Box::new(info.clone()));
-    let diff = p.diff(Action::DropTable, db.info.id, info.id);
+    let diff = p.diff(action, db.info.id, info.id);
     let mut writes = vec![Write::DeleteTable(db.info.id, info.id)];
     writes.extend(delete_allocators(db, info.id));
     writes.push(Write::Diff(Box::new(diff)));

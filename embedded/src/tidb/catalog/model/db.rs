@@ -1,4 +1,4 @@
-use super::{CiStr, Opaque, SchemaState};
+use super::{CiStr, PolicyRef, SchemaState};
 use crate::tidb::catalog::TidbVersion;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct DbInfo {
         deserialize_with = "super::present",
         skip_serializing_if = "Option::is_none"
     )]
-    pub policy_ref_info: Option<Opaque>,
+    pub policy_ref_info: Option<Option<PolicyRef>>,
 }
 
 impl DbInfo {

@@ -17,22 +17,39 @@ pub enum Action {
     TruncateTable = 11,
     ModifyColumn = 12,
     RebaseAutoId = 13,
+    AddForeignKey = 9,
+    DropForeignKey = 10,
     RenameTable = 14,
     SetDefaultValue = 15,
     ModifyTableComment = 17,
     RenameIndex = 18,
     AddTablePartition = 19,
     DropTablePartition = 20,
+    CreateView = 21,
     ModifyTableCharset = 22,
     TruncateTablePartition = 23,
+    DropView = 24,
+    RecoverTable = 25,
     ModifySchemaCharset = 26,
     AddPrimaryKey = 32,
     DropPrimaryKey = 33,
+    CreateSequence = 34,
+    AlterSequence = 35,
+    DropSequence = 36,
     AlterIndexVisibility = 41,
     ExchangeTablePartition = 42,
     RenameTables = 47,
+    CreatePlacementPolicy = 51,
+    AlterPlacementPolicy = 52,
+    DropPlacementPolicy = 53,
+    ModifySchemaPlacement = 55,
+    AlterTablePlacement = 56,
+    AlterCacheTable = 57,
+    AlterNoCacheTable = 59,
     MultiSchemaChange = 61,
     ReorganizePartition = 64,
+    AlterTtlInfo = 65,
+    AlterTtlRemove = 67,
     AlterTablePartitioning = 71,
     RemovePartitioning = 72,
 }
@@ -94,13 +111,18 @@ pub struct TraceInfo {
     pub session_alias: String,
 }
 
-/// A database or table that a job touches beside its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A database, table or placement policy that a job touches beside its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct InvolvingSchema {
     /// Database, lower case.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub database: String,
     /// Table, lower case; `*` for all.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub table: String,
+    /// Placement policy, lower case.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub policy: String,
     /// 0 exclusive, 1 shared.
     #[serde(skip_serializing_if = "is_zero")]
     pub mode: u8,
@@ -108,6 +130,30 @@ pub struct InvolvingSchema {
 
 fn is_zero(n: &u8) -> bool {
     *n == 0
+}
+
+impl InvolvingSchema {
+    /// A table, exclusively.
+    pub(crate) fn table(database: &str, table: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            table: table.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// A placement policy, exclusively.
+    pub(crate) fn policy(name: &str) -> Self {
+        Self {
+            policy: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The same, together with others.
+    pub(crate) fn shared(self) -> Self {
+        Self { mode: 1, ..self }
+    }
 }
 
 /// A part of a multi-schema change.

@@ -4,20 +4,30 @@
 mod column;
 mod db;
 mod field_type;
+mod foreign_key;
 mod index;
 mod job;
 mod partition;
+mod placement;
+mod sequence;
 mod table;
 mod tree;
+mod ttl;
+mod view;
 
 pub use column::{ColumnInfo, GeneratedDependences};
 pub use db::DbInfo;
 pub use field_type::{FieldType, Tp, flag};
+pub use foreign_key::ForeignKeyInfo;
 pub use index::{IndexColumn, IndexInfo, Indexes};
 pub use job::*;
 pub use partition::{DEFAULT_VALUE, MAX_VALUE, PartitionDefinition, PartitionInfo, PartitionType};
+pub use placement::{PolicyInfo, PolicyRef};
+pub use sequence::SequenceInfo;
 pub use table::TableInfo;
 pub use tree::Tree;
+pub use ttl::TtlInfo;
+pub use view::{Definer, ViewInfo};
 
 use serde::{Deserialize, Deserializer, Serialize};
 

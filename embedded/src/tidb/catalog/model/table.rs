@@ -1,4 +1,7 @@
-use super::{CiStr, ColumnInfo, IndexInfo, Indexes, Opaque, PartitionInfo, SchemaState, flag};
+use super::{
+    CiStr, ColumnInfo, ForeignKeyInfo, IndexInfo, Indexes, Opaque, PartitionInfo, PolicyRef,
+    SchemaState, SequenceInfo, TtlInfo, ViewInfo, flag,
+};
 use crate::tidb::catalog::TidbVersion;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +39,7 @@ pub struct TableInfo {
     )]
     pub constraint_info: Option<Opaque>,
     /// Foreign keys.
-    pub fk_info: Opaque,
+    pub fk_info: Option<Vec<ForeignKeyInfo>>,
     /// How far it is on its way in or out.
     pub state: SchemaState,
     /// The single integer primary key is the handle.
@@ -87,9 +90,9 @@ pub struct TableInfo {
     /// COMPRESSION.
     pub compression: String,
     /// Set for a view.
-    pub view: Opaque,
+    pub view: Option<ViewInfo>,
     /// Set for a sequence.
-    pub sequence: Opaque,
+    pub sequence: Option<SequenceInfo>,
     /// Set while LOCK TABLES holds it.
     #[serde(rename = "Lock")]
     pub lock: Opaque,
@@ -112,7 +115,7 @@ pub struct TableInfo {
         deserialize_with = "super::present",
         skip_serializing_if = "Option::is_none"
     )]
-    pub policy_ref_info: Option<Opaque>,
+    pub policy_ref_info: Option<Option<PolicyRef>>,
     /// Since 6.0.
     #[serde(
         default,
@@ -133,7 +136,7 @@ pub struct TableInfo {
         deserialize_with = "super::present",
         skip_serializing_if = "Option::is_none"
     )]
-    pub ttl_info: Option<Opaque>,
+    pub ttl_info: Option<Option<TtlInfo>>,
     /// How often it was changed. Since 8.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
@@ -241,8 +244,16 @@ impl TableInfo {
         self.partition.as_ref().filter(|p| p.enable)
     }
 
+    /// Whether it holds rows: views and sequences do not.
+    pub fn is_base_table(&self) -> bool {
+        self.view.is_none() && self.sequence.is_none()
+    }
+
     /// The ids under which rows and index entries are kept: the partitions', or its own.
     pub fn physical_ids(&self) -> Vec<i64> {
+        if !self.is_base_table() {
+            return vec![];
+        }
         self.partitions()
             .map_or_else(|| vec![self.id], PartitionInfo::ids)
     }
