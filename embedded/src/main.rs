@@ -1,13 +1,14 @@
-//! The processes of the embedded TiDB cluster: `embedded pd`, `embedded tikv`, `embedded tidb`.
+//! The processes of the embedded TiDB cluster: `embedded pd`, `embedded tikv`, `embedded tidb`; and `embedded verify`,
+//! which compares what they hold.
 //!
-//! Each runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT, and exits with 1 and one message when
+//! Each process runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT, and exits with 1 and one message when
 //! it cannot start or has to stop.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use embedded::{pd, shutdown, telemetry, tidb, tikv};
+use embedded::{pd, shutdown, telemetry, tidb, tikv, verify};
 
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -24,6 +25,9 @@ enum Component {
     Tikv(tikv::Args),
     /// The SQL front: MySQL's protocol over a MariaDB of its own.
     Tidb(tidb::Args),
+    /// Compares all rows and index entries in TiKV with MariaDB: exit code 0 if all is equal, 1 if not, 2 if that could not
+    /// be found out.
+    Verify(verify::Args),
     /// Becomes another program that ends with its parent. For internal use.
     #[command(hide = true)]
     Tether(tidb::mariadb::tether::Args),
@@ -35,7 +39,7 @@ async fn main() -> ExitCode {
     telemetry::init();
     let outcome = run(cli.component).await;
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("failed to {}", telemetry::chain(error.as_ref()));
             ExitCode::FAILURE
@@ -43,13 +47,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(component: Component) -> Result<(), Box<dyn Error>> {
+async fn run(component: Component) -> Result<ExitCode, Box<dyn Error>> {
     let stop = shutdown::on_signals()?;
     match component {
         Component::Pd(args) => pd::run(args, stop).await?,
         Component::Tikv(args) => tikv::run(args, stop).await?,
         Component::Tidb(args) => tidb::run(args, stop).await?,
+        Component::Verify(args) => return Ok(verify::run(args).await),
         Component::Tether(args) => return Err(tidb::mariadb::tether::run(args).into()),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

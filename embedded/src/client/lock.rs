@@ -3,8 +3,13 @@
 use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
+use super::read::after;
+use super::request::Attempt;
 use super::retry::Backoff;
 use super::{Client, ClientError, Ts};
+
+/// Locks asked for at once.
+const LOCK_PAGE: u32 = 1024;
 
 /// How a transaction that left a lock ended.
 enum Fate {
@@ -65,6 +70,42 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// All locks of transactions that began at or before `max_ts`, as they are now.
+    pub async fn locks(&self, max_ts: Ts) -> Result<Vec<kv::LockInfo>, ClientError> {
+        let mut backoff = self.backoff("scan for locks");
+        let mut out = Vec::new();
+        let mut from = Some(Bytes::new());
+        while let Some(start) = from.take() {
+            let region = self.region_of(&start, &mut backoff).await?;
+            let request = kv::ScanLockRequest {
+                max_version: max_ts,
+                start_key: start.clone(),
+                limit: LOCK_PAGE,
+                ..Default::default()
+            };
+            let reply = match self.attempt(&region, &request, &mut backoff).await? {
+                Attempt::Done(reply) => reply,
+                Attempt::Moved(cause) => {
+                    backoff.pause(cause).await?;
+                    from = Some(start);
+                    continue;
+                }
+            };
+            if let Some(error) = reply.error {
+                return Err(ClientError::Refused {
+                    what: backoff.what(),
+                    why: describe(&error),
+                });
+            }
+            from = match reply.locks.last() {
+                Some(last) if reply.locks.len() >= LOCK_PAGE as usize => Some(after(&last.key)),
+                _ => region.next_key()?,
+            };
+            out.extend(reply.locks);
+        }
+        Ok(out)
     }
 
     /// Ends the transaction that began at `start_ts` and has `primary` as its primary key, be its owner alive or not:

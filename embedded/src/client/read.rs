@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
 use super::request::Attempt;
-use super::{Client, ClientError, Ts, keys};
+use super::{Client, ClientError, Ts};
 
 /// Pairs asked for at once.
 const SCAN_PAGE: u32 = 1024;
@@ -109,16 +109,7 @@ impl Snapshot {
                 .collect();
             let next = match (full, last) {
                 (true, Some(last)) => Some(after(&last)),
-                _ if region.end.is_empty() => None,
-                _ => match keys::decode(&region.end) {
-                    Some(next) => Some(next.into()),
-                    None => {
-                        return Err(ClientError::Malformed {
-                            what: "scan a range",
-                            why: format!("region {} ends at no wrapped key", region.id),
-                        });
-                    }
-                },
+                _ => region.next_key()?,
             };
             let next = next.filter(|next: &Bytes| end.is_empty() || &**next < end);
             return Ok((pairs, next));
@@ -127,7 +118,7 @@ impl Snapshot {
 }
 
 /// The smallest key above `key`.
-fn after(key: &[u8]) -> Bytes {
+pub(super) fn after(key: &[u8]) -> Bytes {
     let mut next = key.to_vec();
     next.push(0);
     next.into()

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use proto::{kvrpcpb, metapb};
 
+use super::{ClientError, keys};
+
 /// A region and who leads it.
 #[derive(Debug, Clone)]
 pub(super) struct Region {
@@ -36,6 +38,20 @@ impl Region {
     /// Whether a wrapped key lies within.
     pub(super) fn contains(&self, wrapped: &[u8]) -> bool {
         self.start <= wrapped && (self.end.is_empty() || wrapped < &*self.end)
+    }
+
+    /// The raw key that the next region begins with; none behind the last one.
+    pub(super) fn next_key(&self) -> Result<Option<Bytes>, ClientError> {
+        if self.end.is_empty() {
+            return Ok(None);
+        }
+        match keys::decode(&self.end) {
+            Some(next) => Ok(Some(next.into())),
+            None => Err(ClientError::Malformed {
+                what: "scan a range",
+                why: format!("region {} ends at no wrapped key", self.id),
+            }),
+        }
     }
 
     /// The context that a request to this region carries.

@@ -51,6 +51,7 @@ region_requests! {
     CommitRequest => CommitResponse by kv_commit,
     BatchRollbackRequest => BatchRollbackResponse by kv_batch_rollback,
     CheckTxnStatusRequest => CheckTxnStatusResponse by kv_check_txn_status,
+    ScanLockRequest => ScanLockResponse by kv_scan_lock,
     ResolveLockRequest => ResolveLockResponse by kv_resolve_lock,
     SplitRegionRequest => SplitRegionResponse by split_region,
 }

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use embedded::client::Client;
+use embedded::verify::Report;
 use mysql_async::{Conn, OptsBuilder};
 
 /// How long a component may take to serve.
@@ -304,6 +305,20 @@ impl Cluster {
 
     pub fn status_url(&self) -> String {
         format!("http://127.0.0.1:{}/status", self.ports.tidb_status)
+    }
+
+    /// Everything in TiKV is what MariaDB has: rows, index entries, counters; and nothing else is there.
+    pub async fn verify(&self) {
+        let report = self.verified().await;
+        assert!(report.is_clean(), "{report}");
+    }
+
+    /// What `embedded verify` finds.
+    pub async fn verified(&self) -> Report {
+        let (client, socket) = (self.client().await, self.mariadb_socket());
+        embedded::verify::verify(&client, Path::new(&socket), PATIENCE)
+            .await
+            .unwrap_or_else(|error| panic!("failed to {error}"))
     }
 
     /// A client of PD and TiKV.

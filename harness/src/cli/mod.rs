@@ -11,6 +11,7 @@ mod lab;
 mod logs;
 mod shell;
 mod table;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     LabLogs(logs::Logs),
     /// Open a shell on a part of a lab
     LabShell(shell::Shell),
+    /// Compare all rows and index entries in TiKV with MariaDB, while clients write
+    Verify(verify::Verify),
     /// Walk the article's steps on a lab, each with its output
     Demo(demo::Demo),
     /// Measure
@@ -142,6 +145,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::LabStatus(status) => status.run().await,
         Command::LabLogs(logs) => logs.run().await,
         Command::LabShell(shell) => shell.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Demo(demo) => demo.run().await,
         Command::Bench(bench) => bench.run().await,
         Command::Fetch(fetch) => fetch.run(),

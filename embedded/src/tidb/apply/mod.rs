@@ -24,7 +24,7 @@ pub mod table;
 pub mod writer;
 
 pub use applier::Applier;
-pub use gtid::Gtid;
+pub use gtid::{Gtid, GtidError};
 pub use handle::{ApplyHandle, Ended};
 pub use record::Intent;
 
