@@ -275,13 +275,14 @@ async fn an_interrupted_ddl_statement_is_completed_or_dropped() {
         cluster.spawn(Part::Tidb);
         let mut conn = cluster.sql().await;
         compare_all(&mut conn, &client, V).await;
-        same_tables(&mut conn, &cluster, &client).await;
+        same_tables(&cluster, &client).await;
     }
 }
 
 /// MariaDB and the schema in TiKV have the same tables with the same columns.
-async fn same_tables(conn: &mut Conn, cluster: &Cluster, client: &embedded::client::Client) {
-    let mut maria: Vec<(String, String)> = conn
+async fn same_tables(cluster: &Cluster, client: &embedded::client::Client) {
+    let mut mariadb = cluster.mariadb().await;
+    let mut maria: Vec<(String, String)> = mariadb
         .query(
             "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'test' \
              ORDER BY table_name, ordinal_position",

@@ -177,9 +177,8 @@ async fn serve_sql(
         layout.socket.clone(),
         handle.clone(),
         client,
-        args.addr,
         version,
-        &args.version,
+        args,
     ));
     let clients = tokio::spawn(front::serve(sql, Arc::clone(&shared), stop.clone()));
     let status = tokio::spawn(serve::serve(

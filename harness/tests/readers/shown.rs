@@ -41,9 +41,7 @@ impl Described {
         let unsigned = number && self.kind.contains("unsigned");
         let word = self.kind.split([' ', '(']).next().unwrap_or_default();
         self.name == column.name
-            // The embedded TiDB's `information_schema` is MariaDB's: JSON is a text there.
-            && (in_the_clients_words(word) == Some(column.kind.as_str())
-                || (word == "longtext" && column.kind == "TypeJSON"))
+            && in_the_clients_words(word) == Some(column.kind.as_str())
             && (!number || unsigned == column.unsigned)
             && self.not_null == column.not_null
             && self.primary == column.primary

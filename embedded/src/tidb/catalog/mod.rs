@@ -22,6 +22,7 @@ mod time_zone;
 mod version;
 
 pub(crate) use build::statement;
+pub(crate) use charset::max_len;
 pub(crate) use ddl::{run, sql_error, unsupported};
 pub use error::{CatalogError, DdlError};
 pub(crate) use mariadb_partition::is_divided;
@@ -29,4 +30,5 @@ pub use model::{CiStr, TableInfo};
 pub use plan::{Failure, Mutation, Plan, RowMove, Warning};
 pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, sql_mode_bits};
 pub use state::{Catalog, Database};
+pub(crate) use time_zone::from_utc;
 pub use version::{TidbVersion, UnknownVersion};

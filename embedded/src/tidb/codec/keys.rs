@@ -18,6 +18,12 @@ pub fn table_prefix(table_id: i64) -> Vec<u8> {
     out
 }
 
+/// The table id of a key that begins with one.
+pub fn table_of(key: &[u8]) -> Option<i64> {
+    let mut id = key.strip_prefix(b"t")?;
+    number::comparable_int(&mut id).ok()
+}
+
 /// `t{table_id}_r`: where the records of a table begin.
 pub fn record_prefix(table_id: i64) -> Vec<u8> {
     let mut out = table_prefix(table_id);

@@ -5,12 +5,18 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::text::literal;
 use crate::tidb::catalog::model::{ColumnInfo, FieldType, Tp, flag};
-use crate::tidb::catalog::{TableInfo, TidbVersion, show};
+use crate::tidb::catalog::{TableInfo, TidbVersion, from_utc, show};
 
 const NULL: &str = "NULL";
+/// What the one user may do with every column.
+pub(super) const PRIVILEGES: &str = "select,insert,update,references";
 
 /// Column names and rows of SQL expressions; `full` as in `SHOW FULL COLUMNS`.
-pub(super) fn rows(table: &TableInfo, full: bool) -> (Vec<&'static str>, Vec<Vec<String>>) {
+pub(super) fn rows(
+    table: &TableInfo,
+    full: bool,
+    utc_offset: i32,
+) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let modern = table.written_by() >= TidbVersion::V8_5;
     let mut columns = vec!["Field", "Type"];
     if full {
@@ -24,12 +30,12 @@ pub(super) fn rows(table: &TableInfo, full: bool) -> (Vec<&'static str>, Vec<Vec
         .columns
         .iter()
         .filter(|c| !c.hidden)
-        .map(|c| row(c, modern, full))
+        .map(|c| row(c, modern, full, utc_offset))
         .collect();
     (columns, rows)
 }
 
-fn row(column: &ColumnInfo, modern: bool, full: bool) -> Vec<String> {
+fn row(column: &ColumnInfo, modern: bool, full: bool, utc_offset: i32) -> Vec<String> {
     let ft = &column.field_type;
     let mut out = vec![
         literal(&column.name.o),
@@ -43,7 +49,20 @@ fn row(column: &ColumnInfo, modern: bool, full: bool) -> Vec<String> {
             NULL.to_owned()
         });
     }
-    let key = if ft.has(flag::PRI_KEY) {
+    out.push(literal(if ft.is_not_null() { "NO" } else { "YES" }));
+    out.push(literal(key(ft)));
+    out.push(default(column, utc_offset).map_or(NULL.to_owned(), |text| literal(&text)));
+    out.push(literal(&extra(column)));
+    if full {
+        out.push(literal(PRIVILEGES));
+        out.push(literal(&column.comment));
+    }
+    out
+}
+
+/// What the key is that the column leads.
+pub(super) fn key(ft: &FieldType) -> &'static str {
+    if ft.has(flag::PRI_KEY) {
         "PRI"
     } else if ft.has(flag::UNIQUE_KEY) {
         "UNI"
@@ -51,48 +70,30 @@ fn row(column: &ColumnInfo, modern: bool, full: bool) -> Vec<String> {
         "MUL"
     } else {
         ""
-    };
-    out.push(literal(if ft.is_not_null() { "NO" } else { "YES" }));
-    out.push(literal(key));
-    out.push(default(column));
-    out.push(literal(&extra(column)));
-    if full {
-        out.push(literal("select,insert,update,references"));
-        out.push(literal(&column.comment));
     }
-    out
 }
 
-/// The default, as an expression that MariaDB turns into the session's text.
-fn default(column: &ColumnInfo) -> String {
+/// The default's text; those of TIMESTAMP are stored in UTC and told in the session's time zone.
+pub(super) fn default(column: &ColumnInfo, utc_offset: i32) -> Option<String> {
     let ft = &column.field_type;
     if ft.has(flag::NO_DEFAULT) {
-        return NULL.to_owned();
+        return None;
     }
     if let (Tp::Bit, Some(base64)) = (ft.tp, &column.default_bit) {
         let bytes = BASE64_STANDARD.decode(base64).unwrap_or_default();
         let bits: String = bytes.iter().map(|b| format!("{b:08b}")).collect();
         let bits = bits.trim_start_matches('0');
-        return literal(&format!("b'{}'", if bits.is_empty() { "0" } else { bits }));
+        return Some(format!("b'{}'", if bits.is_empty() { "0" } else { bits }));
     }
-    match &column.default {
-        None => NULL.to_owned(),
-        Some(now) if now == "CURRENT_TIMESTAMP" => literal(&format!("{now}{}", fsp(ft))),
-        // Stored in UTC; the zero time is the same everywhere.
-        Some(text) if ft.tp == Tp::Timestamp && !text.starts_with("0000") => format!(
-            "DATE_FORMAT(CONVERT_TZ({}, '+00:00', @@session.time_zone), {})",
-            literal(text),
-            literal(if ft.decimal > 0 {
-                "%Y-%m-%d %H:%i:%s.%f"
-            } else {
-                "%Y-%m-%d %H:%i:%s"
-            })
-        ),
-        Some(text) => literal(text),
-    }
+    let text = column.default.as_ref()?;
+    Some(match ft.tp {
+        _ if text == "CURRENT_TIMESTAMP" => format!("{text}{}", fsp(ft)),
+        Tp::Timestamp => from_utc(text, ft.decimal, utc_offset),
+        _ => text.clone(),
+    })
 }
 
-fn extra(column: &ColumnInfo) -> String {
+pub(super) fn extra(column: &ColumnInfo) -> String {
     let ft = &column.field_type;
     if ft.has(flag::AUTO_INCREMENT) {
         "auto_increment".to_owned()

@@ -10,7 +10,7 @@ use super::variables;
 use crate::tidb::catalog::TidbVersion;
 
 /// A character set: name, description, default collation, bytes a character.
-type Charset = (&'static str, &'static str, &'static str, u8);
+pub(super) type Charset = (&'static str, &'static str, &'static str, u8);
 
 /// The character sets of 8.5. (Those that cannot be had here are refused by CREATE TABLE.)
 const CHARSETS: [Charset; 6] = [
@@ -32,38 +32,101 @@ const GBK: &str = "gbk";
 /// The order in which 4.0 tells its character sets.
 const ORDER_OF_4_0: [&str; 5] = ["utf8", "utf8mb4", "ascii", "latin1", "binary"];
 
-/// The collations of 8.5: name, character set, protocol number, length of a sort key.
-const COLLATIONS: [(&str, &str, u16, u8); 13] = [
-    ("ascii_bin", "ascii", 65, 1),
-    ("binary", "binary", 63, 1),
-    ("gbk_bin", GBK, 87, 1),
-    ("gbk_chinese_ci", GBK, 28, 1),
-    ("latin1_bin", "latin1", 47, 1),
-    ("utf8_bin", "utf8", 83, 1),
-    ("utf8_general_ci", "utf8", 33, 1),
-    ("utf8_unicode_ci", "utf8", 192, 8),
-    ("utf8mb4_0900_ai_ci", "utf8mb4", 255, 0),
-    ("utf8mb4_0900_bin", "utf8mb4", 309, 1),
-    ("utf8mb4_bin", "utf8mb4", 46, 1),
-    ("utf8mb4_general_ci", "utf8mb4", 45, 1),
-    ("utf8mb4_unicode_ci", "utf8mb4", 224, 8),
+/// The one engine.
+pub(super) const ENGINE: [&str; 6] = [
+    "InnoDB",
+    "DEFAULT",
+    "Supports transactions, row-level locking, and foreign keys",
+    "YES",
+    "YES",
+    "YES",
 ];
 
-impl Session {
-    fn charsets(&self) -> Vec<Charset> {
-        match self.shared.version {
-            TidbVersion::V8_5 => CHARSETS.to_vec(),
-            TidbVersion::V4_0 => ORDER_OF_4_0
-                .iter()
-                .filter_map(|name| CHARSETS.into_iter().find(|charset| charset.0 == *name))
-                .collect(),
-        }
+/// A collation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Collation {
+    pub(super) name: &'static str,
+    pub(super) charset: &'static str,
+    /// Its number in the protocol.
+    pub(super) id: u16,
+    /// Length of a sort key, in characters of its own.
+    pub(super) sort_len: u8,
+    pub(super) default: bool,
+}
+
+const fn collation(name: &'static str, charset: &'static str, id: u16, sort_len: u8) -> Collation {
+    Collation {
+        name,
+        charset,
+        id,
+        sort_len,
+        default: false,
+    }
+}
+
+/// The collations of 8.5.
+const COLLATIONS: [Collation; 13] = [
+    collation("ascii_bin", "ascii", 65, 1),
+    collation("binary", "binary", 63, 1),
+    collation("gbk_bin", GBK, 87, 1),
+    collation("gbk_chinese_ci", GBK, 28, 1),
+    collation("latin1_bin", "latin1", 47, 1),
+    collation("utf8_bin", "utf8", 83, 1),
+    collation("utf8_general_ci", "utf8", 33, 1),
+    collation("utf8_unicode_ci", "utf8", 192, 8),
+    collation("utf8mb4_0900_ai_ci", "utf8mb4", 255, 0),
+    collation("utf8mb4_0900_bin", "utf8mb4", 309, 1),
+    collation("utf8mb4_bin", "utf8mb4", 46, 1),
+    collation("utf8mb4_general_ci", "utf8mb4", 45, 1),
+    collation("utf8mb4_unicode_ci", "utf8mb4", 224, 8),
+];
+
+impl Collation {
+    fn is_of_mysql_8(&self) -> bool {
+        self.name.contains("0900")
     }
 
+    /// Whether spaces at the end count.
+    pub(super) fn pad(&self) -> &'static str {
+        if self.name == "binary" || self.is_of_mysql_8() {
+            "NO PAD"
+        } else {
+            "PAD SPACE"
+        }
+    }
+}
+
+/// A release's character sets, in its order.
+pub(super) fn charsets(release: TidbVersion) -> Vec<Charset> {
+    match release {
+        TidbVersion::V8_5 => CHARSETS.to_vec(),
+        TidbVersion::V4_0 => ORDER_OF_4_0
+            .iter()
+            .filter_map(|name| CHARSETS.into_iter().find(|charset| charset.0 == *name))
+            .collect(),
+    }
+}
+
+/// A release's collations, in its order. 4.0 without the new framework has those that compare bytes, by number.
+pub(super) fn collations(release: TidbVersion) -> Vec<Collation> {
+    let mut out = COLLATIONS.to_vec();
+    if release == TidbVersion::V4_0 {
+        out.retain(|c| c.charset != GBK && !c.is_of_mysql_8() && !c.name.ends_with("_ci"));
+        out.sort_by_key(|c| c.id);
+    }
+    let charsets = charsets(release);
+    for found in &mut out {
+        found.default = charsets
+            .iter()
+            .any(|(_, _, default, _)| *default == found.name);
+    }
+    out
+}
+
+impl Session {
     pub(super) fn show_charsets(&self, text: &Text<'_>, n: usize) -> Served {
         let columns = ["Charset", "Description", "Default collation", "Maxlen"];
-        let rows: Vec<_> = self
-            .charsets()
+        let rows: Vec<_> = charsets(self.shared.version)
             .into_iter()
             .map(|(name, description, collation, max)| {
                 vec![
@@ -93,32 +156,19 @@ impl Session {
         if modern {
             columns.push("Pad_attribute");
         }
-        let mut collations = COLLATIONS.to_vec();
-        if !modern {
-            // Without the new framework there are those that compare bytes, by number.
-            collations.retain(|(name, charset, ..)| {
-                *charset != GBK && !name.contains("0900") && !name.ends_with("_ci")
-            });
-            collations.sort_by_key(|(_, _, id, _)| *id);
-        }
-        let charsets = self.charsets();
-        let rows: Vec<_> = collations
+        let rows: Vec<_> = collations(self.shared.version)
             .into_iter()
-            .map(|(name, charset, id, sort_len)| {
-                let default = charsets
-                    .iter()
-                    .any(|(_, _, collation, _)| *collation == name);
-                let no_pad = name == "binary" || name.contains("0900");
+            .map(|collation| {
                 let mut row = vec![
-                    literal(name),
-                    literal(charset),
-                    id.to_string(),
-                    literal(if default { "Yes" } else { "" }),
+                    literal(collation.name),
+                    literal(collation.charset),
+                    collation.id.to_string(),
+                    literal(if collation.default { "Yes" } else { "" }),
                     literal("Yes"),
-                    sort_len.to_string(),
+                    collation.sort_len.to_string(),
                 ];
                 if modern {
-                    row.push(literal(if no_pad { "NO PAD" } else { "PAD SPACE" }));
+                    row.push(literal(collation.pad()));
                 }
                 row
             })

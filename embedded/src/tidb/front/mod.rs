@@ -19,8 +19,10 @@ mod json;
 mod lists;
 mod locks;
 mod login;
+mod memtable;
 mod objects;
 mod partition;
+mod pd;
 mod policy;
 mod prepared;
 mod privileges;
@@ -49,6 +51,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Args;
 use super::apply::{ApplyError, ApplyHandle, Ended};
 use super::catalog::{CatalogError, TidbVersion};
 use super::wire::WireError;
@@ -76,6 +79,9 @@ pub enum FrontError {
     /// An interrupted statement could not be settled.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// PD did not tell.
+    #[error(transparent)]
+    Pd(#[from] pd::PdError),
 }
 
 /// What all connections share.
@@ -89,8 +95,14 @@ pub struct Shared {
     pub client: Client,
     /// TiDB's release line.
     pub version: TidbVersion,
+    /// PD's HTTP API.
+    pd_api: pd::PdApi,
     /// Where it serves.
-    pub addr: SocketAddr,
+    addr: SocketAddr,
+    /// Where its status is served.
+    status_addr: SocketAddr,
+    /// TiDB's release, as `v8.5.3`.
+    release: String,
     /// The version as `SELECT version()` prints it.
     pub server_version: String,
     /// The text of `SELECT tidb_version()`.
@@ -113,15 +125,18 @@ impl Shared {
         socket: PathBuf,
         apply: ApplyHandle,
         client: Client,
-        addr: SocketAddr,
         version: TidbVersion,
-        release: &str,
+        args: &Args,
     ) -> Self {
+        let release = &args.version;
         Self {
             socket,
             apply,
             client,
-            addr,
+            pd_api: pd::PdApi::new(&args.pd),
+            addr: args.addr,
+            status_addr: args.status_addr,
+            release: release.clone(),
             version,
             server_version: server_version(version, release),
             build_text: served::build_text(release),

@@ -8,11 +8,10 @@ use super::session::Session;
 use super::text::{Kind, Text, literal};
 use super::variables::Scope;
 use super::{FrontError, functions, variables};
-use crate::tidb::apply::table::ROW_ID;
 use crate::tidb::wire::ErrPacket;
 
 /// Prefix of the user variables that carry TiDB's values.
-const CARRIER: &str = "@__embedded_tidb_";
+pub(super) const CARRIER: &str = "@__embedded_tidb_";
 
 /// Words that may follow a table and are no alias of it.
 const AFTER_TABLE: [&str; 19] = [
@@ -81,8 +80,23 @@ impl Session {
                 Some(Ok(replaced)) => Some(replaced),
                 None => None,
             };
-            if let Some((replacement, after)) = partitions.or_else(|| self.visible_columns(text, n))
-            {
+            let made = match &partitions {
+                Some(_) => None,
+                None => match self.memtable(text, n).await? {
+                    Ok(made) => made,
+                    Err(refusal) => return Ok(Err(refusal)),
+                },
+            };
+            let made = made.map(|standing| {
+                // A table that stands in the statement twice is carried once.
+                let carrier = standing.carrier;
+                let known =
+                    |(name, _): &(String, String)| out.carriers.iter().any(|(n, _)| n == name);
+                let carrier = carrier.filter(|carrier| !known(carrier));
+                out.carriers.extend(carrier);
+                (standing.sql, standing.after)
+            });
+            if let Some((replacement, after)) = partitions.or(made) {
                 out.sql.push_str(&text.sql[copied..token.range.start]);
                 out.sql.push_str(&replacement);
                 copied = text.tokens[after - 1].range.end;
@@ -143,6 +157,18 @@ impl Session {
                     end = text.tokens[n + 2].range.end;
                     Some((format!("{CARRIER}{name}"), Some(value)))
                 }
+                Kind::Word if is_user_function(text, n) => {
+                    let name = original.to_ascii_lowercase();
+                    if text.is_sign(n + 1, '(') {
+                        end = text.tokens[n + 2].range.end;
+                    }
+                    let value = match name.as_str() {
+                        // The account, of which there is one.
+                        "current_user" => "root@%".to_owned(),
+                        _ => format!("root@{}", self.peer().ip()),
+                    };
+                    Some((format!("{CARRIER}{name}"), Some(literal(&value))))
+                }
                 _ => None,
             };
             let Some((standing, value)) = replacement else {
@@ -162,31 +188,6 @@ impl Session {
         out.renames
             .sort_by_key(|(standing, _)| std::cmp::Reverse(standing.len()));
         Ok(Ok(out))
-    }
-
-    /// `information_schema.columns` as a table, at the n-th token: without the invisible column. With the place after it.
-    fn visible_columns(&self, text: &Text<'_>, n: usize) -> Option<(String, usize)> {
-        let here =
-            n > 0 && (text.is(n - 1, "FROM") || text.is(n - 1, "JOIN") || text.is_sign(n - 1, ','));
-        if !here {
-            return None;
-        }
-        let (database, table, after) = text.full_name(n)?;
-        let database = database.or_else(|| self.database.clone())?;
-        let is_it = database.eq_ignore_ascii_case("information_schema")
-            && table.eq_ignore_ascii_case("columns")
-            && !text.is_sign(after, '.');
-        if !is_it {
-            return None;
-        }
-        let named =
-            text.is(after, "AS") || text.name(after).is_some_and(|word| !follows_table(&word));
-        let alias = if named { "" } else { " AS `columns`" };
-        let sql = format!(
-            "(SELECT * FROM information_schema.columns WHERE column_name <> {}){alias}",
-            literal(ROW_ID)
-        );
-        Some((sql, after))
     }
 
     /// The value of a variable that is not MariaDB's to tell, as a SQL literal.
@@ -241,6 +242,20 @@ impl Session {
         self.transaction_ts = Some(ts);
         Ok(ts)
     }
+}
+
+/// Whether a call stands at the n-th token that tells who the user is: MariaDB would tell its own.
+fn is_user_function(text: &Text<'_>, n: usize) -> bool {
+    if n > 0 && (text.is_sign(n - 1, '.') || text.is(n - 1, "AS")) {
+        return false;
+    }
+    let called = text.is_sign(n + 1, '(') && text.is_sign(n + 2, ')');
+    let named = |word: &&str| text.is(n, word);
+    (called
+        && ["USER", "SESSION_USER", "SYSTEM_USER"]
+            .iter()
+            .any(|w| named(w)))
+        || (text.is(n, "CURRENT_USER") && (called || !text.is_sign(n + 1, '(')))
 }
 
 /// Variables that MariaDB 10.11 has under an older name, spelt as nobody spells it: the names of columns show the new one.

@@ -8,15 +8,16 @@ use super::errors;
 use super::policy::SYSTEM_DATABASES;
 use super::statement::Route;
 use super::text::{Text, literal, quoted};
+use crate::tidb::catalog::TidbVersion;
 use crate::tidb::wire::ErrPacket;
 
 /// The databases that TiDB shows besides those of its schema.
-pub(super) const VIRTUAL_DATABASES: [&str; 4] = [
-    "INFORMATION_SCHEMA",
-    "METRICS_SCHEMA",
-    "PERFORMANCE_SCHEMA",
-    "sys",
-];
+pub(super) fn virtual_databases(release: TidbVersion) -> impl Iterator<Item = &'static str> {
+    let sys = (release >= TidbVersion::V8_5).then_some("sys");
+    ["INFORMATION_SCHEMA", "METRICS_SCHEMA", "PERFORMANCE_SCHEMA"]
+        .into_iter()
+        .chain(sys)
+}
 
 /// What `SELECT tidb_version()` says of a release.
 pub(super) fn build_text(release: &str) -> String {

@@ -140,6 +140,11 @@ impl Session {
         }
     }
 
+    /// Where the client is.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     /// Sends a command to MariaDB as it came.
     pub(super) async fn pass_on(&mut self, command: u8, body: &[u8]) -> Result<(), FrontError> {
         Ok(self.backend.send(command, body).await?)

@@ -214,10 +214,8 @@ impl Session {
             }
             match variable.accept(&value) {
                 Ok(value) => {
-                    if name == ROW_FORMAT && !global {
-                        if value != variable.default {
-                            return Ok(Err(errors::unsupported("rows in version 1")));
-                        }
+                    if name == ROW_FORMAT && !global && value != variable.default {
+                        return Ok(Err(errors::unsupported("rows in version 1")));
                     }
                     out.kept.push((global, variable, value));
                 }

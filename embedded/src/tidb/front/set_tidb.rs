@@ -20,7 +20,7 @@ const UNKNOWN: u16 = 1105;
 const SNAPSHOT_TOO_OLD: u16 = 8055;
 /// Bits of a timestamp below its milliseconds.
 const LOGICAL_BITS: u32 = 18;
-/// `tidb_gc_life_time` of a new cluster; in 4.0 it is no variable.
+/// `tidb_gc_life_time` of a new cluster.
 const GC_LIFE_TIME: Duration = Duration::from_secs(600);
 
 /// Whether a variable may be set globally, or for the session.
@@ -85,9 +85,20 @@ impl Session {
 
     /// How long versions are kept.
     fn gc_life_time(&self) -> Duration {
-        super::variables::tidb(self.shared.version, "tidb_gc_life_time")
-            .and_then(|variable| go_duration(&self.tidb_value(variable, true)))
-            .unwrap_or(GC_LIFE_TIME)
+        go_duration(&self.gc_life_time_text()).unwrap_or(GC_LIFE_TIME)
+    }
+
+    /// The same as Go writes it; in 4.0 it is no variable.
+    pub(super) fn gc_life_time_text(&self) -> String {
+        let variable = super::variables::tidb(self.shared.version, "tidb_gc_life_time");
+        let text = variable.map_or("10m".to_owned(), |variable| self.tidb_value(variable, true));
+        go_duration(&text).map_or(text, go_text)
+    }
+
+    /// Whether garbage is collected.
+    pub(super) fn gc_enabled(&self) -> bool {
+        super::variables::tidb(self.shared.version, "tidb_gc_enable")
+            .is_none_or(|variable| self.tidb_value(variable, true) == "ON")
     }
 }
 
@@ -112,6 +123,17 @@ fn go_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+/// A duration of whole seconds as Go writes it.
+fn go_text(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +151,9 @@ mod tests {
             let read = go_duration(text).unwrap();
             assert_eq!(read.as_millis(), millis, "{text}");
         }
+        assert_eq!(go_text(Duration::from_secs(1800)), "30m0s");
+        assert_eq!(go_text(Duration::from_secs(3661)), "1h1m1s");
+        assert_eq!(go_text(Duration::from_secs(1)), "1s");
         for wrong in ["30", "m", "10x", "1d"] {
             assert_eq!(go_duration(wrong), None, "{wrong}");
         }

@@ -3,14 +3,36 @@
 use super::FrontError;
 use super::errors;
 use super::served::{
-    Served, VIRTUAL_DATABASES, filtered, is_system, no_database, refused, select, served,
-    unknown_database, unknown_table,
+    Served, filtered, is_system, no_database, refused, select, served, unknown_database,
+    unknown_table, virtual_databases,
 };
 use super::session::Session;
 use super::text::{Text, literal, quoted};
 use crate::tidb::catalog::auto_ids::Counter;
 use crate::tidb::catalog::{TableInfo, TidbVersion, Warning, show};
 use crate::tidb::wire::ErrPacket;
+
+/// The columns of SHOW TABLE STATUS, as expressions over `information_schema.tables`.
+const STATUS_COLUMNS: [(&str, &str); 18] = [
+    ("Name", "TABLE_NAME"),
+    ("Engine", "ENGINE"),
+    ("Version", "VERSION"),
+    ("Row_format", "ROW_FORMAT"),
+    ("Rows", "TABLE_ROWS"),
+    ("Avg_row_length", "AVG_ROW_LENGTH"),
+    ("Data_length", "DATA_LENGTH"),
+    ("Max_data_length", "MAX_DATA_LENGTH"),
+    ("Index_length", "INDEX_LENGTH"),
+    ("Data_free", "DATA_FREE"),
+    ("Auto_increment", "AUTO_INCREMENT"),
+    ("Create_time", "CREATE_TIME"),
+    ("Update_time", "UPDATE_TIME"),
+    ("Check_time", "CHECK_TIME"),
+    ("Collation", "TABLE_COLLATION"),
+    ("Checksum", "IFNULL(CHECKSUM, '')"),
+    ("Create_options", "CREATE_OPTIONS"),
+    ("Comment", "TABLE_COMMENT"),
+];
 
 impl Session {
     /// `SHOW …`.
@@ -26,7 +48,8 @@ impl Session {
         match word.as_str() {
             "DATABASES" | "SCHEMAS" => self.show_databases(text, n + 1),
             "TABLES" => self.show_tables(text, n + 1),
-            "COLUMNS" | "FIELDS" => self.show_columns(text, n + 1),
+            "TABLE" if text.is(n + 1, "STATUS") => self.show_table_status(text, n + 2).await,
+            "COLUMNS" | "FIELDS" => self.show_columns(text, n + 1).await,
             "VARIABLES" => self.show_variables(text, n + 1),
             "CREATE" if text.is(n + 1, "TABLE") => self.show_create_table(text, n + 2).await,
             "CREATE" if text.is(n + 1, "VIEW") || text.is(n + 1, "SEQUENCE") => {
@@ -78,15 +101,10 @@ impl Session {
                     "XA",
                     "Savepoints",
                 ];
-                let row = [
-                    "InnoDB",
-                    "DEFAULT",
-                    "Supports transactions, row-level locking, and foreign keys",
-                    "YES",
-                    "YES",
-                    "YES",
-                ];
-                served(select(&columns, &[row.map(literal).to_vec()]))
+                served(select(
+                    &columns,
+                    &[super::lists::ENGINE.map(literal).to_vec()],
+                ))
             }
             "CHARSET" => self.show_charsets(text, n + 1),
             "CHARACTER" if text.is(n + 1, "SET") => self.show_charsets(text, n + 2),
@@ -118,13 +136,7 @@ impl Session {
             .databases()
             .map(|db| db.info.name.o.clone())
             .collect();
-        let modern = self.shared.version >= TidbVersion::V8_5;
-        names.extend(
-            VIRTUAL_DATABASES
-                .iter()
-                .filter(|name| modern || **name != "sys")
-                .map(|name| (*name).to_owned()),
-        );
+        names.extend(virtual_databases(self.shared.version).map(str::to_owned));
         names.sort();
         let rows: Vec<_> = names.iter().map(|name| vec![literal(name)]).collect();
         match filtered(&select(&["Database"], &rows), "Database", text, n) {
@@ -177,6 +189,31 @@ impl Session {
         match filtered(&select(columns, &rows), &title, text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),
+        }
+    }
+
+    /// `SHOW TABLE STATUS [FROM db] [LIKE … | WHERE …]`.
+    async fn show_table_status(&mut self, text: &Text<'_>, n: usize) -> Served {
+        let (database, n) = self.database_clause(text, n);
+        let Some(database) = database else {
+            return refused(no_database());
+        };
+        let columns: Vec<String> = STATUS_COLUMNS
+            .iter()
+            .map(|(name, expression)| format!("{expression} AS {}", quoted(name)))
+            .collect();
+        let query = format!(
+            "SELECT {} FROM information_schema.tables WHERE LOWER(TABLE_SCHEMA) = LOWER({}) ORDER BY TABLE_NAME",
+            columns.join(", "),
+            literal(&database)
+        );
+        let query = match filtered(&query, "Name", text, n) {
+            Ok(query) => query,
+            Err(error) => return refused(error),
+        };
+        match Text::new(&query) {
+            Ok(query) => self.forwarded(&query).await,
+            Err(_) => refused(errors::syntax_at_token(text, n)),
         }
     }
 
@@ -300,7 +337,7 @@ impl Session {
     }
 
     /// `SHOW [FULL] COLUMNS FROM t [FROM db] [LIKE … | WHERE …]`.
-    fn show_columns(&self, text: &Text<'_>, n: usize) -> Served {
+    async fn show_columns(&mut self, text: &Text<'_>, n: usize) -> Served {
         let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
             .then(|| text.full_name(n + 1))
             .flatten()
@@ -314,12 +351,12 @@ impl Session {
             (database, n) = (Some(named), after);
         }
         let full = text.is(1, "FULL");
-        self.columns_of(text, database, &table, full, n)
+        self.columns_of(text, database, &table, full, n).await
     }
 
     /// Columns of a table; of a server's own table as MariaDB tells them.
-    pub(super) fn columns_of(
-        &self,
+    pub(super) async fn columns_of(
+        &mut self,
         text: &Text<'_>,
         database: Option<String>,
         table: &str,
@@ -346,7 +383,8 @@ impl Session {
             let what = format!("SHOW COLUMNS of a {}", super::objects::kind(info));
             return refused(errors::unsupported(&what));
         }
-        let (columns, rows) = super::columns::rows(info, full);
+        let utc_offset = self.catalog_session().await?.utc_offset;
+        let (columns, rows) = super::columns::rows(info, full, utc_offset);
         match filtered(&select(&columns, &rows), "Field", text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),

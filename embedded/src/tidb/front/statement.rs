@@ -168,7 +168,7 @@ impl Session {
             Class::Ddl => Ok(Ok(Route::Ddl)),
             Class::Set => Ok(Ok(Route::Set)),
             Class::Show => self.show(&text).await,
-            Class::Explain => self.explain(&text),
+            Class::Explain => self.explain(&text).await,
             Class::Prepare => self.prepare_text(&text).await,
             Class::Kill => {
                 let from = if text.is(1, "TIDB") { 2 } else { 1 };
@@ -254,7 +254,7 @@ impl Session {
     }
 
     /// `DESC t` and `DESC t column`; plans would be MariaDB's.
-    fn explain(&self, text: &Text<'_>) -> Routed {
+    async fn explain(&mut self, text: &Text<'_>) -> Routed {
         const OF_STATEMENTS: [&str; 10] = [
             "SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH", "FORMAT", "ANALYZE", "FOR",
             "TABLE",
@@ -275,9 +275,9 @@ impl Session {
                 Ok(like) => like,
                 Err(_) => return Ok(Err(errors::syntax_at_token(text, n))),
             };
-            return self.columns_of(&like, database, &table, false, 1);
+            return self.columns_of(&like, database, &table, false, 1).await;
         }
-        self.columns_of(text, database, &table, false, n)
+        self.columns_of(text, database, &table, false, n).await
     }
 
     /// `ANALYZE TABLE`: there are no statistics to collect, but the tables have to exist.

@@ -1,0 +1,45 @@
+//! PD's HTTP API, from which TiDB tells about regions and members.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long PD may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why PD did not tell. Messages read after "failed to".
+#[derive(Debug, thiserror::Error)]
+#[error("ask PD for {path}: {source}")]
+pub struct PdError {
+    path: String,
+    source: reqwest::Error,
+}
+
+/// PD, by its URL.
+#[derive(Debug, Clone)]
+pub(super) struct PdApi {
+    url: String,
+    http: reqwest::Client,
+}
+
+impl PdApi {
+    pub(super) fn new(url: &str) -> Self {
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// What `/pd/api/v1/{path}` answers.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, PdError> {
+        let url = format!("{}/pd/api/v1/{path}", self.url);
+        let asked = async {
+            let request = self.http.get(url).timeout(PATIENCE);
+            request.send().await?.error_for_status()?.json().await
+        };
+        asked.await.map_err(|source| PdError {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
