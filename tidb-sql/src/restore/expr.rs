@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::Writer;
+use super::{Spelling, Writer};
 use crate::ast::{
     BinaryOp, CastStyle, CastType, DataType, Expr, Literal, Truth, TypeKind, UnaryOp,
 };
@@ -30,7 +30,10 @@ impl Writer {
             }
             Expr::Binary(left, op, right) => {
                 self.expr(left);
-                self.text(spelled(*op));
+                match self.spelling {
+                    Spelling::Statement => self.text(spelled(*op)),
+                    Spelling::Generated => self.text(&format!(" {} ", spelled(*op).trim())),
+                }
                 self.expr(right);
             }
             Expr::Between {
@@ -243,7 +246,7 @@ impl Writer {
             Literal::Decimal(digits) => self.text(digits),
             Literal::Float(number) => self.text(&scientific(*number)),
             Literal::String { charset, value } => {
-                self.introducer(charset.as_deref().unwrap_or(CONNECTION_CHARSET));
+                self.text_introducer(charset.as_deref());
                 self.string(value);
             }
             Literal::Hex { charset, value } => {
@@ -269,9 +272,18 @@ impl Writer {
             Literal::Temporal(keyword, value) => {
                 self.text(keyword);
                 self.text(" ");
-                self.introducer(CONNECTION_CHARSET);
+                self.text_introducer(None);
                 self.string(value);
             }
+        }
+    }
+
+    /// What stands before a string. In the tables that 4.0 describes only what the statement has.
+    fn text_introducer(&mut self, charset: Option<&str>) {
+        let left_out = self.spelling == Spelling::Generated && self.release < crate::Release::V6_5;
+        match charset {
+            None if left_out => {}
+            charset => self.introducer(charset.unwrap_or(CONNECTION_CHARSET)),
         }
     }
 

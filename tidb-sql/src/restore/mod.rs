@@ -20,7 +20,7 @@ use crate::ast::{ColumnName, Expr, Query, Statement, TableName, Temporary};
 
 /// Writes a statement as the parser of `release` does.
 pub fn restore(statement: &Statement, release: Release) -> String {
-    let mut writer = Writer::new(release);
+    let mut writer = Writer::new(release, Spelling::Statement);
     writer.statement(statement);
     writer.out
 }
@@ -29,7 +29,7 @@ pub fn restore(statement: &Statement, release: Release) -> String {
 pub fn restore_query(query: &Query, release: Release, database: &str) -> String {
     let mut writer = Writer {
         database: Some(database.to_owned()),
-        ..Writer::new(release)
+        ..Writer::new(release, Spelling::Statement)
     };
     writer.query(query);
     writer.out
@@ -37,15 +37,31 @@ pub fn restore_query(query: &Query, release: Release, database: &str) -> String 
 
 /// Writes an expression.
 pub fn restore_expr(expr: &Expr, release: Release) -> String {
-    let mut writer = Writer::new(release);
+    let mut writer = Writer::new(release, Spelling::Statement);
     writer.expr(expr);
     writer.out
+}
+
+/// Writes the expression of a generated column or of an index as the TiDB of `release` keeps it in a table's description:
+/// keywords in lower case, blanks around operators.
+pub fn generated(expr: &Expr, release: Release) -> String {
+    let mut writer = Writer::new(release, Spelling::Generated);
+    writer.expr(expr);
+    writer.out
+}
+
+/// How keywords and operators are spelt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    Statement,
+    Generated,
 }
 
 /// What is written so far.
 struct Writer {
     out: String,
     release: Release,
+    spelling: Spelling,
     /// Of tables of queries that name none.
     database: Option<String>,
     /// Tables of the WITH clauses around: they are in no database.
@@ -53,17 +69,22 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(release: Release) -> Self {
+    fn new(release: Release, spelling: Spelling) -> Self {
         Self {
             out: String::new(),
             release,
+            spelling,
             database: None,
             common: Vec::new(),
         }
     }
 
+    /// Keywords, signs, and names that are no quoted ones.
     fn text(&mut self, text: &str) {
-        self.out.push_str(text);
+        match self.spelling {
+            Spelling::Statement => self.out.push_str(text),
+            Spelling::Generated => self.out.push_str(&text.to_lowercase()),
+        }
     }
 
     fn number(&mut self, number: impl Display) {

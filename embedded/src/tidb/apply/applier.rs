@@ -312,12 +312,14 @@ impl Applier {
             let step = intent.starts.len();
             let last = step + 1 == plan.len();
             for rows in plan.moves_before(step) {
-                let moved = reorganize::move_rows(&mut self.writer, &rows).await?;
+                let moved = reorganize::move_rows(&mut self.writer, &self.socket, &rows).await?;
                 intent.rows.insert(step, moved);
             }
             // What the step will write, but for its start TSO and counts.
             let preview = plan.transaction(&[&intent.starts[..], &[0]].concat())?;
-            if let Some(filled) = backfill::fill(&mut self.writer, &self.catalog, &preview).await? {
+            if let Some(filled) =
+                backfill::fill(&mut self.writer, &self.socket, &self.catalog, &preview).await?
+            {
                 intent.rows.insert(step, filled);
             }
             for (before, rows) in &intent.rows {

@@ -13,6 +13,7 @@
 pub mod applier;
 pub mod backfill;
 pub mod binlog;
+mod compute;
 pub mod effect;
 pub mod gtid;
 pub mod handle;
@@ -118,6 +119,14 @@ pub enum ApplyError {
         /// Which record.
         what: &'static str,
         /// What is wrong.
+        why: String,
+    },
+    /// Virtual columns of rows could not be computed.
+    #[error("compute virtual columns of table {table:?}: {why}")]
+    Compute {
+        /// The table.
+        table: String,
+        /// Why.
         why: String,
     },
     /// MariaDB could not be asked or told something.

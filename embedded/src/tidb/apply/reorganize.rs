@@ -6,18 +6,20 @@
 //! had them from the old ones. What the old partitions held stays until it is collected, as after DROP TABLE. Doing it
 //! twice, after a crash, writes the same again.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::ApplyError;
+use super::backfill::decoded;
+use super::compute::Computer;
 use super::rows;
 use super::writer::{Changes, Writer};
 use crate::client::{Change, Source};
 use crate::tidb::catalog::{RowMove, TableInfo};
-use crate::tidb::codec::keys::{decode_record_key, record_key, record_prefix};
-use crate::tidb::codec::origin::origin_value;
-use crate::tidb::codec::{Datum, index, row};
+use crate::tidb::codec::keys::{record_key, record_prefix};
+use crate::tidb::codec::{Datum, index};
 use crate::tidb::partition::Partitioning;
 
 /// Keys in a transaction, about.
@@ -25,7 +27,11 @@ const BATCH: usize = 1024;
 
 /// Writes the rows again, some in a transaction. Gives what TiDB's job counts of them: those of the last partition that had
 /// any, since its worker begins to count anew with each.
-pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<i64, ApplyError> {
+pub(super) async fn move_rows(
+    writer: &mut Writer,
+    socket: &Path,
+    moves: &RowMove,
+) -> Result<i64, ApplyError> {
     let failed = |source| ApplyError::Move {
         table: moves.table.name.o.clone(),
         source,
@@ -34,6 +40,7 @@ pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<i6
         table: &moves.into,
         partitions: Partitioning::of(&moves.into)?,
     };
+    let mut computer = Computer::of(socket, &moves.table, index::written(&moves.table)).await?;
     let client = writer.client().clone();
     let snapshot = client.snapshot(client.tso().await?);
     let mut moved = 0;
@@ -47,19 +54,20 @@ pub(super) async fn move_rows(writer: &mut Writer, moves: &RowMove) -> Result<i6
         while let Some(start) = from {
             let (pairs, next) = snapshot.page(&start, &end).await?;
             here += pairs.len();
-            for pair in pairs {
-                let (_, handle) = decode_record_key(&pair.key).map_err(failed)?;
-                let values = row::decode_row(&moves.table, &handle, &pair.value, origin_value)
-                    .map_err(failed)?;
-                let table = to.table_of(&values)?;
+            let (handles, mut values) = decoded(&moves.table, &pairs).map_err(failed)?;
+            if let Some(computer) = &mut computer {
+                computer.fill(&mut values).await?;
+            }
+            for ((pair, handle), values) in pairs.into_iter().zip(&handles).zip(&values) {
+                let table = to.table_of(values)?;
                 let row = index::Row {
                     physical_id: table.id,
-                    values: &values,
-                    handle: &handle,
+                    values,
+                    handle,
                 };
                 rows::put_entries(&mut changes, table, index::written(table), row)
                     .map_err(failed)?;
-                let key = record_key(table.id, &handle);
+                let key = record_key(table.id, handle);
                 changes.insert(key.into(), Change::Put(pair.value));
             }
             if changes.len() >= BATCH {

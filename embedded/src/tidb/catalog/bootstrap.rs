@@ -108,6 +108,7 @@ fn system_table(
     build::table::table(
         version,
         &Session::default(),
+        "",
         &def,
         ("utf8mb4", "utf8mb4_bin"),
     )
@@ -125,6 +126,7 @@ fn column(name: &str, tp: Tp) -> ColumnDef {
         unique: false,
         on_update_now: false,
         comment: None,
+        generated: None,
     }
 }
 

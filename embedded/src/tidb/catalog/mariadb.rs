@@ -6,7 +6,7 @@
 
 use super::auto_ids;
 use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
-use super::{DdlError, TidbVersion, ddl::unsupported, mariadb_partition, show};
+use super::{DdlError, TidbVersion, ddl::unsupported, generated, mariadb_partition, show};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
@@ -60,16 +60,18 @@ pub(crate) fn create_table(
     db: &DbInfo,
     table: &TableInfo,
 ) -> Result<String, DdlError> {
-    let version = table.written_by();
     let mut parts: Vec<String> = table
         .columns
         .iter()
-        .map(|c| column(query, version, c))
+        .map(|c| column(query, table, c))
         .collect::<Result<_, _>>()?;
     if let Some(handle) = table.handle_column() {
         parts.push(format!("PRIMARY KEY ({})", quoted(&handle.name.o)));
     }
     parts.extend(table.indexes.iter().map(index));
+    for column in &table.columns {
+        parts.extend(checks(query, table, column)?);
+    }
     let auto = table
         .columns
         .iter()
@@ -119,10 +121,33 @@ pub(crate) fn count_row_ids(db: &DbInfo, table: &TableInfo, table_id: i64) -> St
     )
 }
 
-/// A column's definition.
+/// The CHECKs that a column's definition needs among the table's keys.
+pub(crate) fn checks(
+    query: &str,
+    table: &TableInfo,
+    column: &ColumnInfo,
+) -> Result<Vec<String>, DdlError> {
+    if !column.is_generated() {
+        return Ok(vec![]);
+    }
+    generated::clause(query, table, column).map(|(_, checks)| checks)
+}
+
+/// The names of those, quoted.
+pub(crate) fn check_names(
+    query: &str,
+    table: &TableInfo,
+    column: &ColumnInfo,
+) -> Result<Vec<String>, DdlError> {
+    let checks = checks(query, table, column)?;
+    let name = |check: &String| check.split(' ').nth(1).unwrap_or_default().to_owned();
+    Ok(checks.iter().map(name).collect())
+}
+
+/// A column's definition. `table` has the columns that it is generated from.
 pub(crate) fn column(
     query: &str,
-    version: TidbVersion,
+    table: &TableInfo,
     column: &ColumnInfo,
 ) -> Result<String, DdlError> {
     let ft = &column.field_type;
@@ -130,9 +155,20 @@ pub(crate) fn column(
     let is_text =
         (ft.tp.is_string() || matches!(ft.tp, Tp::Enum | Tp::Set)) && ft.charset != "binary";
     if is_text {
-        let attributes = text_attributes(version, &ft.charset, &ft.collate)
+        let attributes = text_attributes(table.written_by(), &ft.charset, &ft.collate)
             .ok_or_else(|| unsupported(query, format!("collation {}", ft.collate)))?;
         let _ = write!(out, " {attributes}");
+    }
+    if column.is_generated() {
+        // MariaDB has no NOT NULL of generated columns: a CHECK stands for it.
+        out.push_str(&generated::clause(query, table, column)?.0);
+        if column.hidden {
+            out.push_str(" INVISIBLE");
+        }
+        if ft.tp == Tp::Json {
+            out.push_str(&json_check(&column.name.o));
+        }
+        return Ok(out);
     }
     out.push_str(if ft.is_not_null() {
         " NOT NULL"
@@ -182,6 +218,26 @@ fn json_check(column: &str) -> String {
     format!(
         " CHECK (JSON_VALID(IF(COALESCE({column} REGEXP {pattern}, {column} IS NULL), {column}, '')))"
     )
+}
+
+/// The temporary table in which virtual columns are computed.
+pub(crate) const COMPUTING: &str = "`mysql`.`_tidb_computing`";
+/// Its column that numbers rows.
+pub(crate) const COMPUTING_NUMBER: &str = "`_tidb_n`";
+
+/// `CREATE TEMPORARY TABLE` of some columns of a table, of which the others are computed.
+pub(crate) fn computing(table: &TableInfo, columns: &[&ColumnInfo]) -> Result<String, DdlError> {
+    let mut parts = vec![format!("{COMPUTING_NUMBER} INT NOT NULL PRIMARY KEY")];
+    for column in columns {
+        let mut plain = (*column).clone();
+        plain.field_type.flag &= flag::UNSIGNED | flag::ZEROFILL | flag::BINARY;
+        (plain.default, plain.default_bit) = (None, None);
+        parts.push(self::column("", table, &plain)?);
+    }
+    Ok(format!(
+        "CREATE TEMPORARY TABLE {COMPUTING} ({}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        parts.join(", ")
+    ))
 }
 
 /// A type: TiDB's own text, in which only JSON and the widths of newer releases differ.

@@ -28,7 +28,7 @@ pub(super) fn needs_restored_data(table: &TableInfo, ft: &FieldType) -> bool {
     table.new_collations()
         && ft.tp.is_string()
         && ft.charset != "binary"
-        && collate::needs_restored_data(&ft.collate, ft.tp == Tp::Varchar)
+        && collate::needs_restored_data(&ft.collate, matches!(ft.tp, Tp::Varchar | Tp::VarString))
 }
 
 /// Appends a value as it stands in a key: cut to the part's length, and as its sort key under new collations.

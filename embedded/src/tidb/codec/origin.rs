@@ -30,6 +30,14 @@ pub fn origin_value(column: &ColumnInfo) -> Result<Datum, CodecError> {
     parse(&column.field_type, text).map_err(failed)
 }
 
+/// A value that MariaDB printed for a column of this type.
+pub fn of_text(ft: &FieldType, text: &[u8]) -> Result<Datum, String> {
+    if ft.tp.is_string() {
+        return Ok(Datum::Bytes(text.to_vec()));
+    }
+    parse(ft, std::str::from_utf8(text).map_err(|e| e.to_string())?)
+}
+
 fn parse(ft: &FieldType, text: &str) -> Result<Datum, String> {
     let unknown = || format!("{text:?} is no value of type {:?}", ft.tp);
     Ok(match ft.tp {

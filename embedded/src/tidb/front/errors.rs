@@ -1,7 +1,7 @@
 //! TiDB's words for MariaDB's errors.
 
 use super::text::Text;
-use crate::tidb::catalog::TidbVersion;
+use crate::tidb::catalog::{NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
 use crate::tidb::wire::ErrPacket;
 
 /// `ER_BAD_FIELD_ERROR`.
@@ -10,8 +10,14 @@ const UNKNOWN_COLUMN: u16 = 1054;
 const DUPLICATE_ENTRY: u16 = 1062;
 /// `ER_PARSE_ERROR`.
 const PARSE_ERROR: u16 = 1064;
-/// `ER_CONSTRAINT_FAILED` of MariaDB's. The only CHECK constraints here are those of JSON columns.
+/// `ER_CONSTRAINT_FAILED` of MariaDB's. The only CHECK constraints here are those of JSON columns and of generated ones.
 const CHECK_FAILED: u16 = 4025;
+/// `ER_BAD_NULL_ERROR`.
+const NOT_NULL: u16 = 1048;
+/// `ER_WARNING_NON_DEFAULT_VALUE_FOR_GENERATED_COLUMN` of MariaDB's.
+const GENERATED_GIVEN: u16 = 1906;
+/// `ER_NON_DEFAULT_VALUE_FOR_GENERATED_COLUMN`.
+const GENERATED_NOT_ALLOWED: u16 = 3105;
 /// `ER_INVALID_JSON_TEXT`.
 const INVALID_JSON: u16 = 3140;
 /// `ER_NOT_SUPPORTED_YET`.
@@ -50,9 +56,25 @@ pub(super) fn as_tidb(
             }
         }
         CHECK_FAILED => {
+            let name = error.message.split('`').nth(1).unwrap_or_default();
+            if let Some(column) = name.strip_prefix(NOT_NULL_CHECK) {
+                let message = format!("Column '{column}' cannot be null");
+                return ErrPacket::new(NOT_NULL, "23000", message);
+            }
+            if name.starts_with(SERVED_CHECK) {
+                return unsupported("this value of what a generated column is computed from");
+            }
             let message =
                 "Invalid JSON text: The document root must not be followed by other values.";
             return ErrPacket::new(INVALID_JSON, "22032", message);
+        }
+        GENERATED_GIVEN => {
+            let column = error.message.split('\'').nth(1).unwrap_or_default();
+            let table = target.unwrap_or_default();
+            let message = format!(
+                "The value specified for generated column '{column}' in table '{table}' is not allowed."
+            );
+            return ErrPacket::new(GENERATED_NOT_ALLOWED, "HY000", message);
         }
         PARSE_ERROR => {
             let near = error
@@ -133,6 +155,34 @@ mod tests {
         assert_eq!(new.message, "Duplicate entry '2' for key 'orders.PRIMARY'");
         let old = as_tidb(maria.clone(), "", Some("orders"), TidbVersion::V4_0);
         assert_eq!(old, maria);
+    }
+
+    #[test]
+    fn checks_of_generated_columns_are_told_from_those_of_json() {
+        let told = |name: &str| {
+            let message = format!("CONSTRAINT `{name}` failed for `d`.`t`");
+            let error = ErrPacket::new(4025, "23000", message);
+            let told = as_tidb(error, "", Some("t"), TidbVersion::V8_5);
+            (told.code, told.message)
+        };
+        assert_eq!(
+            told("_tidb_not_null_b"),
+            (1048, "Column 'b' cannot be null".to_owned())
+        );
+        assert_eq!(told("_tidb_served_3").0, NOT_SUPPORTED);
+        assert_eq!(told("t.j").0, INVALID_JSON);
+    }
+
+    #[test]
+    fn generated_columns_take_no_values() {
+        let message = "The value specified for generated column 'b' in table 'g' has been ignored";
+        let error = ErrPacket::new(1906, "HY000", message);
+        let told = as_tidb(error, "", Some("g"), TidbVersion::V8_5);
+        assert_eq!(told.code, 3105);
+        assert_eq!(
+            told.message,
+            "The value specified for generated column 'b' in table 'g' is not allowed."
+        );
     }
 
     #[test]

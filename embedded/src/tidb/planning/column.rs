@@ -1,14 +1,12 @@
 //! Columns: types, options, defaults.
 
-use tidb_sql::ast::{self, ColumnOption, Expr, Function, Literal, TypeKind, UnaryOp};
+use tidb_sql::ast::{self, ColumnOption, TypeKind};
 
 use super::{Reader, key::clustering};
 use crate::tidb::catalog::DdlError;
 use crate::tidb::catalog::model::Tp;
-use crate::tidb::catalog::statement::{ColumnDef, DefaultValue, TypeSpec};
-
-/// What CURRENT_TIMESTAMP is called.
-const NOW: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
+use crate::tidb::catalog::sql_error;
+use crate::tidb::catalog::statement::{ColumnDef, Generated, TypeSpec};
 
 impl Reader<'_> {
     pub(super) fn column(self, column: &ast::ColumnDef) -> Result<ColumnDef, DdlError> {
@@ -23,6 +21,7 @@ impl Reader<'_> {
             unique: false,
             on_update_now: false,
             comment: None,
+            generated: None,
         };
         for option in &column.options {
             match option {
@@ -47,8 +46,11 @@ impl Reader<'_> {
                     out.on_update_now = true;
                 }
                 ColumnOption::Comment(text) => out.comment = Some(text.clone()),
-                ColumnOption::Generated { .. } => {
-                    return Err(self.unsupported("generated columns"));
+                ColumnOption::Generated { expr, stored } => {
+                    out.generated = Some(Generated {
+                        expr: expr.clone(),
+                        stored: *stored,
+                    });
                 }
                 ColumnOption::Collate(name) => out.spec.collate = Some(name.clone()),
                 // TiDB reads these and ignores them.
@@ -57,6 +59,12 @@ impl Reader<'_> {
                 | ColumnOption::Format(_)
                 | ColumnOption::Storage(_) => {}
             }
+        }
+        // TiDB's parser reads none of these together.
+        if out.generated.is_some()
+            && (out.default.is_some() || out.auto_increment || out.on_update_now)
+        {
+            return Err(sql_error::refused(1064, "Invalid column definition"));
         }
         Ok(out)
     }
@@ -102,56 +110,6 @@ impl Reader<'_> {
             charset: data_type.charset.clone(),
             elems: data_type.members.clone(),
             ..TypeSpec::new(tp)
-        })
-    }
-
-    pub(super) fn default_value(self, value: &Expr) -> Result<DefaultValue, DdlError> {
-        match value {
-            Expr::Literal(literal) => self.literal(literal, false),
-            Expr::Unary(op @ (UnaryOp::Minus | UnaryOp::Plus), operand) => match &**operand {
-                Expr::Literal(literal) => self.literal(literal, *op == UnaryOp::Minus),
-                _ => Err(self.unsupported("expressions as defaults")),
-            },
-            Expr::Paren(inner) => match &**inner {
-                Expr::Literal(_) | Expr::Unary(..) => self.default_value(inner),
-                _ => Err(self.unsupported("expressions as defaults")),
-            },
-            other => self.now(other).map(DefaultValue::Now),
-        }
-    }
-
-    /// Digits of the fraction of CURRENT_TIMESTAMP.
-    fn now(self, value: &Expr) -> Result<u64, DdlError> {
-        if let Expr::Function(Function::Plain {
-            schema: None,
-            name,
-            args,
-        }) = value
-            && NOW.iter().any(|now| now.eq_ignore_ascii_case(name))
-        {
-            match args.as_slice() {
-                [] => return Ok(0),
-                [Expr::Literal(Literal::Integer(fsp))] => return Ok(*fsp),
-                _ => {}
-            }
-        }
-        Err(self.unsupported("expressions as defaults"))
-    }
-
-    fn literal(self, literal: &Literal, negative: bool) -> Result<DefaultValue, DdlError> {
-        let sign = if negative { "-" } else { "" };
-        Ok(match literal {
-            Literal::Integer(number) => DefaultValue::Number(format!("{sign}{number}")),
-            Literal::Decimal(digits) => DefaultValue::Number(format!("{sign}{digits}")),
-            Literal::Float(number) => DefaultValue::Number(format!("{sign}{number}")),
-            Literal::Bool(truth) => DefaultValue::Number(format!("{sign}{}", u8::from(*truth))),
-            _ if negative => return Err(self.unsupported("expressions as defaults")),
-            Literal::Null => DefaultValue::Null,
-            Literal::String { value, .. } => DefaultValue::Text(value.clone()),
-            Literal::Hex { value, .. } | Literal::Bits { value, .. } => {
-                DefaultValue::Bytes(value.clone())
-            }
-            Literal::Temporal(_, text) => DefaultValue::Text(text.clone()),
         })
     }
 }

@@ -47,18 +47,23 @@ impl Reader<'_> {
                 return Err(self.unsupported("indexes of type HYPO and HNSW"));
             }
         };
-        let columns = parts
-            .iter()
-            .map(|part| match part {
+        let mut columns = vec![];
+        let mut expressions = vec![];
+        for (n, part) in parts.iter().enumerate() {
+            columns.push(match part {
                 // TiDB reads DESC and ignores it.
-                ast::IndexPart::Column { name, length, .. } => Ok((name.name.clone(), *length)),
-                ast::IndexPart::Expr { .. } => Err(self.unsupported("expression indexes")),
-            })
-            .collect::<Result<_, _>>()?;
+                ast::IndexPart::Column { name, length, .. } => (name.name.clone(), *length),
+                ast::IndexPart::Expr { expr, .. } => {
+                    expressions.push((n, expr.clone()));
+                    (String::new(), None)
+                }
+            });
+        }
         Ok(IndexDef {
             kind,
             name,
             columns,
+            expressions,
             comment: options.comment.clone(),
             invisible: options.visible == Some(false),
             index_type,

@@ -4,6 +4,7 @@
 
 mod alter;
 mod column;
+mod default;
 mod key;
 mod partition;
 mod statement;

@@ -4,7 +4,7 @@ use tidb_sql::Release;
 use tidb_sql::ast::{self, TableOption};
 use tidb_sql::restore::restore_expr;
 
-use super::{Reader, statement::table_name};
+use super::{Reader, default::check_functions, statement::table_name};
 use crate::tidb::catalog::DdlError;
 use crate::tidb::catalog::statement::{
     Constraint, CreateTable, Expires, Ignored, TableOptions, TtlOptions,
@@ -20,6 +20,7 @@ impl Reader<'_> {
                 "'CREATE TABLE ... SELECT' is not implemented yet",
             ));
         }
+        table.columns.iter().try_for_each(check_functions)?;
         let columns = table
             .columns
             .iter()

@@ -1,7 +1,7 @@
 //! From a column's definition to its description.
 
 use super::super::model::{CiStr, ColumnInfo, SchemaState, Tp, flag};
-use super::super::{DdlError, Session, TidbVersion, ddl::sql_error};
+use super::super::{DdlError, Session, TidbVersion, ddl::sql_error, generated};
 use super::default;
 use super::statement::ColumnDef;
 use super::types;
@@ -52,6 +52,9 @@ pub(crate) fn column(
         }
         let stored = default::stored(session, &def.name, &column.field_type, value)?;
         (column.default, column.default_bit) = (stored.text, stored.bits);
+    }
+    if let Some(generated) = &def.generated {
+        generated::describe(version, &mut column, generated);
     }
     column.comment = def.comment.clone().unwrap_or_default();
     if version == TidbVersion::V4_0 {

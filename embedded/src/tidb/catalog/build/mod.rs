@@ -2,6 +2,7 @@
 
 pub(crate) mod column;
 pub(crate) mod default;
+pub(crate) mod expression_index;
 pub(crate) mod index;
 pub(crate) mod partition;
 pub(crate) mod partition_check;

@@ -7,6 +7,7 @@ use tidb_sql::ast::{
 pub(crate) use super::default::DefaultValue;
 pub(crate) use super::types::TypeSpec;
 pub(crate) use crate::tidb::catalog::ddl::Position;
+pub(crate) use crate::tidb::catalog::generated::Generated;
 
 /// A table's name, with its database if that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +189,7 @@ pub(crate) struct ColumnDef {
     pub(crate) unique: bool,
     pub(crate) on_update_now: bool,
     pub(crate) comment: Option<String>,
+    pub(crate) generated: Option<Generated>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +206,8 @@ pub(crate) struct IndexDef {
     pub(crate) name: Option<String>,
     /// Columns with their prefix length.
     pub(crate) columns: Vec<(String, Option<u64>)>,
+    /// Which of those are expressions: their names come with the hidden columns that are made for them.
+    pub(crate) expressions: Vec<(usize, Expr)>,
     pub(crate) comment: Option<String>,
     pub(crate) invisible: bool,
     /// `USING`: 1 BTREE, 2 HASH, 3 RTREE.

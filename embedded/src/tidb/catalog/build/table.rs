@@ -2,8 +2,9 @@
 
 use super::super::ddl::{index_flags, sql_error};
 use super::super::model::{CiStr, ColumnInfo, SchemaState, TableInfo, Tp, flag};
-use super::super::{ClusteredIndex, DdlError, Session, TidbVersion, charset};
+use super::super::{ClusteredIndex, DdlError, Session, TidbVersion, charset, generated};
 use super::column::{self, check_name};
+use super::expression_index;
 use super::index::{self, PRIMARY};
 use super::statement::{Clustering, CreateTable, IndexDef, IndexKind};
 use super::ttl;
@@ -16,6 +17,7 @@ const COMMON_HANDLE_VERSION: u16 = 1;
 pub(crate) fn table(
     version: TidbVersion,
     session: &Session,
+    query: &str,
     def: &CreateTable,
     inherited: (&str, &str),
 ) -> Result<TableInfo, DdlError> {
@@ -32,13 +34,18 @@ pub(crate) fn table(
     let (columns, has_default) = columns(version, session, def, &table)?;
     table.max_col_id = columns.len() as i64;
     table.columns = columns;
+    for (offset, column) in def.columns.iter().enumerate() {
+        if let Some(of_column) = &column.generated {
+            generated::check(&table.columns, &column.name, offset, of_column)?;
+        }
+    }
 
     let keys = keys(def);
     primary_flags(&mut table, &keys)?;
     for (column, has_default) in table.columns.iter_mut().zip(has_default) {
         column::finish(version, column, has_default);
     }
-    indexes(version, session, &mut table, keys)?;
+    indexes(version, session, query, &mut table, keys)?;
     check_auto_increment(version, &table)?;
     auto_random(version, &mut table, def)?;
     options(&mut table, def)?;
@@ -76,6 +83,7 @@ fn keys(def: &CreateTable) -> Vec<IndexDef> {
         kind,
         name: None,
         columns: vec![(name.to_owned(), None)],
+        expressions: vec![],
         comment: None,
         invisible: false,
         index_type: None,
@@ -108,6 +116,12 @@ fn primary_flags(table: &mut TableInfo, keys: &[IndexDef]) -> Result<(), DdlErro
             .iter_mut()
             .find(|c| c.name.is(name))
             .ok_or_else(|| sql_error::key_column_missing(name))?;
+        if column.is_virtual() {
+            return Err(sql_error::refused(
+                3106,
+                "'Defining a virtual generated column as primary key' is not supported for generated columns.",
+            ));
+        }
         column.field_type.flag |= flag::PRI_KEY | flag::NOT_NULL;
     }
     Ok(())
@@ -116,10 +130,12 @@ fn primary_flags(table: &mut TableInfo, keys: &[IndexDef]) -> Result<(), DdlErro
 fn indexes(
     version: TidbVersion,
     session: &Session,
+    query: &str,
     table: &mut TableInfo,
     keys: Vec<IndexDef>,
 ) -> Result<(), DdlError> {
     for key in &keys {
+        expression_index::check(version, key, true)?;
         if let Some(name) = &key.name {
             check_name("index", name)?;
         }
@@ -159,8 +175,7 @@ fn indexes(
         let name = match &key.name {
             Some(name) => name.clone(),
             None => {
-                let first = key.columns.first().map_or("", |(c, _)| c.as_str());
-                let first = table.column(first).map_or(first, |c| c.name.o.as_str());
+                let first = first_column(table, key);
                 let name = index::unused_name(first, &|n| {
                     chosen.iter().any(|c| c.eq_ignore_ascii_case(n))
                 });
@@ -168,10 +183,24 @@ fn indexes(
                 name
             }
         };
-        let info = index::index(version, key, CiStr::new(name), &table.columns)?;
+        let mut key = key.clone();
+        for column in expression_index::hidden(version, query, table, &mut key, &name)? {
+            table.max_col_id = column.id;
+            table.columns.push(column);
+        }
+        let info = index::index(version, &key, CiStr::new(name), &table.columns)?;
         push(table, info);
     }
     Ok(())
+}
+
+/// The column that an index without a name is called after.
+pub(crate) fn first_column<'a>(table: &'a TableInfo, def: &'a IndexDef) -> &'a str {
+    if def.expressions.iter().any(|(part, _)| *part == 0) {
+        return expression_index::UNNAMED;
+    }
+    let first = def.columns.first().map_or("", |(c, _)| c.as_str());
+    table.column(first).map_or(first, |c| c.name.o.as_str())
 }
 
 fn push(table: &mut TableInfo, mut index: super::super::model::IndexInfo) {

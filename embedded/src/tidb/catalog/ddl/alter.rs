@@ -1,10 +1,12 @@
 //! ALTER TABLE: one job a change. MariaDB gets all changes in one statement.
 
 use super::super::build::column as build_column;
+use super::super::build::expression_index;
 use super::super::build::index as build_index;
 use super::super::build::partition as build_partition;
 use super::super::build::partition_check;
 use super::super::build::statement::{Change, ColumnDef, IndexDef, IndexKind, TableName};
+use super::super::build::table::first_column;
 use super::super::build::{default, default::DefaultValue};
 use super::super::model::{Action, CiStr, ColumnInfo, DbInfo, TableInfo, Tree, flag};
 use super::super::{Database, DdlError, mariadb};
@@ -13,8 +15,8 @@ use super::column::{Position, column_name};
 use super::modify::{self, checked};
 use super::planner::Planner;
 use super::{
-    alter_options, cache, index, multi, names, partition_change, partition_error, placement,
-    rename, sql_error,
+    alter_options, cache, generated, index, multi, names, partition_change, partition_error,
+    placement, rename, sql_error,
 };
 
 /// Carries out the changes in order.
@@ -50,6 +52,7 @@ pub(crate) fn alter(
         }
     }
     if several {
+        generated::among_others(p, table, &ops)?;
         multi::check(&ops)?;
         multi::run(p, &db.info, table, ops);
     } else {
@@ -239,6 +242,9 @@ fn add(
         }
     }
     check_position(table, position)?;
+    if let Some(generated) = &def.generated {
+        generated::check_added(table, def, generated, position)?;
+    }
     let mut column = build_column::column(
         p.version(),
         p.session,
@@ -246,16 +252,21 @@ fn add(
         (&table.charset, &table.collate),
     )?;
     build_column::finish(p.version(), &mut column, def.default.is_some());
+    column.id = table.max_col_id + 1;
     let origin = default::origin(p.version(), p.session, &column);
     column.origin_default = origin.text;
     if p.modern() {
         column.origin_default_bit = Some(origin.bits);
     }
-    let clause = format!(
+    let mut clause = format!(
         "ADD COLUMN {}{}",
-        mariadb::column(p.query, p.version(), &column)?,
+        mariadb::column(p.query, table, &column)?,
         position_clause(position)
     );
+    for check in mariadb::checks(p.query, table, &column)? {
+        clause.push_str(", ADD ");
+        clause.push_str(&check);
+    }
     let op = Op::AddColumn {
         column: Box::new(column),
         position: position.clone(),
@@ -282,6 +293,7 @@ fn drop(
         };
     };
     keeps_partitions(p, table, column)?;
+    generated::is_read_by_none(table, column)?;
     if table.columns.len() == 1 {
         return Err(sql_error::no_columns_left(&column.name.o));
     }
@@ -306,7 +318,10 @@ fn drop(
             format!("can't drop column {} with {kind}", column.name.o),
         ));
     }
-    let clause = format!("DROP COLUMN {}", mariadb::quoted(&column.name.o));
+    let mut clause = format!("DROP COLUMN {}", mariadb::quoted(&column.name.o));
+    for name in mariadb::check_names(p.query, table, column)? {
+        clause.push_str(&format!(", DROP CONSTRAINT {name}"));
+    }
     Ok(Some((
         Op::DropColumn(Box::new(column.clone())),
         Some(clause),
@@ -333,6 +348,7 @@ fn change_column(
         return Err(sql_error::duplicate_column(&def.name));
     }
     check_position(table, position)?;
+    generated::stays(p, table, old, def)?;
     let column = checked(p, table, old, def)?;
     if column.name.l != old.name.l || column.field_type.tp != old.field_type.tp {
         keeps_partitions(p, table, old)?;
@@ -340,7 +356,7 @@ fn change_column(
     let clause = format!(
         "CHANGE COLUMN {} {}{}",
         mariadb::quoted(&old.name.o),
-        mariadb::column(p.query, p.version(), &column)?,
+        mariadb::column(p.query, table, &column)?,
         position_clause(position)
     );
     let op = Op::Modify {
@@ -368,6 +384,10 @@ fn rename_column(
     }
     build_column::check_name("column", to)?;
     keeps_partitions(p, table, old)?;
+    generated::is_read_by_none(table, old)?;
+    if old.is_generated() {
+        return Err(p.unsupported("renaming a generated column"));
+    }
     let column = ColumnInfo {
         name: CiStr::new(to),
         ..old.clone()
@@ -375,7 +395,7 @@ fn rename_column(
     let clause = format!(
         "CHANGE COLUMN {} {}",
         mariadb::quoted(&old.name.o),
-        mariadb::column(p.query, p.version(), &column)?
+        mariadb::column(p.query, table, &column)?
     );
     let op = Op::Modify {
         old: Box::new(old.clone()),
@@ -395,6 +415,12 @@ fn default_of(
         .column(name)
         .ok_or_else(|| sql_error::unknown_column(name, &table.name.o))?
         .clone();
+    if column.is_generated() {
+        return Err(sql_error::refused(
+            1221,
+            "Incorrect usage of DEFAULT and generated column",
+        ));
+    }
     (column.default, column.default_bit) = (None, None);
     match value {
         None => column.field_type.flag |= flag::NO_DEFAULT,
@@ -409,7 +435,7 @@ fn default_of(
     }
     let clause = format!(
         "MODIFY COLUMN {}",
-        mariadb::column(p.query, p.version(), &column)?
+        mariadb::column(p.query, table, &column)?
     );
     Ok((Op::SetDefault(Box::new(column)), Some(clause)))
 }
@@ -421,6 +447,7 @@ fn add_index(
     if_not_exists: bool,
 ) -> Result<Option<(Op, Option<String>)>, DdlError> {
     let is_primary = matches!(def.kind, IndexKind::Primary(_));
+    expression_index::check(p.version(), def, false)?;
     if is_primary {
         if table.pk_is_handle || table.indexes.iter().any(|i| i.is_primary) {
             return Err(if p.modern() {
@@ -438,8 +465,7 @@ fn add_index(
         _ if is_primary => build_index::PRIMARY.to_owned(),
         Some(name) => name.clone(),
         None => {
-            let first = def.columns.first().map_or("", |(c, _)| c.as_str());
-            let first = table.column(first).map_or(first, |c| c.name.o.as_str());
+            let first = first_column(table, def);
             build_index::unused_name(first, &|n| table.index(n).is_some())
         }
     };
@@ -456,17 +482,29 @@ fn add_index(
             Err(error)
         };
     }
-    let info = build_index::index(p.version(), def, CiStr::new(name), &table.columns)?;
+    let mut def = def.clone();
+    let hidden = expression_index::hidden(p.version(), p.query, table, &mut def, &name)?;
+    let columns = [&table.columns[..], &hidden[..]].concat();
+    let info = build_index::index(p.version(), &def, CiStr::new(name), &columns)?;
     if let (true, Some(partition)) = (info.is_unique, table.partitions()) {
         let builder = partition_builder(p, table);
         let columns = partition_check::partition_columns(&builder, partition);
         let parts: Vec<usize> = info.columns.iter().map(|part| part.offset).collect();
         partition_check::check_key(&builder, &columns, &parts, is_primary, &info.name.o)?;
     }
-    let clause = format!("ADD {}", mariadb::index(&info));
-    let args = index_args_v4(def, &info.name, info.is_unique);
+    let mut clauses = vec![];
+    for column in &hidden {
+        let definition = mariadb::column(p.query, table, column)?;
+        clauses.push(format!("ADD COLUMN {definition}"));
+        let checks = mariadb::checks(p.query, table, column)?;
+        clauses.extend(checks.iter().map(|check| format!("ADD {check}")));
+    }
+    clauses.push(format!("ADD {}", mariadb::index(&info)));
+    let clause = clauses.join(", ");
+    let args = index_args_v4(&def, &info.name, info.is_unique);
     let op = Op::AddIndex {
         indexes: vec![info],
+        hidden,
         args_v4: args,
     };
     Ok(Some((op, Some(clause))))
@@ -522,7 +560,16 @@ fn drop_index(
             Err(error)
         };
     };
-    let clause = format!("DROP INDEX {}", mariadb::quoted(&index.name.o));
+    let mut clause = format!("DROP INDEX {}", mariadb::quoted(&index.name.o));
+    for column in generated::hidden_of(table, index) {
+        for name in mariadb::check_names(p.query, table, column)? {
+            clause.push_str(&format!(", DROP CONSTRAINT {name}"));
+        }
+        clause.push_str(&format!(
+            ", DROP COLUMN {}",
+            mariadb::quoted(&column.name.o)
+        ));
+    }
     Ok(Some((Op::DropIndex(index.clone()), Some(clause))))
 }
 
@@ -569,6 +616,9 @@ fn rename_index(
         return Err(sql_error::duplicate_key_name(to));
     }
     build_column::check_name("index", to)?;
+    if generated::hidden_of(table, index).next().is_some() {
+        return Err(p.unsupported("renaming an expression index"));
+    }
     let clause = format!(
         "RENAME INDEX {} TO {}",
         mariadb::quoted(&index.name.o),

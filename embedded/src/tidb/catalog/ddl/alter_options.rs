@@ -47,7 +47,7 @@ pub(super) fn table_charset(
             (ft.charset, ft.collate) = (cs.clone(), co.clone());
             clauses.push(format!(
                 "MODIFY COLUMN {}",
-                mariadb::column(p.query, p.version(), &column)?
+                mariadb::column(p.query, table, &column)?
             ));
         }
     }

@@ -26,6 +26,8 @@ pub(super) enum Op {
     AddIndex {
         /// One, or those of several changes that are one part of a job.
         indexes: Vec<IndexInfo>,
+        /// The columns of its expressions.
+        hidden: Vec<ColumnInfo>,
         /// The job's arguments in 4.0.
         args_v4: Tree,
     },
@@ -126,9 +128,13 @@ impl Op {
                 position,
             } => column::modify(p, db, table, &old, *column, position.as_ref()),
             Self::SetDefault(column) => column::set_default(p, db, table, *column),
-            Self::AddIndex { indexes, args_v4 } => {
+            Self::AddIndex {
+                indexes,
+                hidden,
+                args_v4,
+            } => {
                 for index in indexes {
-                    index::add(p, db, table, index, args_v4.clone());
+                    index::add(p, db, table, index, hidden.clone(), args_v4.clone());
                 }
             }
             Self::DropIndex(index) => index::drop(p, db, table, &index),

@@ -5,7 +5,8 @@ use super::super::model::{
     Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, flag,
 };
 use super::change::{Edit, Op};
-use super::column::change;
+use super::column::{change, move_column, offset_of};
+use super::generated;
 use super::planner::{Planner, on_table};
 
 /// How 8.5 fills an index: by ingestion.
@@ -13,12 +14,13 @@ pub(super) const REORG_INGEST: i64 = 3;
 /// `backfill_state` of an index being filled.
 pub(super) const BACKFILL_RUNNING: u8 = 1;
 
-/// Adds an index whose id is given here. `args` are its arguments for 4.0.
+/// Adds an index whose id is given here, and with it the `hidden` columns of its expressions. `args` are its arguments for 4.0.
 pub(crate) fn add(
     p: &mut Planner<'_>,
     db: &DbInfo,
     table: &TableInfo,
     mut index: IndexInfo,
+    hidden: Vec<ColumnInfo>,
     args_v4: Tree,
 ) {
     let action = if index.is_primary {
@@ -45,6 +47,8 @@ pub(crate) fn add(
     }
     p.submit(&mut queued);
 
+    info.max_col_id += hidden.len() as i64;
+    info.columns.extend(hidden);
     let at = info.indexes.len();
     info.indexes.push(index);
     for state in [
@@ -134,7 +138,15 @@ pub(super) fn drop_step(
         let now = info.indexes.iter().find(|i| i.id == index.id).cloned();
         info.indexes.retain(|i| i.id != index.id);
         info.indexes.made();
-        drop_flags(info, &now.unwrap_or_else(|| index.clone()));
+        let gone = now.unwrap_or_else(|| index.clone());
+        drop_flags(info, &gone);
+        let ids: Vec<i64> = generated::hidden_of(info, &gone).map(|c| c.id).collect();
+        for id in ids {
+            let from = offset_of(info, id);
+            let last = info.columns.len() - 1;
+            move_column(info, from, last);
+            info.columns.pop();
+        }
     } else {
         for i in info.indexes.iter_mut().filter(|i| i.id == index.id) {
             i.state = state;

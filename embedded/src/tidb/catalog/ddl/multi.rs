@@ -198,6 +198,7 @@ fn merged(ops: Vec<Op>) -> Vec<Op> {
     });
     rest.push(Op::AddIndex {
         indexes: all.collect(),
+        hidden: vec![],
         args_v4: Tree::Null,
     });
     rest

@@ -195,7 +195,7 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
     let db = names::database(p, &def.name)?;
     refuse_system(p, &db.info.name.o)?;
     let inherited = (db.info.charset.as_str(), db.info.collate.as_str());
-    let mut info = build::table::table(p.version(), p.session, def, inherited)?;
+    let mut info = build::table::table(p.version(), p.session, p.query, def, inherited)?;
     if let Some(by) = &def.partition {
         let builder = build::partition::Builder {
             version: p.version(),
