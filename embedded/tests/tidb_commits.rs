@@ -41,6 +41,7 @@ async fn an_ok_means_that_tikv_has_it() {
         );
     }
     compare_all(&mut conn, &client, "v8.5.3").await;
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,6 +91,7 @@ async fn a_rollback_writes_nothing_and_a_transaction_its_net_effect() {
     }
     conn.query_drop("COMMIT").await.unwrap();
     let rows = compare_all(&mut conn, &client, "v8.5.3").await;
+    cluster.verify().await;
     let expected = [["2", "22"], ["5", "10"]].map(|r| r.map(|v| Some(v.to_owned())).to_vec());
     assert_eq!(rows["t"], expected);
     // One transaction, one commit: the moved row is gone and there at the same timestamp.
@@ -121,6 +123,7 @@ async fn every_kind_of_key_finds_its_row() {
                 .unwrap_or_else(|e| panic!("{statement}: {e}"));
         }
         let rows = compare_all(&mut conn, &client, version).await;
+        cluster.verify().await;
         assert_eq!(rows["no_key"].len(), 3);
         assert_eq!(rows["composite"].len(), 2);
         assert_eq!(rows["auto"].len(), 3);
@@ -158,6 +161,7 @@ async fn a_clean_stop_and_start_keeps_everything() {
         .unwrap();
     assert_eq!(by_sql(&mut conn, "t").await.len(), 2);
     compare_all(&mut conn, &client, "v8.5.3").await;
+    cluster.verify().await;
     let status = until("the status port", || async {
         reqwest::get(cluster.status_url())
             .await
@@ -222,6 +226,7 @@ async fn auto_random_values_are_made_given_and_counted() {
     let ids: Vec<u64> = conn.query(counted).await.unwrap();
     assert_eq!(ids, [1, 2, 3, 50, 51]);
     compare_all(&mut conn, &client, "v8.5.3").await;
+    cluster.verify().await;
 
     conn.query_drop("TRUNCATE TABLE r").await.unwrap();
     cluster.kill(Part::Tidb);
@@ -233,6 +238,7 @@ async fn auto_random_values_are_made_given_and_counted() {
     let ids: Vec<u64> = conn.query(counted).await.unwrap();
     assert_eq!(ids, [1]);
     compare_all(&mut conn, &client, "v8.5.3").await;
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ mod cluster;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::Cluster;
+use cluster::dice::Dice;
 use cluster::rows::{catalog, compare_all};
 use embedded::client::Client;
 use embedded::tidb::catalog::TableInfo;
@@ -215,17 +216,7 @@ async fn check_all(conn: &mut Conn, client: &Client, version: &str) -> usize {
     checked
 }
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-
     fn text(&mut self) -> String {
         const TEXTS: [&str; 9] = [
             "NULL",
@@ -284,7 +275,7 @@ async fn survive(version: &'static str, clustered: &str) {
             .await
             .unwrap_or_else(|e| panic!("{create}: {e}"));
     }
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice::new(0);
     for round in 0..6 {
         for _ in 0..12 {
             let len = dice.roll(4);
@@ -302,6 +293,7 @@ async fn survive(version: &'static str, clustered: &str) {
             conn.query_drop(end).await.unwrap();
         }
         let checked = check_all(&mut conn, &client, version).await;
+        cluster.verify().await;
         assert!(checked > 50, "{checked} entries after round {round}");
     }
     // Indexes on rows that are there, on columns that rows have and on one that they lack.
@@ -322,6 +314,7 @@ async fn survive(version: &'static str, clustered: &str) {
         let _ = conn.query_drop(dice.statement(&tables)).await;
     }
     assert!(check_all(&mut conn, &client, version).await > 0);
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -359,4 +352,5 @@ async fn an_index_on_more_rows_than_a_page_is_filled() {
         .await
         .unwrap();
     assert_eq!(check_all(&mut conn, &client, "v8.5.3").await, 5000);
+    cluster.verify().await;
 }

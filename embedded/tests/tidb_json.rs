@@ -243,6 +243,7 @@ async fn json_is_shown_as_in_tidb() {
     run(&mut conn, &["alter table t add column l json"]).await;
     run(&mut conn, &["update t set l = json_array(jj)"]).await;
     compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
 }
 
 /// JSON_VALID of MariaDB's takes more than TiDB does; what came through would end the applier.
@@ -319,6 +320,7 @@ async fn what_tidb_takes_for_json_is_what_is_stored() {
         assert_eq!(json(&mut conn, query).await, [told], "{good}");
     }
     let rows = compare_all(&mut conn, &client, OLD).await;
+    cluster.verify().await;
     assert_eq!(rows["t"].len(), 10);
     // Of the same text in a VARCHAR nothing changes.
     let told: Option<String> = conn

@@ -225,6 +225,7 @@ async fn rows_go_to_the_partitions_that_mariadb_selects_them_from() {
             partitions_agree(&mut conn, &client, version, &name).await;
         }
         compare_all(&mut conn, &client, version).await;
+        cluster.verify().await;
     }
 }
 
@@ -261,6 +262,7 @@ async fn reorganisations_lose_no_row() {
     ] {
         run(&mut conn, &[&format!("ALTER TABLE r {change}")]).await;
         let rows = compare_all(&mut conn, &client, NEW).await;
+        cluster.verify().await;
         assert_eq!(rows["r"].len(), 3000, "{change}");
         let info = table(&client, NEW, "r").await;
         if info.partitions().is_some() {
@@ -270,6 +272,7 @@ async fn reorganisations_lose_no_row() {
         run(&mut conn, &["UPDATE r SET c = c + 1 WHERE id % 100 = 0"]).await;
     }
     compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -313,6 +316,7 @@ async fn rows_without_a_key_stay_apart() {
         )
         .await;
         let rows = compare_all(&mut conn, &client, NEW).await;
+        cluster.verify().await;
         written = written.max(rows["t"].len());
     }
     assert!(written > 10, "{written} rows at most");
@@ -349,6 +353,7 @@ async fn partitions_come_go_and_are_exchanged() {
     )
     .await;
     let rows = compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
     let ids = |name: &str| -> Vec<&str> {
         let ids = rows[name].iter().map(|row| row[0].as_deref().unwrap());
         ids.collect()
@@ -482,6 +487,7 @@ async fn what_tidb_refuses_is_refused() {
     assert_eq!(code(&mut conn, exchange).await, 1737);
     run(&mut conn, &["INSERT IGNORE INTO r VALUES (20, 1), (1, 1)"]).await;
     let rows = compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
     assert_eq!(rows["r"].len(), 1);
     assert_eq!(rows["n"].len(), 1);
 }
@@ -530,6 +536,7 @@ async fn a_reorganisation_goes_on_after_a_crash() {
     cluster.spawn(Part::Tidb);
     conn = cluster.sql().await;
     let rows = compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
     assert_eq!(rows["t"].len(), ROWS);
     let info = table(&client, NEW, "t").await;
     assert_eq!(info.physical_ids().len(), 3);

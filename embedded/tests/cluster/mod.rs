@@ -2,6 +2,7 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod dice;
 pub mod parts;
 pub mod rows;
 

@@ -70,7 +70,12 @@ fn fsp(column: &ColumnInfo) -> usize {
 
 /// The rows of a table by SQL, sorted.
 pub async fn by_sql(conn: &mut Conn, table: &str) -> Vec<Row> {
-    let rows: Vec<mysql_async::Row> = conn.query(format!("SELECT * FROM {table}")).await.unwrap();
+    try_by_sql(conn, table).await.unwrap()
+}
+
+/// The rows of a table by SQL, sorted, if they can be had.
+pub async fn try_by_sql(conn: &mut Conn, table: &str) -> mysql_async::Result<Vec<Row>> {
+    let rows: Vec<mysql_async::Row> = conn.query(format!("SELECT * FROM {table}")).await?;
     let mut out: Vec<Row> = rows
         .into_iter()
         .map(|row| {
@@ -87,7 +92,7 @@ pub async fn by_sql(conn: &mut Conn, table: &str) -> Vec<Row> {
         })
         .collect();
     out.sort();
-    out
+    Ok(out)
 }
 
 /// Every table of `test` has the same rows by SQL and in TiKV; gives them by table.
