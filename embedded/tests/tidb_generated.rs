@@ -216,6 +216,7 @@ async fn survive(version: &'static str, later: &[&str]) {
         check(&client, version).await;
         dice.transactions(&mut conn, 5).await;
         assert!(check(&client, version).await > 0, "after {statement}");
+        cluster.verify().await;
     }
 }
 

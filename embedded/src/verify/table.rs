@@ -6,8 +6,8 @@ use super::VerifyError;
 use super::mariadb::{MariaDb, TableName};
 use super::part;
 use super::read::cell::{self, Cell};
-use super::read::model::Part;
-use super::read::{Handle, Input, Table, datum};
+use super::read::model::{Part, tp};
+use super::read::{Column, Handle, Input, Table, datum, text};
 use super::report;
 use super::rows::{self, MariaRow, RowKey, TikvRow};
 use super::store::Store;
@@ -60,13 +60,7 @@ impl<'a> Check<'a> {
             self.fault("MariaDB does not have the table".to_owned());
             return Ok(());
         };
-        let ours: Vec<&str> = self.columns().collect();
-        if !ours
-            .iter()
-            .map(|name| name.to_lowercase())
-            .eq(columns.iter().map(|name| name.to_lowercase()))
-        {
-            let why = format!("its columns are {ours:?} in TiKV, {columns:?} in MariaDB");
+        if let Some(why) = self.differing_columns(&columns) {
             self.fault(why);
             return Ok(());
         }
@@ -77,14 +71,53 @@ impl<'a> Check<'a> {
             rows::of_mariadb(mariadb, self.name, self.table, &self.weighed, failed).await?;
         let side = rows::side(self.mariadb.iter().map(|(key, row)| (key, &row.cells)));
         self.result.mariadb = Some(side);
+        self.compute();
+        self.result.tikv = rows::side(self.tikv.iter().map(|(key, row)| (key, &row.cells)));
         self.compare();
         Ok(())
     }
 
-    fn columns(&self) -> impl Iterator<Item = &'a str> {
-        let table = self.table;
-        let public = table.columns.iter().filter(|c| c.is_public());
-        public.map(|c| c.name.original.as_str())
+    /// How the columns differ. Those that stand for an index's expression may be anywhere in MariaDB.
+    fn differing_columns(&self, theirs: &[String]) -> Option<String> {
+        let public = self.table.columns.iter().filter(|c| c.is_public());
+        let (hidden, ours): (Vec<&Column>, Vec<&Column>) = public.partition(|c| c.hidden);
+        let lower = |columns: &[&Column]| -> Vec<String> {
+            let names = columns.iter().map(|c| c.name.lower.clone());
+            names.collect()
+        };
+        let (hidden, ours) = (lower(&hidden), lower(&ours));
+        let theirs: Vec<String> = theirs.iter().map(|name| name.to_lowercase()).collect();
+        let seen = theirs.iter().filter(|name| !hidden.contains(name));
+        let same = seen.eq(&ours) && hidden.iter().all(|name| theirs.contains(name));
+        (!same).then(|| {
+            format!("its columns are {ours:?} and {hidden:?} in TiKV, {theirs:?} in MariaDB")
+        })
+    }
+
+    /// Takes over what MariaDB computes: the columns that no row in TiKV has.
+    fn compute(&mut self) {
+        let mut faults = Vec::new();
+        for (offset, column) in self.table.columns.iter().enumerate() {
+            if !column.is_virtual() {
+                continue;
+            }
+            for (key, row) in &mut self.tikv {
+                let Some(Some(text)) = self.mariadb.get(key).map(|other| &other.cells[offset])
+                else {
+                    continue;
+                };
+                row.cells[offset] = Some(text.clone());
+                // JSON is in no key.
+                if column.field_type.tp == tp::JSON {
+                    continue;
+                }
+                match text::value(&column.field_type, text) {
+                    Ok(value) => row.values[offset] = value,
+                    Err(error) => faults.push(format!("{}: {error}", column.name.original)),
+                }
+            }
+        }
+        faults.into_iter().for_each(|fault| self.fault(fault));
     }
 
     fn read_tikv(&mut self, store: &Store) {
@@ -117,8 +150,7 @@ impl<'a> Check<'a> {
             };
             let pairs = row.cells.iter().zip(&other.cells);
             for (column, (ours, theirs)) in self.table.columns.iter().zip(pairs) {
-                // No row in TiKV has them.
-                if ours != theirs && !column.is_virtual() {
+                if ours != theirs {
                     faults.push(format!(
                         "row {what}: {} is {} in TiKV, {} in MariaDB",
                         column.name.original,

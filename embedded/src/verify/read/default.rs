@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::model::{flag, tp};
-use super::{Column, Unreadable, Value};
+use super::model::tp;
+use super::{Column, Unreadable, Value, text};
 
 /// The value of a column in a row that does not have it.
 pub fn of_older_rows(column: &Column) -> Result<Value, Unreadable> {
@@ -28,17 +28,8 @@ pub fn of_older_rows(column: &Column) -> Result<Value, Unreadable> {
             let bits = bits.collect::<Option<Vec<_>>>().ok_or_else(no_number)?;
             Value::Uint(bits.iter().fold(0, |mask, bit| mask | bit))
         }
-        tp::FLOAT => Value::Float(text.parse::<f32>().map_err(|_| no_number())?.into()),
-        tp::DOUBLE => Value::Float(text.parse().map_err(|_| no_number())?),
         tp::DECIMAL => Value::Decimal(with_digits(text, ft.fraction())),
         tp::JSON if text == "null" => Value::Json(vec![0x04, 0]),
-        tp::TIME => Value::Duration(nanos(text).ok_or_else(no_number)?),
-        _ if ft.is_calendar() => Value::Time(pack(text).ok_or_else(no_number)?),
-        tp::YEAR => Value::Int(text.parse().map_err(|_| no_number())?),
-        _ if ft.is_integer() && ft.has(flag::UNSIGNED) => {
-            Value::Uint(text.parse().map_err(|_| no_number())?)
-        }
-        _ if ft.is_integer() => Value::Int(text.parse().map_err(|_| no_number())?),
         _ if ft.is_string() => {
             let mut bytes = text.clone().into_bytes();
             if ft.tp == tp::STRING && ft.charset == "binary" {
@@ -46,7 +37,7 @@ pub fn of_older_rows(column: &Column) -> Result<Value, Unreadable> {
             }
             Value::Bytes(bytes)
         }
-        _ => return Err(no_number()),
+        _ => return text::value(ft, text.as_bytes()),
     })
 }
 
@@ -65,39 +56,4 @@ fn big_endian(bytes: &[u8]) -> u64 {
 
 fn member(elems: &[String], name: &str) -> Option<usize> {
     elems.iter().position(|elem| elem == name)
-}
-
-/// Microseconds of the digits behind a point.
-fn micros(fraction: &str) -> Option<u64> {
-    match fraction.is_empty() {
-        true => Some(0),
-        false => format!("{fraction:0<6.6}").parse().ok(),
-    }
-}
-
-fn numbers<const N: usize>(text: &str, separator: char) -> Option<[u64; N]> {
-    let numbers = text.split(separator).map(|n| n.parse().ok());
-    numbers.collect::<Option<Vec<u64>>>()?.try_into().ok()
-}
-
-fn pack(text: &str) -> Option<u64> {
-    let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let (date, time) = text.split_once(' ').unwrap_or((text, "0:0:0"));
-    let [year, month, day] = numbers(date, '-')?;
-    let [hour, minute, second] = numbers(time, ':')?;
-    let date = (year * 13 + month) << 5 | day;
-    let time = hour << 12 | minute << 6 | second;
-    Some((date << 17 | time) << 24 | micros(fraction)?)
-}
-
-fn nanos(text: &str) -> Option<i64> {
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(text) => (true, text),
-        None => (false, text),
-    };
-    let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let [hour, minute, second] = numbers(text, ':')?;
-    let seconds = (hour * 60 + minute) * 60 + second;
-    let nanos = i64::try_from((seconds * 1_000_000 + micros(fraction)?) * 1000).ok()?;
-    Some(if negative { -nanos } else { nanos })
 }

@@ -14,6 +14,7 @@ pub mod key;
 pub mod model;
 pub mod row;
 pub mod schema;
+pub mod text;
 pub mod time;
 
 pub use cell::Cell;

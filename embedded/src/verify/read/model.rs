@@ -25,6 +25,7 @@ pub mod tp {
     pub const SET: u8 = 248;
     pub const TINY_BLOB: u8 = 249;
     pub const BLOB: u8 = 252;
+    pub const VAR_STRING: u8 = 253;
     pub const STRING: u8 = 254;
 }
 
@@ -125,6 +126,8 @@ pub struct Column {
     pub generated_expr_string: String,
     /// Whether its values are kept.
     pub generated_stored: bool,
+    /// Whether it stands for the expression of an index.
+    pub hidden: bool,
     /// How far it has come.
     pub state: u8,
     /// Its type.
@@ -291,7 +294,7 @@ impl FieldType {
 
     /// Whether it is a string, of characters or bytes.
     pub fn is_string(&self) -> bool {
-        matches!(self.tp, tp::VARCHAR | tp::STRING | tp::TINY_BLOB..=tp::BLOB)
+        matches!(self.tp, tp::VARCHAR | tp::TINY_BLOB..=tp::STRING)
     }
 
     /// Whether it is DATE, DATETIME or TIMESTAMP.
@@ -309,6 +312,6 @@ impl FieldType {
         self.is_string()
             && self.charset != "binary"
             && self.collate != "utf8mb4_0900_bin"
-            && (!self.collate.ends_with("_bin") || self.tp == tp::VARCHAR)
+            && (!self.collate.ends_with("_bin") || matches!(self.tp, tp::VARCHAR | tp::VAR_STRING))
     }
 }
