@@ -5,7 +5,10 @@
 
 mod cluster;
 
+use bytes::Bytes;
 use cluster::Cluster;
+use cluster::rows::compare_all;
+use futures_util::{StreamExt as _, stream};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -160,4 +163,214 @@ async fn the_cluster_is_told_as_pd_knows_it() {
         .await
         .unwrap();
     assert_eq!(life.as_deref(), Some("1h0m0s"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn regions_are_split_and_shown() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table t (id int primary key, v varchar(10), key k (v))",
+            "insert into t values (1, 'a'), (5000, 'b')",
+        ],
+    )
+    .await;
+    let split = "split table t between (0) and (4000) regions 4";
+    let told: Option<(i64, i64)> = conn.query_first(split).await.unwrap();
+    assert_eq!(told, Some((4, 1)));
+    // What is split already is not split again.
+    let told: Option<(i64, i64)> = conn.query_first(split).await.unwrap();
+    assert_eq!(told, Some((0, 1)));
+    let told: Option<(i64, i64)> = conn
+        .query_first("split table t by (7), (-7)")
+        .await
+        .unwrap();
+    assert_eq!(told, Some((2, 1)));
+    assert_eq!(
+        error(&mut conn, "split table t between (0) and (1000) regions 4").await,
+        8212
+    );
+    assert_eq!(
+        error(&mut conn, "split table t index k by ('x')").await,
+        1235
+    );
+
+    let table: Option<i64> = conn
+        .query_first("select tidb_table_id from information_schema.tables where table_name = 't'")
+        .await
+        .unwrap();
+    let table = table.unwrap();
+    let wanted: Vec<String> = ["", "r", "r_-7", "r_7", "r_1000", "r_2000", "r_3000"]
+        .iter()
+        .map(|end| format!("t_{table}_{end}"))
+        .collect();
+    // PD hears of them from the store.
+    let rows = cluster::until("seven regions", async || {
+        let mut conn = cluster.try_sql().await.map_err(|e| e.to_string())?;
+        let rows: Vec<mysql_async::Row> = conn
+            .query("show table t regions")
+            .await
+            .map_err(|e| e.to_string())?;
+        let starts: Vec<String> = rows
+            .iter()
+            .map(|row| row.get("START_KEY").unwrap())
+            .collect();
+        match starts == wanted {
+            true => Ok(rows),
+            false => Err(format!("{starts:?}")),
+        }
+    })
+    .await;
+    let of_pd: Vec<i64> = conn
+        .query("select region_id from information_schema.tikv_region_status where table_name = 't' order by region_id")
+        .await
+        .unwrap();
+    let mut ids: Vec<i64> = rows
+        .iter()
+        .map(|row| row.get("REGION_ID").unwrap())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, of_pd);
+
+    // Rows and entries are found in all of them, and sum up to the same again.
+    run(&mut conn, &["admin check table t"]).await;
+    let checksum = "admin checksum table t";
+    let first: Option<(String, String, u64, i64, i64)> = conn.query_first(checksum).await.unwrap();
+    let again: Option<(String, String, u64, i64, i64)> = conn.query_first(checksum).await.unwrap();
+    assert_eq!(first, again);
+    assert_eq!(first.map(|row| row.3), Some(4));
+    let jobs: Vec<mysql_async::Row> = conn.query("admin show ddl jobs 1").await.unwrap();
+    let job = &jobs[0];
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(job.get::<String, _>("JOB_TYPE").unwrap(), "create table");
+    assert_eq!(job.get::<i64, _>("TABLE_ID").unwrap(), table);
+    assert_eq!(job.get::<String, _>("STATE").unwrap(), "synced");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_kept_is_refused() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(&mut conn, &["create table t (id int primary key)"]).await;
+    assert_eq!(error(&mut conn, "begin optimistic").await, 1235);
+    run(
+        &mut conn,
+        &[
+            "set tidb_txn_mode = 'optimistic'",
+            "insert into t values (1)",
+        ],
+    )
+    .await;
+    assert_eq!(error(&mut conn, "begin").await, 1235);
+    assert_eq!(error(&mut conn, "start transaction").await, 1235);
+    run(
+        &mut conn,
+        &["begin pessimistic", "insert into t values (2)", "commit"],
+    )
+    .await;
+    run(&mut conn, &["set autocommit = 0"]).await;
+    assert_eq!(error(&mut conn, "insert into t values (3)").await, 1235);
+    run(&mut conn, &["set tidb_txn_mode = ''", "set autocommit = 1"]).await;
+    let ids: Vec<i64> = conn.query("table t order by id").await.unwrap();
+    assert_eq!(ids, [1, 2]);
+    assert_eq!(error(&mut conn, "values row(1, 2)").await, 1051);
+    assert_eq!(
+        error(&mut conn, "set session tidb_gc_life_time = '1h'").await,
+        1229
+    );
+    assert_eq!(
+        error(&mut conn, "set global tidb_snapshot = ''").await,
+        1228
+    );
+    assert_eq!(
+        error(&mut conn, "set tidb_snapshot = '2000-01-01'").await,
+        8055
+    );
+    assert_eq!(error(&mut conn, "set tidb_snapshot = now()").await, 1235);
+    assert_eq!(error(&mut conn, "select @@wsrep_on").await, 1193);
+    run(&mut conn, &["kill 4294967295"]).await;
+    let warned: Option<(String, u16, String)> = conn.query_first("show warnings").await.unwrap();
+    assert_eq!(warned.map(|w| w.1), Some(1105));
+}
+
+/// Runs a LOAD DATA statement for which the client sends a file in these pieces; it fails in the end if there is an error.
+async fn load(
+    conn: &mut Conn,
+    statement: &str,
+    pieces: Vec<std::io::Result<Bytes>>,
+) -> mysql_async::Result<u64> {
+    conn.set_infile_handler(async move { Ok(stream::iter(pieces).boxed()) });
+    conn.query_drop(statement).await?;
+    Ok(conn.affected_rows())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_the_client_are_loaded() {
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table t (id int primary key, v varchar(10) not null)",
+            "create table r (id bigint primary key auto_random, v text)",
+        ],
+    )
+    .await;
+    let pieces = |pieces: &[&'static str]| -> Vec<std::io::Result<Bytes>> {
+        pieces.iter().map(|piece| Ok(Bytes::from(*piece))).collect()
+    };
+    let into_t = "load data local infile 'f' into table t fields terminated by ','";
+    // Pieces end within lines.
+    let loaded = load(&mut conn, into_t, pieces(&["1,a\n2", ",b\n", "3,c\n"])).await;
+    assert_eq!(loaded.unwrap(), 3);
+    assert_eq!(
+        load(&mut conn, into_t, vec![]).await.unwrap(),
+        0,
+        "an empty file"
+    );
+    // A row that is there is left as it is; the client may give columns and expressions.
+    let with_columns = format!("{into_t} ignore 1 lines (id, @x) set v = concat(@x, '!')");
+    let loaded = load(&mut conn, &with_columns, pieces(&["id,v\n3,z\n4,d\n"])).await;
+    assert_eq!(loaded.unwrap(), 1);
+
+    // Refused before a file is asked for, and in the midst of one: the connection serves on.
+    let missing = "load data local infile 'f' into table nope";
+    let refused = load(&mut conn, missing, pieces(&["1\n"])).await;
+    assert!(
+        matches!(&refused, Err(mysql_async::Error::Server(e)) if e.code == 1146),
+        "{refused:?}"
+    );
+    let big: String = (10..2_000).map(|id| format!("{id},x\n")).collect();
+    let broken = vec![
+        Ok(Bytes::from(big)),
+        Err(std::io::Error::other("the disk is gone")),
+    ];
+    let failed = load(&mut conn, into_t, broken).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let mut conn = cluster.sql().await;
+    assert_eq!(
+        error(&mut conn, "load data infile '/etc/passwd' into table t").await,
+        1235
+    );
+
+    let into_r = "load data local infile 'f' into table r (v)";
+    assert_eq!(
+        load(&mut conn, into_r, pieces(&["one\ntwo\n"]))
+            .await
+            .unwrap(),
+        2
+    );
+    let large = "y".repeat(20 << 20);
+    let into_large = "load data local infile 'f' into table r (v)";
+    let file = vec![Ok(Bytes::from("x".repeat(40_000) + "\n"))];
+    assert_eq!(load(&mut conn, into_large, file).await.unwrap(), 1);
+    // Packets of more than 16 MB in both directions.
+    let bound: Option<String> = conn.exec_first("select ?", (&large,)).await.unwrap();
+    assert!(bound.as_deref() == Some(large.as_str()));
+    let quoted: Option<String> = conn.query_first(format!("select '{large}'")).await.unwrap();
+    assert!(quoted.as_deref() == Some(large.as_str()));
+    compare_all(&mut conn, &client, NEW).await;
 }

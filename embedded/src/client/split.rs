@@ -10,9 +10,11 @@ const BATCH: usize = 256;
 
 impl Client {
     /// Makes each of these raw keys the first one of its region, if it is not so already. Keys that lie in one region are
-    /// asked for together: a table may have thousands of partitions.
-    pub async fn split_at(&self, mut keys: Vec<Bytes>) -> Result<(), ClientError> {
+    /// asked for together: a table may have thousands of partitions. Gives how many regions that made.
+    pub async fn split_at(&self, mut keys: Vec<Bytes>) -> Result<usize, ClientError> {
         keys.sort_unstable();
+        keys.dedup();
+        let mut made = 0;
         let mut backoff = self.backoff("split regions");
         let mut rest = keys.as_slice();
         while let Some(first) = rest.first() {
@@ -30,6 +32,7 @@ impl Client {
                 .cloned()
                 .collect();
             if !split_keys.is_empty() {
+                made += split_keys.len();
                 let request = kv::SplitRegionRequest {
                     split_keys,
                     ..Default::default()
@@ -40,6 +43,6 @@ impl Client {
             }
             rest = later;
         }
-        Ok(())
+        Ok(made)
     }
 }

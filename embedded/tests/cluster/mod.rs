@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use embedded::client::Client;
 use embedded::verify::Report;
-use mysql_async::{Conn, OptsBuilder};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use mysql_async::{Conn, InfileData, LocalInfileError, OptsBuilder};
 
 /// How long a component may take to serve.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -80,6 +82,11 @@ pub async fn until<T, F: Future<Output = Result<T, String>>>(
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// The file that a client sends which has none.
+fn no_file(_: &[u8]) -> BoxFuture<'static, Result<InfileData, LocalInfileError>> {
+    async { Ok(stream::empty().boxed()) }.boxed()
 }
 
 impl Cluster {
@@ -261,6 +268,7 @@ impl Cluster {
             .user(Some("root"))
             .db_name(Some("test"))
             .prefer_socket(false)
+            .local_infile_handler(Some(no_file))
     }
 
     /// A connection, as soon as SQL is served.

@@ -11,6 +11,7 @@
 
 pub mod bytes;
 pub mod collate;
+pub mod crc64;
 pub mod datum;
 pub mod decimal;
 pub mod index;

@@ -10,11 +10,14 @@
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 
+mod admin;
 mod columns;
 mod ddl;
 mod errors;
 mod functions;
+mod grammar;
 mod indexes;
+mod jobs;
 mod json;
 mod lists;
 mod locks;
@@ -27,6 +30,7 @@ mod policy;
 mod prepared;
 mod privileges;
 mod processes;
+mod regions;
 mod relay;
 mod rewrite;
 mod served;

@@ -7,6 +7,9 @@ use serde_json::Value;
 /// How long PD may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Regions that PD tells of at once.
+const MOST_REGIONS: usize = 10_240;
+
 /// Why PD did not tell. Messages read after "failed to".
 #[derive(Debug, thiserror::Error)]
 #[error("ask PD for {path}: {source}")]
@@ -28,6 +31,17 @@ impl PdApi {
             url: url.trim_end_matches('/').to_owned(),
             http: reqwest::Client::new(),
         }
+    }
+
+    /// All regions.
+    pub(super) async fn regions(&self) -> Result<Vec<Value>, PdError> {
+        let mut answer = self
+            .get(&format!("regions/key?limit={MOST_REGIONS}"))
+            .await?;
+        Ok(match answer["regions"].take() {
+            Value::Array(regions) => regions,
+            _ => vec![],
+        })
     }
 
     /// What `/pd/api/v1/{path}` answers.

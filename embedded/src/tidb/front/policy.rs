@@ -35,6 +35,10 @@ pub(super) enum Class {
     Prepare,
     /// `KILL`.
     Kill,
+    /// `ADMIN …`.
+    Admin,
+    /// `SPLIT TABLE`.
+    Split,
     /// `ANALYZE TABLE`.
     Analyze,
     /// `FLUSH`.
@@ -46,8 +50,7 @@ pub(super) enum Class {
 }
 
 /// Statements of TiDB that are not served, by their first words.
-const UNSERVED: [(&[&str], &str); 27] = [
-    (&["ADMIN"], "ADMIN"),
+const UNSERVED: [(&[&str], &str); 25] = [
     (&["ALTER", "INSTANCE"], "ALTER INSTANCE"),
     (&["ALTER", "RESOURCE"], "resource groups"),
     (&["ALTER", "USER"], "users and privileges"),
@@ -71,11 +74,10 @@ const UNSERVED: [(&[&str], &str); 27] = [
     (&["FLASHBACK"], "FLASHBACK"),
     (&["GRANT"], "users and privileges"),
     (&["IMPORT"], "IMPORT INTO"),
-    (&["LOAD"], "LOAD DATA and LOAD STATS"),
+    (&["LOAD", "STATS"], "LOAD STATS"),
     (&["RECOVER"], "RECOVER TABLE"),
     (&["RENAME", "USER"], "users and privileges"),
     (&["REVOKE"], "users and privileges"),
-    (&["SPLIT"], "SPLIT TABLE"),
     (&["TRACE"], "TRACE"),
 ];
 
@@ -96,6 +98,7 @@ fn class_of(text: &Text<'_>) -> Option<Class> {
     Some(match first.as_str() {
         "SELECT" | "WITH" | "TABLE" | "VALUES" | "(" => Class::Query,
         "INSERT" | "REPLACE" | "UPDATE" | "DELETE" => Class::Dml,
+        "LOAD" if text.is(1, "DATA") => Class::Dml,
         "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "USE" | "DO" | "EXECUTE"
         | "DEALLOCATE" => Class::Plain,
         "START" if text.is(1, "TRANSACTION") => Class::Plain,
@@ -105,6 +108,8 @@ fn class_of(text: &Text<'_>) -> Option<Class> {
         "DESC" | "DESCRIBE" | "EXPLAIN" => Class::Explain,
         "PREPARE" => Class::Prepare,
         "KILL" => Class::Kill,
+        "ADMIN" => Class::Admin,
+        "SPLIT" => Class::Split,
         "ANALYZE" => Class::Analyze,
         "FLUSH" => Class::Flush,
         "LOCK" => Class::LockTables,
@@ -175,6 +180,7 @@ fn constructs(text: &Text<'_>, class: Class) -> Result<(), ErrPacket> {
             return Err(errors::syntax_at_token(text, n));
         }
     }
+    // 4.0 reads over it; its statement is without.
     let share = text.has(&["LOCK", "IN", "SHARE", "MODE"]) || text.has(&["FOR", "SHARE"]);
     if share {
         let message = "function LOCK IN SHARE MODE has only noop implementation in tidb now, use \
@@ -189,6 +195,9 @@ fn constructs(text: &Text<'_>, class: Class) -> Result<(), ErrPacket> {
     }
     if text.is(0, "START") && text.has(&["AS", "OF"]) {
         return Err(errors::unsupported("reads of the past (AS OF TIMESTAMP)"));
+    }
+    if text.is(0, "LOAD") && !text.has(&["LOCAL", "INFILE"]) {
+        return Err(errors::unsupported("LOAD DATA of files at the server"));
     }
     if class == Class::Dml
         && let Some(database) = system_table(text)
@@ -213,7 +222,7 @@ fn system_table(text: &Text<'_>) -> Option<&'static str> {
     })
 }
 
-/// The table that an INSERT, REPLACE, UPDATE or single-table DELETE writes.
+/// The table that an INSERT, REPLACE, UPDATE, single-table DELETE or LOAD DATA writes.
 pub(super) fn target(text: &Text<'_>) -> Option<(Option<String>, String)> {
     const NOISE: [&str; 8] = [
         "LOW_PRIORITY",
@@ -225,6 +234,11 @@ pub(super) fn target(text: &Text<'_>) -> Option<(Option<String>, String)> {
         "FROM",
         "TABLE",
     ];
+    if text.is(0, "LOAD") {
+        let into = (1..text.tokens.len()).find(|n| text.are(*n, &["INTO", "TABLE"]))?;
+        let (database, table, _) = text.full_name(into + 2)?;
+        return Some((database, table));
+    }
     let n = (1..text.tokens.len()).find(|n| !NOISE.iter().any(|w| text.is(*n, w)))?;
     let (database, table, _) = text.full_name(n)?;
     Some((database, table))
@@ -236,6 +250,9 @@ pub(super) fn writes_row_id(text: &Text<'_>) -> bool {
         text.name(n)
             .is_some_and(|name| name.eq_ignore_ascii_case(ROW_ID))
     };
+    if text.is(0, "LOAD") {
+        return (1..text.tokens.len()).any(is_it);
+    }
     let first =
         |words: &[&str]| (1..text.tokens.len()).find(|n| words.iter().any(|w| text.is(*n, w)));
     let listed = match first(&["VALUES", "VALUE", "SELECT", "SET", "TABLE", "WITH"]) {
@@ -297,7 +314,6 @@ mod tests {
             "create user u",
             "load data local infile 'x' into table t",
             "create temporary table t (a int)",
-            "split table t between (0) and (1000) regions 4",
             "insert into mysql.user values (1)",
             "update `mysql`.tidb set a = 1",
             "delete t from t join sys.x",
@@ -344,5 +360,9 @@ mod tests {
         );
         assert_eq!(of("update t set a = 1"), Some((None, "t".to_owned())));
         assert_eq!(of("delete from t"), Some((None, "t".to_owned())));
+        assert_eq!(
+            of("load data local infile 'f' replace into table d.t (a)"),
+            Some((Some("d".to_owned()), "t".to_owned()))
+        );
     }
 }

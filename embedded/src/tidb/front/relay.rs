@@ -41,7 +41,11 @@ pub(super) enum Answered {
 impl Session {
     /// Passes on the answer to a statement. An OK waits until TiKV has what MariaDB committed.
     pub(super) async fn relay(&mut self, passing: Passing<'_>) -> Result<Answered, FrontError> {
-        let first = self.backend.channel.read().await?;
+        let mut first = self.backend.channel.read().await?;
+        if first.first() == Some(&LOCAL_INFILE) {
+            self.pass_file(&first).await?;
+            first = self.backend.channel.read().await?;
+        }
         match first.first() {
             Some(&OK) => {
                 let ok = OkPacket::parse(&first, self.backend.capabilities())?;
@@ -50,9 +54,8 @@ impl Session {
             }
             Some(&ERR) => return self.pass_error(&first, passing).await,
             Some(&LOCAL_INFILE) | None => {
-                return Err(
-                    WireError::malformed("MariaDB's answer", "it asks for a local file").into(),
-                );
+                let why = "neither OK, error nor rows";
+                return Err(WireError::malformed("MariaDB's answer", why).into());
             }
             Some(_) => {}
         }
@@ -79,6 +82,20 @@ impl Session {
             self.note_cursor(passing, shape);
         }
         Ok(answered)
+    }
+
+    /// Asks the client for a file on MariaDB's behalf and passes on what it sends, up to an empty packet. Where a row
+    /// cannot be read MariaDB reads on to the end, and answers with the error then.
+    async fn pass_file(&mut self, request: &[u8]) -> Result<(), FrontError> {
+        self.client.write(request).await?;
+        self.client.flush().await?;
+        loop {
+            let part = self.client.read().await?;
+            self.backend.channel.write(&part).await?;
+            if part.is_empty() {
+                return Ok(self.backend.channel.flush().await?);
+            }
+        }
     }
 
     /// Rows of a cursor are fetched later.

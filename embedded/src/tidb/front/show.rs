@@ -77,7 +77,7 @@ impl Session {
                 ];
                 served(select(&columns, &[row]))
             }
-            "TABLE" => self.show_table(text, n + 1),
+            "TABLE" => self.show_table(text, n + 1).await,
             "WARNINGS" | "ERRORS" => match self.warnings.take() {
                 Some(warnings) => {
                     let query = show_warnings(&warnings, word == "ERRORS");
@@ -272,12 +272,13 @@ impl Session {
         Ok(self.backend.value(&query).await?.parse().ok())
     }
 
-    /// `SHOW TABLE t NEXT_ROW_ID`.
-    fn show_table(&self, text: &Text<'_>, n: usize) -> Served {
+    /// `SHOW TABLE t NEXT_ROW_ID`, `SHOW TABLE t REGIONS`.
+    async fn show_table(&mut self, text: &Text<'_>, n: usize) -> Served {
         let Some((database, table, after)) = text.full_name(n) else {
             return refused(errors::syntax_at_token(text, n));
         };
-        if !text.is(after, "NEXT_ROW_ID") {
+        let regions = text.is(after, "REGIONS");
+        if !regions && !text.is(after, "NEXT_ROW_ID") {
             return refused(errors::unsupported(&format!(
                 "SHOW TABLE … {}",
                 text.get(after)
@@ -293,6 +294,9 @@ impl Session {
         let Some((db, info)) = found else {
             return refused(unknown_table(&database, &table));
         };
+        if regions {
+            return self.show_regions(text, info, after + 1).await;
+        }
         let columns = [
             "DB_NAME",
             "TABLE_NAME",

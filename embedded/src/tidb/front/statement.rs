@@ -10,7 +10,7 @@ use super::text::{Broken, Kind, Text};
 use super::{FrontError, errors, served};
 use crate::tidb::catalog::Warning;
 use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN, MAY_GIVE};
-use crate::tidb::wire::capability::MULTI_STATEMENTS;
+use crate::tidb::wire::capability::{LOCAL_FILES, MULTI_STATEMENTS};
 use crate::tidb::wire::{ErrPacket, WireError, command};
 
 /// The way of a statement.
@@ -159,6 +159,15 @@ impl Session {
             Ok(text) => text,
             Err(broken) => return Ok(Err(unclosed(sql, &broken))),
         };
+        let other_words = match self.in_other_words(&text) {
+            Ok(sql) => sql,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let text = match other_words.as_deref().map(Text::new) {
+            None => text,
+            Some(Ok(text)) => text,
+            Some(Err(broken)) => return Ok(Err(unclosed(sql, &broken))),
+        };
         let class = match policy::classify(&text) {
             Ok(class) => class,
             Err(refusal) => return Ok(Err(refusal)),
@@ -170,11 +179,9 @@ impl Session {
             Class::Show => self.show(&text).await,
             Class::Explain => self.explain(&text).await,
             Class::Prepare => self.prepare_text(&text).await,
-            Class::Kill => {
-                let from = if text.is(1, "TIDB") { 2 } else { 1 };
-                let sql = format!("KILL {}", text.from(from));
-                Ok(Ok(forward(sql)))
-            }
+            Class::Kill => Ok(self.kill(&text)),
+            Class::Admin => self.admin(&text).await,
+            Class::Split => self.split(&text).await,
             Class::Analyze => Ok(self.analyze(&text)),
             Class::Flush => Ok(Ok(Route::Nothing { warnings: vec![] })),
             Class::LockTables => Ok(self.lock_tables(&text)),
@@ -202,11 +209,17 @@ impl Session {
 
     /// MariaDB runs it, with TiDB's values in the places that are TiDB's.
     pub(super) async fn forwarded(&mut self, text: &Text<'_>) -> Routed {
-        // Rows are locked as they are written in either, as MariaDB does it.
-        if text.is(0, "BEGIN") && (text.is(1, "PESSIMISTIC") || text.is(1, "OPTIMISTIC")) {
+        let writes = matches!(policy::classify(text), Ok(Class::Dml));
+        if let Some(refusal) = self.optimistic(text, writes) {
+            return Ok(Err(refusal));
+        }
+        if text.is(0, "LOAD") && self.capabilities & LOCAL_FILES == 0 {
+            let message = "The used command is not allowed with this MySQL version";
+            return Ok(Err(ErrPacket::new(1148, "42000", message)));
+        }
+        if text.is(0, "BEGIN") && text.is(1, "PESSIMISTIC") {
             return Ok(Ok(forward("BEGIN".to_owned())));
         }
-        let writes = matches!(policy::classify(text), Ok(Class::Dml));
         let target = policy::target(text).filter(|_| writes);
         if let Some((database, table)) = &target {
             let database = database.as_deref().or(self.database.as_deref());

@@ -40,7 +40,7 @@ const LIKE_TIDB: [&str; 12] = [
     // TiDB has no limit on the row's size in a page.
     "--innodb-strict-mode=OFF",
     "--event-scheduler=OFF",
-    "--local-infile=OFF",
+    "--local-infile=ON",
 ];
 
 /// For a small private server.

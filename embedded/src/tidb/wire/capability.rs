@@ -7,6 +7,8 @@ pub const LONG_PASSWORD: u32 = 1;
 const LONG_FLAG: u32 = 1 << 2;
 /// A database is named while connecting.
 pub const CONNECT_WITH_DB: u32 = 1 << 3;
+/// The client sends files of its own for LOAD DATA LOCAL.
+pub const LOCAL_FILES: u32 = 1 << 7;
 /// The 4.1 protocol.
 pub const PROTOCOL_41: u32 = 1 << 9;
 /// `interactive_timeout` instead of `wait_timeout`.
@@ -38,6 +40,7 @@ pub const OFFERED: u32 = LONG_PASSWORD
     | FOUND_ROWS
     | LONG_FLAG
     | CONNECT_WITH_DB
+    | LOCAL_FILES
     | PROTOCOL_41
     | INTERACTIVE
     | TRANSACTIONS
@@ -49,6 +52,7 @@ pub const OFFERED: u32 = LONG_PASSWORD
 
 /// What every connection to MariaDB asks for.
 pub const BACKEND: u32 = LONG_FLAG
+    | LOCAL_FILES
     | PROTOCOL_41
     | TRANSACTIONS
     | SECURE_CONNECTION

@@ -195,11 +195,9 @@ impl Session {
     /// All regions, each with the table that it begins in.
     pub(super) async fn region_status(&mut self) -> Result<MemTable, FrontError> {
         let catalog = self.shared.apply.catalog();
-        let regions = self.shared.pd_api.get("regions/key?limit=10240").await?;
-        let rows = regions["regions"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let regions = self.shared.pd_api.regions().await?;
+        let rows = regions
+            .iter()
             .map(|region| {
                 let start = hex::decode(region["start_key"].as_str().unwrap_or_default());
                 let table = start
