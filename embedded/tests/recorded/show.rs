@@ -15,9 +15,6 @@ pub(crate) fn compare(catalog: &Catalog, database: &str, statement: &Statement) 
             let Some(table) = catalog.table(database, name) else {
                 return Some(Verdict::Wrong(format!("no table {name} is known")));
             };
-            if table.fk_info.is_some() {
-                return Some(Verdict::Diverges("foreign keys".into()));
-            }
             // The next values depend on the statements before.
             let next = |option: &str| {
                 let (_, rest) = recorded.split_once(option)?;
@@ -28,6 +25,7 @@ pub(crate) fn compare(catalog: &Catalog, database: &str, statement: &Statement) 
             create_table(
                 table,
                 ShowOptions {
+                    database: Some(database),
                     auto_increment,
                     auto_random,
                     utc_offset: 0,

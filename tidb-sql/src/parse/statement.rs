@@ -132,7 +132,7 @@ impl Cursor<'_> {
     fn database_options(&mut self) -> Result<Vec<DatabaseOption>, ParseError> {
         let mut options = Vec::new();
         loop {
-            self.eat("DEFAULT");
+            let default = self.eat("DEFAULT");
             if self.eat_charset() {
                 self.eat_equals();
                 options.push(DatabaseOption::Charset(self.charset_name()?));
@@ -147,7 +147,7 @@ impl Cursor<'_> {
             } else if self.eat_all(&["SET", "TIFLASH", "REPLICA"]) {
                 let (count, labels) = self.tiflash_replica()?;
                 options.push(DatabaseOption::TiFlashReplica { count, labels });
-            } else if self.before().is_some_and(|token| token.is_word("DEFAULT")) {
+            } else if default {
                 return Err(self.unexpected());
             } else {
                 return Ok(options);

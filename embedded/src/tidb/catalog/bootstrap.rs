@@ -101,6 +101,7 @@ fn system_table(
         },
         if_not_exists: false,
         columns,
+        foreign_keys: vec![],
         indexes: vec![],
         ignored: vec![],
         options: TableOptions::default(),

@@ -5,7 +5,9 @@
 //! key carry an invisible `_tidb_rowid`.
 
 use super::auto_ids;
-use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
+use super::model::{
+    CiStr, ColumnInfo, DbInfo, FieldType, ForeignKeyInfo, IndexInfo, TableInfo, Tp, flag,
+};
 use super::{DdlError, TidbVersion, ddl::unsupported, generated, mariadb_partition, show};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
@@ -71,6 +73,9 @@ pub(crate) fn create_table(
     parts.extend(table.indexes.iter().map(index));
     for column in &table.columns {
         parts.extend(checks(query, table, column)?);
+    }
+    if version >= TidbVersion::V8_5 {
+        parts.extend(table.fk_info.iter().flatten().map(foreign_key));
     }
     let auto = table
         .columns
@@ -285,6 +290,23 @@ pub(crate) fn index(index: &IndexInfo) -> String {
         (false, true) => format!("UNIQUE KEY {} ({columns})", quoted(&index.name.o)),
         (false, false) => format!("KEY {} ({columns})", quoted(&index.name.o)),
     }
+}
+
+/// A foreign key's definition: one that changes no rows.
+pub(crate) fn foreign_key(key: &ForeignKeyInfo) -> String {
+    let list = |names: &[CiStr]| {
+        let names: Vec<String> = names.iter().map(|name| quoted(&name.o)).collect();
+        names.join(", ")
+    };
+    let schema = key.ref_schema.as_ref().map_or("", |schema| &schema.o);
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {}.{} ({})",
+        quoted(&key.fk_name.o),
+        list(&key.cols),
+        quoted(schema),
+        quoted(&key.ref_table.o),
+        list(&key.ref_cols)
+    )
 }
 
 /// `` `db`.`table` ``.

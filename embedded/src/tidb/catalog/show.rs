@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 
 /// What a table's text needs to know beside its description.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ShowOptions {
+pub struct ShowOptions<'a> {
+    /// The table's database: foreign keys into it do not name it.
+    pub database: Option<&'a str>,
     /// The next AUTO_INCREMENT value, shown if above 1.
     pub auto_increment: Option<u64>,
     /// The first AUTO_RANDOM value that no server has taken, shard bits left out, shown if above 1.
@@ -19,7 +21,7 @@ pub struct ShowOptions {
 }
 
 /// The text of `SHOW CREATE TABLE`.
-pub fn create_table(table: &TableInfo, options: ShowOptions) -> String {
+pub fn create_table(table: &TableInfo, options: ShowOptions<'_>) -> String {
     let modern = table.written_by() >= TidbVersion::V8_5;
     let mut lines: Vec<String> = table
         .columns
@@ -39,6 +41,7 @@ pub fn create_table(table: &TableInfo, options: ShowOptions) -> String {
         ));
     }
     lines.extend(table.indexes.iter().map(|i| index(table, i)));
+    lines.extend(show_object::foreign_keys(table, options.database));
     let mut out = format!(
         "CREATE TABLE {} (\n{}\n) ENGINE=InnoDB DEFAULT CHARSET={} COLLATE={}",
         quoted(&table.name.o),
@@ -91,7 +94,7 @@ pub fn create_database(db: &DbInfo) -> String {
     out
 }
 
-fn column(table: &TableInfo, column: &ColumnInfo, options: ShowOptions) -> String {
+fn column(table: &TableInfo, column: &ColumnInfo, options: ShowOptions<'_>) -> String {
     let ft = &column.field_type;
     let modern = table.written_by() >= TidbVersion::V8_5;
     let mut out = format!("  {} {}", quoted(&column.name.o), type_text(ft, modern));
@@ -146,7 +149,7 @@ fn column(table: &TableInfo, column: &ColumnInfo, options: ShowOptions) -> Strin
     out
 }
 
-fn default(column: &ColumnInfo, modern: bool, options: ShowOptions) -> String {
+fn default(column: &ColumnInfo, modern: bool, options: ShowOptions<'_>) -> String {
     let ft = &column.field_type;
     if let (Tp::Bit, Some(bits)) = (ft.tp, &column.default_bit) {
         return format!(" DEFAULT {}", bit_literal(bits));

@@ -1,12 +1,50 @@
 //! SHOW CREATE of views and sequences.
 
 use super::build::ttl::unit;
-use super::model::{PolicyRef, SequenceInfo, TableInfo, ViewInfo};
+use super::model::{CiStr, PolicyRef, SequenceInfo, TableInfo, ViewInfo};
 use super::show::{escaped, quoted};
 use std::fmt::Write as _;
 
 /// The account of a view that was made by whoever is logged in.
 const ROOT: (&str, &str) = ("root", "%");
+
+/// The foreign keys of a table in this database.
+pub(super) fn foreign_keys(table: &TableInfo, database: Option<&str>) -> Vec<String> {
+    let list = |names: &[CiStr]| {
+        let names: Vec<String> = names.iter().map(|name| quoted(&name.o)).collect();
+        names.join(",")
+    };
+    let action = |number: u8| match number {
+        1 => "RESTRICT",
+        2 => "CASCADE",
+        3 => "SET NULL",
+        4 => "NO ACTION",
+        5 => "SET DEFAULT",
+        _ => "",
+    };
+    let keys = table.fk_info.iter().flatten();
+    keys.map(|key| {
+        let elsewhere = key
+            .ref_schema
+            .as_ref()
+            .filter(|schema| database.is_some_and(|database| !schema.is(database)));
+        let schema = elsewhere.map_or_else(String::new, |schema| format!("{}.", quoted(&schema.o)));
+        let mut out = format!(
+            "  CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {schema}{} ({})",
+            quoted(&key.fk_name.o),
+            list(&key.cols),
+            quoted(&key.ref_table.o),
+            list(&key.ref_cols)
+        );
+        for (what, number) in [("DELETE", key.on_delete), ("UPDATE", key.on_update)] {
+            if number != 0 {
+                let _ = write!(out, " ON {what} {}", action(number));
+            }
+        }
+        out
+    })
+    .collect()
+}
 
 /// ` /*T![placement] PLACEMENT POLICY=… */`.
 pub(super) fn placement(policy: &Option<Option<PolicyRef>>) -> String {

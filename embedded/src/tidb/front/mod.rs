@@ -11,6 +11,7 @@
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 
 mod admin;
+mod ansi_quotes;
 mod columns;
 mod ddl;
 mod errors;

@@ -44,6 +44,8 @@ pub(super) struct Session {
     /// Columns of the cursors that prepared statements opened.
     pub(super) cursors: HashMap<u32, Shape>,
     pub(super) last_special: u32,
+    /// Whether `sql_mode` has ANSI_QUOTES.
+    pub(super) ansi_quotes: bool,
     peer: SocketAddr,
 }
 
@@ -71,6 +73,7 @@ impl Session {
             prepared: HashMap::new(),
             cursors: HashMap::new(),
             last_special: 0,
+            ansi_quotes: false,
             peer,
         }
     }
@@ -170,6 +173,7 @@ impl Session {
 
     fn reset(&mut self) {
         self.prepared.clear();
+        self.ansi_quotes = false;
         self.cursors.clear();
         self.variables = self.shared.globals().clone();
         self.warnings = None;

@@ -45,6 +45,8 @@ struct Settings {
     forwarded: Vec<String>,
     /// Assignments to variables of TiDB: whether globally, which, and the value.
     kept: Vec<(bool, &'static Variable, String)>,
+    /// Whether the session's `sql_mode` has ANSI_QUOTES, where it is set.
+    ansi_quotes: Option<bool>,
 }
 
 type Checked<T> = Result<Result<T, ErrPacket>, FrontError>;
@@ -94,6 +96,7 @@ impl Session {
             self.relay(passing).await?
         };
         if answered == Answered::Done {
+            self.ansi_quotes = settings.ansi_quotes.unwrap_or(self.ansi_quotes);
             for (global, variable, value) in settings.kept {
                 self.keep(global, variable, value);
             }
@@ -197,6 +200,14 @@ impl Session {
         let prefix = if global { "GLOBAL " } else { "SESSION " };
         if name == "sql_mode" {
             let mode = allowed!(self.sql_mode(value).await?);
+            let ansi = variables::has_ansi_quotes(&mode);
+            match global {
+                true if ansi => {
+                    return Ok(Err(errors::unsupported("ANSI_QUOTES in the global sql_mode")));
+                }
+                true => {}
+                false => out.ansi_quotes = Some(ansi),
+            }
             out.forwarded
                 .push(format!("{prefix}sql_mode = {}", literal(&mode)));
             return Ok(Ok(()));

@@ -232,6 +232,7 @@ impl Session {
             return served(query);
         }
         let options = show::ShowOptions {
+            database: Some(&database),
             auto_increment: self.next_auto_increment(&database, info).await?,
             auto_random: info.auto_random_column().and_then(|_| {
                 let taken = catalog

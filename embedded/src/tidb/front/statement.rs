@@ -45,7 +45,7 @@ impl Session {
             return self.fail(&refusal).await;
         };
         let statements = match Text::new(sql) {
-            Ok(text) => text.statements(),
+            Ok(text) => text.statements(sql),
             Err(broken) => return self.fail(&unclosed(sql, &broken)).await,
         };
         if statements.is_empty() {
@@ -73,9 +73,15 @@ impl Session {
         more: bool,
         binary: bool,
     ) -> Result<Answered, FrontError> {
-        match self.route(sql).await? {
+        let plain = match self.plain(sql) {
+            Ok(plain) => plain,
+            Err(broken) => return self.refuse(&unclosed(sql, &broken)).await,
+        };
+        match self.route(&plain).await? {
             Err(refusal) => self.refuse(&refusal).await,
-            Ok(route) => self.take(route, sql, more, binary).await,
+            // A job keeps the statement as it was typed.
+            Ok(Route::Ddl) => self.ddl(sql, more).await,
+            Ok(route) => self.take(route, &plain, more, binary).await,
         }
     }
 
@@ -193,11 +199,15 @@ impl Session {
 
     /// Decides about a statement of the binary protocol.
     pub(super) async fn route_prepared(&mut self, sql: &str) -> Routed {
-        let text = match Text::new(sql) {
+        let plain = match self.plain(sql) {
+            Ok(plain) => plain,
+            Err(broken) => return Ok(Err(unclosed(sql, &broken))),
+        };
+        let text = match Text::new(&plain) {
             Ok(text) => text,
             Err(broken) => return Ok(Err(unclosed(sql, &broken))),
         };
-        match text.statements().as_slice() {
+        match text.statements(&plain).as_slice() {
             [] => Ok(Err(ErrPacket::new(1065, "42000", "Query was empty"))),
             [one] => self.route(one).await,
             _ => {

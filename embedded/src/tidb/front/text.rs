@@ -125,21 +125,26 @@ impl<'a> Text<'a> {
             .map_or("", |t| &self.sql[t.range.start..])
     }
 
-    /// The statements of a text, cut at its semicolons; empty ones are left out.
-    pub(super) fn statements(&self) -> Vec<String> {
+    /// The statements of a text as they are typed, cut at its semicolons; empty ones are left out. `typed` is the text that
+    /// the tokens are of, before its comments were opened: a DDL job keeps them.
+    pub(super) fn statements(&self, typed: &str) -> Vec<String> {
+        let semicolons = self.tokens.iter().filter(|t| t.kind == Kind::Sign(';'));
+        let ends = semicolons.map(|t| t.range.clone());
         let mut out = Vec::new();
-        let mut start = None;
-        for token in &self.tokens {
-            if token.kind == Kind::Sign(';') {
-                if let Some(from) = start.take() {
-                    out.push(self.sql[from..token.range.start].trim_end().to_owned());
-                }
-            } else if start.is_none() {
-                start = Some(token.range.start);
+        let mut from = 0;
+        for end in ends.chain([typed.len()..typed.len()]) {
+            let piece = from..end.start;
+            from = end.end;
+            let within = |t: &&Token| piece.contains(&t.range.start);
+            let count = self.tokens.iter().filter(within).count();
+            if let Some(first) = self.tokens.iter().find(within) {
+                let as_typed = typed[piece.clone()].trim();
+                // A semicolon in an opened comment parts that.
+                out.push(match Text::new(as_typed) {
+                    Ok(text) if text.tokens.len() == count => as_typed.to_owned(),
+                    _ => self.sql[first.range.start..piece.end].trim_end().to_owned(),
+                });
             }
-        }
-        if let Some(from) = start {
-            out.push(self.sql[from..].trim_end().to_owned());
         }
         out
     }
@@ -212,7 +217,7 @@ fn is_word(b: u8) -> bool {
 }
 
 /// The end of a quoted piece that begins at `at`.
-fn quoted_end(bytes: &[u8], at: usize) -> Result<usize, Broken> {
+pub(super) fn quoted_end(bytes: &[u8], at: usize) -> Result<usize, Broken> {
     let quote = bytes[at];
     let mut i = at + 1;
     while let Some(b) = bytes.get(i) {
@@ -232,7 +237,7 @@ fn quoted_end(bytes: &[u8], at: usize) -> Result<usize, Broken> {
 }
 
 /// The end of a comment that begins at `at`, if one does.
-fn comment_end(bytes: &[u8], at: usize) -> Result<Option<usize>, Broken> {
+pub(super) fn comment_end(bytes: &[u8], at: usize) -> Result<Option<usize>, Broken> {
     let rest = &bytes[at..];
     let to_line_end = || {
         let end = rest.iter().position(|b| *b == b'\n');
@@ -433,10 +438,24 @@ mod tests {
 
     #[test]
     fn statements_are_cut_at_semicolons() {
-        let text = Text::new(" select ';' ; ; insert into t values (1) ; -- the end").unwrap();
+        let sql = " select ';' ; ; insert into t values (1) ; -- the end";
+        let text = Text::new(sql).unwrap();
         assert_eq!(
-            text.statements(),
+            text.statements(sql),
             ["select ';'", "insert into t values (1)"]
+        );
+        let sql = "/*!40101 SET NAMES utf8 */; create table t (a int /*T! x */); /* b */;";
+        assert_eq!(
+            Text::new(sql).unwrap().statements(sql),
+            [
+                "/*!40101 SET NAMES utf8 */",
+                "create table t (a int /*T! x */)"
+            ]
+        );
+        let sql = "/*! select 1; select 2 */";
+        assert_eq!(
+            Text::new(sql).unwrap().statements(sql),
+            ["select 1", "select 2"]
         );
     }
 
@@ -456,7 +475,7 @@ mod tests {
         #[test]
         fn arbitrary_texts_never_panic(sql in ".*") {
             if let Ok(text) = Text::new(&sql) {
-                text.statements();
+                text.statements(&sql);
             }
         }
 

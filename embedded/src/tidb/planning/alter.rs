@@ -105,6 +105,10 @@ impl Reader<'_> {
                     ),
                 ));
             }
+            AlterSpec::DropForeignKey { if_exists, name } => Change::DropForeignKey {
+                name: name.clone(),
+                if_exists: *if_exists,
+            },
             AlterSpec::RemoveTtl => Change::RemoveTtl,
             AlterSpec::Cache(on) => Change::Cache(*on),
             AlterSpec::Algorithm(_)
@@ -131,6 +135,7 @@ impl Reader<'_> {
                 index,
                 if_not_exists,
             },
+            Constraint::ForeignKey(key) => Change::AddForeignKey(key),
             Constraint::Ignored(what) => Change::Ignored(what),
         });
         Ok(())
@@ -188,7 +193,6 @@ fn position(position: &ast::Position) -> Position {
 
 fn name_of(spec: &AlterSpec) -> &'static str {
     match spec {
-        AlterSpec::DropForeignKey { .. } => "foreign keys",
         AlterSpec::Writable(_) => "READ ONLY tables",
         AlterSpec::Tablespace(_) => "tablespaces",
         AlterSpec::Secondary(_) => "secondary engines",

@@ -2,9 +2,11 @@
 
 use tidb_sql::ast::{self, IndexKind as Kind};
 
-use super::Reader;
+use super::{Reader, statement::table_name};
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{Clustering, Constraint, Ignored, IndexDef, IndexKind};
+use crate::tidb::catalog::statement::{
+    Clustering, Constraint, ForeignKeyDef, Ignored, IndexDef, IndexKind,
+};
 
 impl Reader<'_> {
     pub(super) fn constraint(self, constraint: &ast::Constraint) -> Result<Constraint, DdlError> {
@@ -15,9 +17,43 @@ impl Reader<'_> {
             ast::Constraint::Key(key) => self
                 .index(key.kind, key.name.clone(), &key.parts, &key.options)
                 .map(Constraint::Index),
-            ast::Constraint::ForeignKey(_) => Err(self.unsupported("foreign keys")),
+            ast::Constraint::ForeignKey(key) => {
+                self.foreign_key(key).map(Constraint::ForeignKey)
+            }
             ast::Constraint::Check { .. } => Ok(Constraint::Ignored(Ignored::Check)),
         }
+    }
+
+    fn foreign_key(self, key: &ast::ForeignKey) -> Result<ForeignKeyDef, DdlError> {
+        let columns = |parts: &[ast::IndexPart]| {
+            parts
+                .iter()
+                .map(|part| match part {
+                    ast::IndexPart::Column { name, .. } => Ok(name.name.clone()),
+                    ast::IndexPart::Expr { .. } => {
+                        Err(self.unsupported("expressions in foreign keys"))
+                    }
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let action = |action: Option<ast::ReferenceAction>| match action {
+            None => 0,
+            Some(ast::ReferenceAction::Restrict) => 1,
+            Some(ast::ReferenceAction::Cascade) => 2,
+            Some(ast::ReferenceAction::SetNull) => 3,
+            Some(ast::ReferenceAction::NoAction) => 4,
+            Some(ast::ReferenceAction::SetDefault) => 5,
+        };
+        let reference = &key.reference;
+        Ok(ForeignKeyDef {
+            name: key.name.clone(),
+            if_not_exists: key.if_not_exists,
+            columns: columns(&key.parts)?,
+            ref_table: table_name(&reference.table),
+            ref_columns: columns(reference.parts.as_deref().unwrap_or_default())?,
+            on_delete: action(reference.on_delete),
+            on_update: action(reference.on_update),
+        })
     }
 
     pub(super) fn index(

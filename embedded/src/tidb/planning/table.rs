@@ -27,10 +27,12 @@ impl Reader<'_> {
             .map(|column| self.column(column))
             .collect::<Result<_, _>>()?;
         let mut indexes = Vec::new();
+        let mut foreign_keys = Vec::new();
         let mut ignored = Vec::new();
         for constraint in &table.constraints {
             match self.constraint(constraint)? {
                 Constraint::Index(index) => indexes.push(index),
+                Constraint::ForeignKey(key) => foreign_keys.push(key),
                 Constraint::Ignored(what) => ignored.push(what),
             }
         }
@@ -42,6 +44,7 @@ impl Reader<'_> {
             if_not_exists: table.if_not_exists,
             columns,
             indexes,
+            foreign_keys,
             ignored,
             options: self.table_options(&table.options)?,
             partition: table

@@ -129,6 +129,7 @@ pub(crate) struct CreateTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Vec<ColumnDef>,
     pub(crate) indexes: Vec<IndexDef>,
+    pub(crate) foreign_keys: Vec<ForeignKeyDef>,
     /// What is read and not made, with a warning.
     pub(crate) ignored: Vec<Ignored>,
     pub(crate) options: TableOptions,
@@ -216,6 +217,19 @@ pub(crate) struct IndexDef {
     pub(crate) has_options: bool,
 }
 
+#[derive(Debug, Clone)]
+pub(crate) struct ForeignKeyDef {
+    /// None for a name of TiDB's choice.
+    pub(crate) name: Option<String>,
+    pub(crate) if_not_exists: bool,
+    pub(crate) columns: Vec<String>,
+    pub(crate) ref_table: TableName,
+    pub(crate) ref_columns: Vec<String>,
+    /// By TiDB's number: 0 not said, 1 RESTRICT, 2 CASCADE, 3 SET NULL, 4 NO ACTION, 5 SET DEFAULT.
+    pub(crate) on_delete: u8,
+    pub(crate) on_update: u8,
+}
+
 /// What TiDB reads and does not make, and says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ignored {
@@ -230,6 +244,7 @@ pub(crate) enum Ignored {
 /// A constraint of a statement.
 pub(crate) enum Constraint {
     Index(IndexDef),
+    ForeignKey(ForeignKeyDef),
     Ignored(Ignored),
 }
 
@@ -277,6 +292,11 @@ pub(crate) enum Change {
     Visibility {
         index: String,
         invisible: bool,
+    },
+    AddForeignKey(ForeignKeyDef),
+    DropForeignKey {
+        name: String,
+        if_exists: bool,
     },
     ShardRowIdBits(u64),
     /// CACHE and NOCACHE.

@@ -15,8 +15,8 @@ use super::column::{Position, column_name};
 use super::modify::{self, checked};
 use super::planner::Planner;
 use super::{
-    alter_options, cache, generated, index, multi, names, partition_change, partition_error,
-    placement, rename, sql_error,
+    alter_options, cache, foreign_key, generated, index, multi, names, partition_change,
+    partition_error, placement, rename, sql_error,
 };
 
 /// Carries out the changes in order.
@@ -45,13 +45,20 @@ pub(crate) fn alter(
         if let Change::Placement(policy) = change {
             return placement::alter_table(p, &db.info, table, policy);
         }
+        if let Change::AddForeignKey(def) = change {
+            for (op, clause) in foreign_key::add(p, &db.info, table, def)? {
+                ops.push(op);
+                clauses.extend(clause);
+            }
+            continue;
+        }
         // Each is checked against the table as it was before all of them.
         if let Some((op, clause)) = one(p, &db.info, table, change)? {
             ops.push(op);
             clauses.extend(clause);
         }
     }
-    if several {
+    if several || ops.len() > 1 {
         generated::among_others(p, table, &ops)?;
         multi::check(&ops)?;
         multi::run(p, &db.info, table, ops);
@@ -119,8 +126,8 @@ fn one(
             column,
             position,
             if_exists,
-        } => change_column(p, table, old, column, position, *if_exists)?,
-        Change::RenameColumn { from, to } => rename_column(p, table, from, to)?,
+        } => change_column(p, (db, table), old, column, position, *if_exists)?,
+        Change::RenameColumn { from, to } => rename_column(p, db, table, from, to)?,
         Change::SetDefault { column, value } => Some(default_of(p, table, column, value.as_ref())?),
         Change::AddIndex {
             index,
@@ -151,6 +158,9 @@ fn one(
         Change::Visibility { index, invisible } => {
             alter_options::visibility(p, table, index, *invisible)?
         }
+        Change::DropForeignKey { name, if_exists } => {
+            foreign_key::remove(p, table, name, *if_exists)?
+        }
         Change::Ttl(options) => alter_options::ttl(p, table, options)?,
         Change::RemoveTtl => alter_options::remove_ttl(table),
         Change::ShardRowIdBits(bits) => alter_options::shard_row_id_bits(p, table, *bits)?,
@@ -160,6 +170,7 @@ fn one(
         }
         Change::Rename(_)
         | Change::Partition(_)
+        | Change::AddForeignKey(_)
         | Change::Cache(_)
         | Change::Placement(_)
         | Change::Nothing => None,
@@ -330,7 +341,7 @@ fn drop(
 
 fn change_column(
     p: &mut Planner<'_>,
-    table: &TableInfo,
+    (db, table): (&DbInfo, &TableInfo),
     old: &str,
     def: &ColumnDef,
     position: &Position,
@@ -350,6 +361,9 @@ fn change_column(
     check_position(table, position)?;
     generated::stays(p, table, old, def)?;
     let column = checked(p, table, old, def)?;
+    if column.name.l != old.name.l {
+        foreign_key::check_column(p, db, table, old)?;
+    }
     if column.name.l != old.name.l || column.field_type.tp != old.field_type.tp {
         keeps_partitions(p, table, old)?;
     }
@@ -369,6 +383,7 @@ fn change_column(
 
 fn rename_column(
     p: &mut Planner<'_>,
+    db: &DbInfo,
     table: &TableInfo,
     from: &str,
     to: &str,
@@ -383,6 +398,7 @@ fn rename_column(
         return Err(sql_error::duplicate_column(to));
     }
     build_column::check_name("column", to)?;
+    foreign_key::check_column(p, db, table, old)?;
     keeps_partitions(p, table, old)?;
     generated::is_read_by_none(table, old)?;
     if old.is_generated() {
@@ -645,6 +661,7 @@ fn rename_to(
         return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
     }
     build_column::check_name("table", &to.table)?;
+    foreign_key::check_rename(p, &db.info, table)?;
     p.plan.mariadb.push(format!(
         "RENAME TABLE {} TO {}",
         mariadb::full_name(&db.info, &table.name.o),

@@ -1,10 +1,11 @@
 //! A change of ALTER TABLE that was checked: on its own it is a job, among others a part of one.
 
 use super::super::model::{
-    Action, CiStr, ColumnInfo, DbInfo, IndexInfo, SchemaState, TableInfo, Tree, TtlInfo,
+    Action, CiStr, ColumnInfo, DbInfo, ForeignKeyInfo, IndexInfo, SchemaState, TableInfo, Tree,
+    TtlInfo,
 };
 use super::column::{self, Position};
-use super::index;
+use super::{foreign_key, index};
 use super::planner::Planner;
 
 /// What a change does.
@@ -32,6 +33,8 @@ pub(super) enum Op {
         args_v4: Tree,
     },
     DropIndex(IndexInfo),
+    AddForeignKey(Box<ForeignKeyInfo>),
+    DropForeignKey(Box<ForeignKeyInfo>),
     /// What is done in one step.
     AtOnce {
         action: Action,
@@ -113,6 +116,8 @@ impl Op {
             Self::AddIndex { .. } => Action::AddIndex,
             Self::DropIndex(index) if index.is_primary => Action::DropPrimaryKey,
             Self::DropIndex(_) => Action::DropIndex,
+            Self::AddForeignKey(_) => Action::AddForeignKey,
+            Self::DropForeignKey(_) => Action::DropForeignKey,
             Self::AtOnce { action, .. } => *action,
         }
     }
@@ -138,6 +143,8 @@ impl Op {
                 }
             }
             Self::DropIndex(index) => index::drop(p, db, table, &index),
+            Self::AddForeignKey(key) => foreign_key::add_alone(p, db, table, *key),
+            Self::DropForeignKey(key) => foreign_key::drop_alone(p, db, table, &key),
             Self::AtOnce { action, args, edit } => {
                 let mut info = table.clone();
                 edit.apply(&mut info);

@@ -5,7 +5,7 @@ use super::super::model::{Action, TableInfo};
 use super::super::{DdlError, mariadb};
 use super::planner::Planner;
 use super::run::refuse_system;
-use super::{cache, names, sql_error, table};
+use super::{cache, foreign_key, names, sql_error, table};
 
 /// Drops what is named; what does not exist is an error once the others are gone, or a note.
 pub(super) fn several(
@@ -16,6 +16,7 @@ pub(super) fn several(
 ) -> Result<(), DdlError> {
     let mut missing = vec![];
     let mut dropped = vec![];
+    let mut found_all = vec![];
     for name in objects {
         let db = name.database.as_ref().or(p.session.database.as_ref());
         let db = db.ok_or_else(sql_error::no_database_selected)?;
@@ -29,12 +30,16 @@ pub(super) fn several(
             None => missing.push(names::shown(p, name)?),
             Some((db, info)) => {
                 cache::check(info, "Drop Table")?;
+                foreign_key::check_drop(p, &db.info, info, objects)?;
                 dropped.push(info.id);
                 table::drop(p, db, info, action);
-                let name = mariadb::full_name(&db.info, &info.name.o);
-                p.plan.mariadb.push(format!("DROP {} {name}", kind(action)));
+                found_all.push((&db.info, info));
             }
         }
+    }
+    for (db, info) in foreign_key::referring_first(found_all) {
+        let name = mariadb::full_name(db, &info.name.o);
+        p.plan.mariadb.push(format!("DROP {} {name}", kind(action)));
     }
     let unknown = |names: &[String]| match action {
         Action::DropSequence => {

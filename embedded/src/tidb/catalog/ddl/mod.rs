@@ -8,6 +8,7 @@ mod column;
 mod database;
 mod drop;
 mod exchange;
+mod foreign_key;
 mod generated;
 mod index;
 mod modify;

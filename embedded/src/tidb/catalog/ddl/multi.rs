@@ -7,13 +7,13 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::super::DdlError;
 use super::super::model::{
-    Action, ColumnInfo, DbInfo, IndexInfo, JobState, MultiSchemaInfo, SchemaState, SubJob,
+    Action, ColumnInfo, DbInfo, IndexInfo, InvolvingSchema, JobState, MultiSchemaInfo, SchemaState, SubJob,
     TableInfo, Tree, flag,
 };
 use super::super::plan::{QueuedJob, Write, start_of};
 use super::change::Op;
 use super::column::{self, change, move_column, offset_of};
-use super::index;
+use super::{foreign_key, index};
 use super::planner::{Planner, on_table};
 use super::sql_error;
 
@@ -35,7 +35,11 @@ pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
                 }
             }
             Op::DropIndex(index) => take(&mut indexes, &index.name.l, "index")?,
-            Op::Modify { .. } | Op::SetDefault(_) | Op::AtOnce { .. } => {}
+            Op::Modify { .. }
+            | Op::SetDefault(_)
+            | Op::AddForeignKey(_)
+            | Op::DropForeignKey(_)
+            | Op::AtOnce { .. } => {}
         }
     }
     for op in ops {
@@ -112,12 +116,13 @@ pub(super) fn run(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, ops: Vec<
     queued.reorg = fills;
     queued.job.reorg_meta = reorg_meta;
     note(&mut queued, &parts, true);
+    queued.job.involving_schema_info = involved(db, table, &parts);
     p.submit(&mut queued);
 
     for i in 0..parts.len() {
-        while parts[i].sub.revertible {
+        while parts[i].sub.revertible && parts[i].sub.state != JobState::Done {
             parts[i].starts(p);
-            let made = parts[i].prepare(&mut info);
+            let made = parts[i].prepare(p, &mut info);
             let action = parts[i].op.action();
             let writes = match made {
                 Made::Version => change(p, action, db, &mut info),
@@ -149,6 +154,22 @@ pub(super) fn run(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, ops: Vec<
     p.done(queued, SchemaState::None, vec![]);
 }
 
+/// The tables that foreign keys refer to, and with those the job's own.
+fn involved(db: &DbInfo, table: &TableInfo, parts: &[Part]) -> Vec<InvolvingSchema> {
+    let mut out: Vec<InvolvingSchema> = parts
+        .iter()
+        .filter_map(|part| match &part.op {
+            Op::AddForeignKey(key) => Some(std::slice::from_ref(&**key)),
+            _ => None,
+        })
+        .flat_map(foreign_key::involved)
+        .collect();
+    if !out.is_empty() {
+        out.push(InvolvingSchema::table(&db.name.l, &table.name.l));
+    }
+    out
+}
+
 /// The step after which nothing can be undone.
 fn all_at_once(
     p: &mut Planner<'_>,
@@ -157,9 +178,12 @@ fn all_at_once(
     parts: &mut [Part],
     queued: &mut QueuedJob,
 ) {
-    let actions: Vec<u8> = parts.iter().map(|part| part.op.action() as u8).collect();
-    let action = match parts {
-        [one] => one.op.action(),
+    let left = parts.iter().filter(|part| part.sub.state != JobState::Done);
+    let left: Vec<Action> = left.map(|part| part.op.action()).collect();
+    let actions: Vec<u8> = left.iter().map(|action| *action as u8).collect();
+    let action = match &left[..] {
+        [] => return,
+        [one] => *one,
         _ => Action::MultiSchemaChange,
     };
     for (i, part) in parts.iter().enumerate() {
@@ -171,7 +195,10 @@ fn all_at_once(
     if actions.len() > 1 {
         diff.sub_action_types = Some(BASE64_STANDARD.encode(&actions));
     }
-    for (i, part) in parts.iter_mut().enumerate() {
+    let left = parts
+        .iter_mut()
+        .filter(|part| part.sub.state != JobState::Done);
+    for (i, part) in left.enumerate() {
         part.starts(p);
         part.commit(p, info);
         p.touch(info);
@@ -228,6 +255,8 @@ impl Part {
             }
             Op::AddIndex { indexes, .. } => index::added_args(indexes.iter().map(|i| i.id)),
             Op::DropIndex(index) => index::dropped_args(&index.name, None),
+            Op::AddForeignKey(key) => foreign_key::added_args(p, key),
+            Op::DropForeignKey(key) => foreign_key::dropped_args(p, &key.fk_name),
             Op::AtOnce { args, .. } => args.clone(),
         };
         let goes = matches!(op, Op::DropColumn(_) | Op::DropIndex(_));
@@ -265,7 +294,7 @@ impl Part {
     }
 
     /// One step that can be undone.
-    fn prepare(&mut self, info: &mut TableInfo) -> Made {
+    fn prepare(&mut self, p: &Planner<'_>, info: &mut TableInfo) -> Made {
         const STATES: [SchemaState; 3] = [
             SchemaState::DeleteOnly,
             SchemaState::WriteOnly,
@@ -275,7 +304,22 @@ impl Part {
         const FILLED: usize = STATES.len() + 3;
         let taken = self.taken;
         self.taken += 1;
-        match &self.op {
+        match &mut self.op {
+            Op::AddForeignKey(key) => {
+                // It is done before anything cannot be undone.
+                let state = foreign_key::STATES[taken];
+                if taken == 0 {
+                    key.state = state;
+                    foreign_key::put(info, key);
+                    self.sub.raw_args = foreign_key::added_args(p, key);
+                }
+                foreign_key::set_state(info, &key.fk_name, state);
+                self.sub.schema_state = state;
+                if state == SchemaState::Public {
+                    self.sub.state = JobState::Done;
+                }
+                Made::Version
+            }
             Op::AddColumn { column, position } => {
                 if taken == 0 {
                     let column = added(info, column);
@@ -317,7 +361,10 @@ impl Part {
                 self.sub.revertible = false;
                 Made::Table
             }
-            Op::DropColumn(_) | Op::DropIndex(_) | Op::SetDefault(_) => {
+            Op::DropColumn(_)
+            | Op::DropIndex(_)
+            | Op::DropForeignKey(_)
+            | Op::SetDefault(_) => {
                 self.sub.revertible = false;
                 Made::Table
             }
@@ -383,6 +430,12 @@ impl Part {
                 }
                 state
             }
+            Op::DropForeignKey(key) => {
+                foreign_key::take(info, &key.fk_name);
+                SchemaState::None
+            }
+            // It was done before.
+            Op::AddForeignKey(_) => SchemaState::Public,
             Op::AtOnce { edit, .. } => {
                 edit.apply(info);
                 SchemaState::Public

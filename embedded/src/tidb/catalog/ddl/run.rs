@@ -8,7 +8,7 @@ use super::super::model::{Action, CiStr, DbInfo, SchemaState, TableInfo};
 use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb};
 use super::planner::Planner;
 use super::{
-    alter, alter_options, cache, database, drop, names, partition_sugar, placement, rename,
+    alter, alter_options, cache, database, drop, foreign_key, names, partition_sugar, placement, rename,
     sequence, sql_error, table, view,
 };
 
@@ -210,6 +210,7 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
             p.rewritten = partition_sugar::interval_written_out(p.query, partition);
         }
     }
+    foreign_key::of_new_table(p, &db.info, &mut info, &def.foreign_keys)?;
     // TiDB looks whether the name is free once it knows what the table would be.
     if !is_free(p, &def.name, def.if_not_exists)? {
         p.rewritten = None;
@@ -295,6 +296,7 @@ fn truncate_table(p: &mut Planner<'_>, name: &TableName) -> Result<(), DdlError>
         return Err(sql_error::no_such_table(&db.info.name.o, &info.name.o));
     }
     cache::check(info, "Truncate Table")?;
+    foreign_key::check_truncate(p, &db.info, info)?;
     let statement = format!(
         "TRUNCATE TABLE {}",
         mariadb::full_name(&db.info, &info.name.o)
@@ -340,6 +342,7 @@ fn rename_tables(p: &mut Planner<'_>, pairs: &[(TableName, TableName)]) -> Resul
         if !info.is_base_table() {
             return Err(p.unsupported("RENAME of views and sequences"));
         }
+        foreign_key::check_rename(p, &from_db.info, &info)?;
         if now(to_db.info.id, &to.table).is_some_and(|t| t.id != info.id) {
             return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
         }

@@ -4,7 +4,7 @@ use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInf
 use super::super::plan::{Write, start_of};
 use super::super::{Database, auto_ids, meta};
 use super::partition::{affect, give_ids, ids, pairs};
-use super::placement;
+use super::{foreign_key, placement};
 use super::planner::{Planner, id_list, on_table};
 use crate::tidb::codec::keys;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -47,12 +47,33 @@ pub(crate) fn create(
             InvolvingSchema::table(&source_db.name.l, &source.name.l).shared(),
         ];
     }
+    // One that refers to others is there before it is public.
+    let keys = table.fk_info.clone().filter(|_| p.modern());
+    if let Some(keys) = &keys {
+        queued.job.involving_schema_info = vec![InvolvingSchema::table(&db.name.l, &table.name.l)];
+        let referred = foreign_key::involved(keys);
+        queued.job.involving_schema_info.extend(referred);
+    }
     p.submit(&mut queued);
+    if keys.is_some() {
+        table.state = SchemaState::DeleteOnly;
+        table.revision = Some(1);
+        let diff = p.diff(Action::CreateTable, db.id, table.id);
+        let writes = vec![
+            Write::PutTable(db.id, Box::new(table.clone())),
+            Write::Diff(Box::new(diff)),
+        ];
+        p.running(&mut queued, SchemaState::DeleteOnly, writes);
+        table.revision = Some(2);
+    }
     table.state = SchemaState::Public;
     table.update_timestamp = start_of(p.next_step());
     queued.job.raw_args = args(p, &table);
     queued.job.binlog.table_info = Some(Box::new(table.clone()));
-    let diff = p.diff(Action::CreateTable, db.id, table.id);
+    let mut diff = p.diff(Action::CreateTable, db.id, table.id);
+    if keys.is_some() {
+        diff.old_table_id = table.id;
+    }
     let mut writes = vec![Write::PutTable(db.id, Box::new(table.clone()))];
     if table.auto_rand_id > 1 {
         writes.push(Write::PutMember(

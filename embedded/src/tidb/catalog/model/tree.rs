@@ -1,4 +1,4 @@
-use super::{ColumnInfo, DbInfo, PartitionInfo, PolicyInfo, TableInfo};
+use super::{ColumnInfo, DbInfo, ForeignKeyInfo, PartitionInfo, PolicyInfo, TableInfo};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A JSON value that keeps the order of members, for the parts of a job whose shape depends on its action.
@@ -24,6 +24,8 @@ pub enum Tree {
     NewColumn(Box<ColumnInfo>),
     /// Partitions.
     Partitions(Box<PartitionInfo>),
+    /// A foreign key.
+    ForeignKey(Box<ForeignKeyInfo>),
     /// A placement policy.
     Policy(Box<PolicyInfo>),
     /// A database.
@@ -92,6 +94,7 @@ impl Serialize for Tree {
             }
             .serialize(out),
             Self::Partitions(p) => p.serialize(out),
+            Self::ForeignKey(key) => key.serialize(out),
             Self::Policy(p) => p.serialize(out),
             Self::Db(d) => d.serialize(out),
         }

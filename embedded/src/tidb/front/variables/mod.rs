@@ -117,8 +117,12 @@ const SHARED: [&str; 40] = [
 /// Variables whose values decide about isolation: MariaDB has TiDB's two.
 const ISOLATION: [&str; 3] = ["tx_isolation", "transaction_isolation", "tx_read_only"];
 
+/// Names in double quotes.
+const ANSI_QUOTES: &str = "ANSI_QUOTES";
+
 /// Modes of `sql_mode` that mean the same in MariaDB and do not change how SQL is read.
-const SQL_MODES: [&str; 11] = [
+const SQL_MODES: [&str; 12] = [
+    ANSI_QUOTES,
     "ONLY_FULL_GROUP_BY",
     "STRICT_TRANS_TABLES",
     "STRICT_ALL_TABLES",
@@ -138,6 +142,13 @@ pub(super) fn is_shared(name: &str) -> bool {
         .iter()
         .chain(&ISOLATION)
         .any(|v| v.eq_ignore_ascii_case(name))
+}
+
+/// Whether a value of `sql_mode` makes names of what stands in double quotes.
+pub(super) fn has_ansi_quotes(value: &str) -> bool {
+    value
+        .split(',')
+        .any(|mode| mode.trim().eq_ignore_ascii_case(ANSI_QUOTES))
 }
 
 /// The first mode in a value of `sql_mode` that cannot be had.
@@ -230,8 +241,8 @@ mod tests {
     fn modes_that_change_how_sql_is_read_are_refused() {
         assert_eq!(refused_sql_mode("STRICT_TRANS_TABLES, no_zero_date,"), None);
         assert_eq!(
-            refused_sql_mode("ansi_quotes"),
-            Some("ANSI_QUOTES".to_owned())
+            refused_sql_mode("pipes_as_concat"),
+            Some("PIPES_AS_CONCAT".to_owned())
         );
     }
 }
