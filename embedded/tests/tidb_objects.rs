@@ -152,7 +152,10 @@ async fn sequences_count_and_tikv_knows_how_far() {
     let schema = catalog(&client, "v8.5.3").await;
     let rows = by_sql(&mut conn, "t").await;
     assert_eq!(rows.len(), 2);
-    assert_eq!(rows, in_tikv(&client, schema.table("test", "t").unwrap()).await);
+    assert_eq!(
+        rows,
+        in_tikv(&client, schema.table("test", "t").unwrap()).await
+    );
     assert_eq!(taken(&client, &schema, "s").await, "23");
     assert_eq!(taken(&client, &schema, "down").await, "-2");
 
@@ -214,11 +217,26 @@ async fn foreign_keys_are_checked_in_8_5_and_rows_are_equal() {
         ("rename table parent to other", 1235),
         ("alter table child rename column p to q", 1235),
         ("alter table late drop foreign key missing", 1091),
-        ("create table x (p int, foreign key (p) references missing (id))", 1824),
-        ("create table x (p bigint, foreign key (p) references parent (id))", 3780),
-        ("create table x (p int, foreign key (p) references parent (nothing))", 3734),
-        ("create table x (p int, foreign key (p) references parent (id) on delete cascade)", 1235),
-        ("create table x (p int, foreign key (p) references parent (id) on update set null)", 1235),
+        (
+            "create table x (p int, foreign key (p) references missing (id))",
+            1824,
+        ),
+        (
+            "create table x (p bigint, foreign key (p) references parent (id))",
+            3780,
+        ),
+        (
+            "create table x (p int, foreign key (p) references parent (nothing))",
+            3734,
+        ),
+        (
+            "create table x (p int, foreign key (p) references parent (id) on delete cascade)",
+            1235,
+        ),
+        (
+            "create table x (p int, foreign key (p) references parent (id) on update set null)",
+            1235,
+        ),
     ] {
         assert_eq!(refused(&mut conn, sql).await, code, "{sql}");
     }

@@ -40,11 +40,9 @@ pub(crate) fn db_member(db_id: i64, field: &str) -> MetaKey {
     MetaKey::hash(db_field(db_id), field)
 }
 
-/// The allocators of a table or sequence.
-pub(crate) fn auto_id_fields(table_id: i64) -> [String; 5] {
+/// The allocators of a table.
+pub(crate) fn auto_id_fields(table_id: i64) -> [String; 3] {
     [
-        sequence_field(table_id),
-        sequence_cycle_field(table_id),
         row_id_field(table_id),
         auto_increment_field(table_id),
         auto_random_field(table_id),
@@ -74,11 +72,6 @@ pub(crate) fn history(job_id: i64) -> MetaKey {
 /// The last value of a sequence that a server may hand out.
 pub(crate) fn sequence_field(table_id: i64) -> String {
     format!("SID:{table_id}")
-}
-
-/// How often a sequence with CYCLE began anew.
-fn sequence_cycle_field(table_id: i64) -> String {
-    format!("SequenceCycle:{table_id}")
 }
 
 /// The last id handed out to a placement policy.

@@ -45,7 +45,9 @@ fn in_back_quotes(sql: &str) -> Result<Cow<'_, str>, Broken> {
 fn name_end(bytes: &[u8], at: usize) -> Result<usize, Broken> {
     let mut i = at + 1;
     loop {
-        let found = bytes.get(i..).and_then(|rest| rest.iter().position(|b| *b == b'"'));
+        let found = bytes
+            .get(i..)
+            .and_then(|rest| rest.iter().position(|b| *b == b'"'));
         let close = i + found.ok_or(Broken::Unclosed { at })?;
         if bytes.get(close + 1) != Some(&b'"') {
             return Ok(close + 1);

@@ -203,7 +203,9 @@ impl Session {
             let ansi = variables::has_ansi_quotes(&mode);
             match global {
                 true if ansi => {
-                    return Ok(Err(errors::unsupported("ANSI_QUOTES in the global sql_mode")));
+                    return Ok(Err(errors::unsupported(
+                        "ANSI_QUOTES in the global sql_mode",
+                    )));
                 }
                 true => {}
                 false => out.ansi_quotes = Some(ansi),

@@ -17,9 +17,7 @@ impl Reader<'_> {
             ast::Constraint::Key(key) => self
                 .index(key.kind, key.name.clone(), &key.parts, &key.options)
                 .map(Constraint::Index),
-            ast::Constraint::ForeignKey(key) => {
-                self.foreign_key(key).map(Constraint::ForeignKey)
-            }
+            ast::Constraint::ForeignKey(key) => self.foreign_key(key).map(Constraint::ForeignKey),
             ast::Constraint::Check { .. } => Ok(Constraint::Ignored(Ignored::Check)),
         }
     }

@@ -5,8 +5,8 @@ use super::super::model::{
     TtlInfo,
 };
 use super::column::{self, Position};
-use super::{foreign_key, index};
 use super::planner::Planner;
+use super::{foreign_key, index};
 
 /// What a change does.
 #[derive(Debug, Clone)]

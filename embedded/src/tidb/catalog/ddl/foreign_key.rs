@@ -259,7 +259,10 @@ pub(super) fn add(
     let present = table.fk_info.as_deref().unwrap_or_default();
     let name = name_of(p, def, present);
     if present.iter().any(|key| key.fk_name.is(&name)) {
-        let error = sql_error::refused(1826, format!("Duplicate foreign key constraint name '{name}'"));
+        let error = sql_error::refused(
+            1826,
+            format!("Duplicate foreign key constraint name '{name}'"),
+        );
         return match def.if_not_exists {
             true => p.note(error).map(|()| vec![]),
             false => Err(error),
@@ -415,7 +418,12 @@ pub(super) fn add_alone(
 }
 
 /// Drops a foreign key in a job of its own.
-pub(super) fn drop_alone(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, key: &ForeignKeyInfo) {
+pub(super) fn drop_alone(
+    p: &mut Planner<'_>,
+    db: &DbInfo,
+    table: &TableInfo,
+    key: &ForeignKeyInfo,
+) {
     let mut info = table.clone();
     let args = dropped_args(p, &key.fk_name);
     let action = Action::DropForeignKey;

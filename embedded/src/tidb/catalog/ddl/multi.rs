@@ -7,15 +7,15 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::super::DdlError;
 use super::super::model::{
-    Action, ColumnInfo, DbInfo, IndexInfo, InvolvingSchema, JobState, MultiSchemaInfo, SchemaState, SubJob,
-    TableInfo, Tree, flag,
+    Action, ColumnInfo, DbInfo, IndexInfo, InvolvingSchema, JobState, MultiSchemaInfo, SchemaState,
+    SubJob, TableInfo, Tree, flag,
 };
 use super::super::plan::{QueuedJob, Write, start_of};
 use super::change::Op;
 use super::column::{self, change, move_column, offset_of};
-use super::{foreign_key, index};
 use super::planner::{Planner, on_table};
 use super::sql_error;
+use super::{foreign_key, index};
 
 /// Two parts must not be about the same column or index, except that a column may stand behind one that is changed.
 pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
@@ -361,10 +361,7 @@ impl Part {
                 self.sub.revertible = false;
                 Made::Table
             }
-            Op::DropColumn(_)
-            | Op::DropIndex(_)
-            | Op::DropForeignKey(_)
-            | Op::SetDefault(_) => {
+            Op::DropColumn(_) | Op::DropIndex(_) | Op::DropForeignKey(_) | Op::SetDefault(_) => {
                 self.sub.revertible = false;
                 Made::Table
             }

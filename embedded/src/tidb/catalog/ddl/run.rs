@@ -8,8 +8,8 @@ use super::super::model::{Action, CiStr, DbInfo, SchemaState, TableInfo};
 use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb};
 use super::planner::Planner;
 use super::{
-    alter, alter_options, cache, database, drop, foreign_key, names, partition_sugar, placement, rename,
-    sequence, sql_error, table, view,
+    alter, alter_options, cache, database, drop, foreign_key, names, partition_sugar, placement,
+    rename, sequence, sql_error, table, view,
 };
 
 /// Databases that cannot be changed.

@@ -4,8 +4,8 @@ use super::super::model::{Action, DbInfo, InvolvingSchema, SchemaState, TableInf
 use super::super::plan::{Write, start_of};
 use super::super::{Database, auto_ids, meta};
 use super::partition::{affect, give_ids, ids, pairs};
-use super::{foreign_key, placement};
 use super::planner::{Planner, id_list, on_table};
+use super::{foreign_key, placement};
 use crate::tidb::codec::keys;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -225,7 +225,9 @@ pub(crate) fn truncate(p: &mut Planner<'_>, db: &Database, table: &TableInfo) {
 
 /// The table's id allocators go with it.
 fn delete_allocators(db: &Database, table_id: i64) -> impl Iterator<Item = Write> {
-    let fields = meta::auto_id_fields(table_id).into_iter();
+    let fields = meta::auto_id_fields(table_id)
+        .into_iter()
+        .chain([meta::sequence_field(table_id)]);
     fields
         .filter(|field| db.members().contains_key(field))
         .map(|field| Write::DeleteMember(db.info.id, field))
