@@ -272,7 +272,10 @@ pub(super) fn alter_database(
     p.submit(&mut queued);
     let diff = p.diff(Action::ModifySchemaPlacement, info.id, 0);
     queued.job.binlog.db_info = Some(Box::new(info.clone()));
-    let writes = vec![Write::PutDb(Box::new(info)), Write::Diff(Box::new(diff))];
+    let mut writes = vec![Write::Diff(Box::new(diff))];
+    if info != db.info {
+        writes.push(Write::PutDb(Box::new(info)));
+    }
     p.done(queued, SchemaState::Public, writes);
     Ok(())
 }
