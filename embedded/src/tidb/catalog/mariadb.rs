@@ -74,7 +74,7 @@ pub(crate) fn create_table(
     for column in &table.columns {
         parts.extend(checks(query, table, column)?);
     }
-    if version >= TidbVersion::V8_5 {
+    if table.written_by() >= TidbVersion::V8_5 {
         parts.extend(table.fk_info.iter().flatten().map(foreign_key));
     }
     let auto = table

@@ -81,6 +81,7 @@ fn needed_index(
         kind: IndexKind::Plain,
         name: Some(key.fk_name.o.clone()),
         columns: key.cols.iter().map(|c| (c.o.clone(), None)).collect(),
+        expressions: vec![],
         comment: None,
         invisible: false,
         index_type: None,
@@ -287,6 +288,7 @@ pub(super) fn add(
         let clause = format!("ADD {}", mariadb::index(&info));
         let op = Op::AddIndex {
             indexes: vec![info],
+            hidden: vec![],
             args_v4: Tree::Null,
         };
         ops.push((op, Some(clause)));
