@@ -22,6 +22,12 @@ const CATCH_UP: Duration = Duration::from_secs(300);
 /// Whatever begins with `m` is schema.
 const SCHEMA: (&[u8], &[u8]) = (b"m", b"n");
 
+/// A fresh MariaDB has accounts without a name, which anybody is let in as.
+const NO_ANONYMOUS: [&str; 2] = [
+    "DELETE FROM mysql.global_priv WHERE user = ''",
+    "FLUSH PRIVILEGES",
+];
+
 /// The applier, running, with everything MariaDB has in TiKV.
 #[derive(Debug)]
 pub(super) struct Recovered {
@@ -41,6 +47,7 @@ pub(super) async fn recover(
     client.break_lock(super::apply::record::APPLIED_KEY).await?;
     let snapshot = client.snapshot(client.tso().await?);
     let mut own = Backend::connect(&layout.socket).await?;
+    Backend::run_unlogged(&layout.socket, &NO_ANONYMOUS.map(str::to_owned)).await?;
     let binlog = binlog_end(&mut own).await?;
     let found = Sides {
         dir: &args.data_dir,

@@ -57,6 +57,17 @@ struct Pending {
     plan: Plan,
 }
 
+/// Whether a statement of the binlog changes users or privileges.
+fn is_about_accounts(sql: &str) -> bool {
+    let mut words = sql.split_ascii_whitespace().map(str::to_ascii_uppercase);
+    match (words.next().as_deref(), words.next().as_deref()) {
+        (Some("GRANT" | "REVOKE"), _) => true,
+        (Some("CREATE" | "ALTER" | "DROP" | "RENAME"), Some("USER")) => true,
+        (Some("SET"), Some(word)) => word.starts_with("PASSWORD"),
+        _ => false,
+    }
+}
+
 /// What a table of the binlog is.
 #[derive(Debug)]
 enum Mapped {
@@ -283,6 +294,12 @@ impl Applier {
     async fn statement(&mut self, gtid: Gtid, sql: String) -> Result<(), ApplyError> {
         // Row events number their tables anew after a DDL statement.
         self.tables.clear();
+        if is_about_accounts(&sql) {
+            // MariaDB keeps users and privileges; TiKV only gets to know that they were read.
+            self.writer.commit(gtid, |_| Ok(Changes::new())).await?;
+            self.report();
+            return Ok(());
+        }
         let Some(mut pending) = self.pending.take() else {
             return Err(ApplyError::Unannounced { gtid, sql });
         };

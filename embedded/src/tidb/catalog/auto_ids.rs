@@ -215,6 +215,11 @@ pub(crate) fn create_sequence(table_id: i64, next: i64) -> String {
     )
 }
 
+/// Lets every account take values of it: whoever may insert a row of the table needs one.
+pub(crate) fn open_sequence(table_id: i64) -> String {
+    format!("GRANT SELECT, INSERT ON {} TO PUBLIC", sequence(table_id))
+}
+
 /// Lets it go on behind `last`, if it is not there yet.
 pub(crate) fn raise_sequence(table_id: i64, last: i64) -> String {
     format!("DO SETVAL({}, {last})", sequence(table_id))
@@ -269,13 +274,14 @@ pub(crate) fn count_triggers(db: &DbInfo, table: &TableInfo) -> String {
 }
 
 /// What makes the counter of a new table, before the table is made and after.
-pub(crate) fn of_new_table(db: &DbInfo, table: &TableInfo) -> (Option<String>, Option<String>) {
+pub(crate) fn of_new_table(db: &DbInfo, table: &TableInfo) -> (Vec<String>, Option<String>) {
     let next = table.auto_rand_id.max(1);
     let counted = table.has_row_id() || table.auto_random_bits > 0;
-    (
-        counted.then(|| create_sequence(table.id, next)),
-        create_trigger(db, table, table.id),
-    )
+    let before = match counted {
+        true => vec![create_sequence(table.id, next), open_sequence(table.id)],
+        false => vec![],
+    };
+    (before, create_trigger(db, table, table.id))
 }
 
 /// What lets the counter of an emptied table, which has a new id, begin anew.
@@ -290,7 +296,7 @@ pub(crate) fn of_truncated_table(db: &DbInfo, table: &TableInfo, new_id: i64) ->
         None if table.has_row_id() => vec![mariadb::count_row_ids(db, table, new_id)],
         None => return vec![],
     };
-    let mut out = vec![create_sequence(new_id, 1)];
+    let mut out = vec![create_sequence(new_id, 1), open_sequence(new_id)];
     out.extend(anew);
     out.push(drop_sequence(table.id));
     out

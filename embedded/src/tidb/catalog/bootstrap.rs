@@ -100,6 +100,7 @@ fn system_table(
             table: name.to_owned(),
         },
         if_not_exists: false,
+        temporary: false,
         columns,
         foreign_keys: vec![],
         indexes: vec![],

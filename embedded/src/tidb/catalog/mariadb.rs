@@ -92,11 +92,14 @@ pub(crate) fn create_table(
             parts.push(format!("KEY `_tidb_auto` ({})", quoted(&auto.name.o)));
         }
     }
-    if table.has_row_id() {
+    // Rows of a session's own table are nobody else's to find.
+    let temporary = table.temp_table_type.is_some_and(|kind| kind > 0);
+    if table.has_row_id() && !temporary {
         parts.push(row_id(table));
     }
     let mut out = format!(
-        "CREATE TABLE {} ({})",
+        "CREATE {}TABLE {} ({})",
+        if temporary { "TEMPORARY " } else { "" },
         full_name(db, &table.name.o),
         parts.join(", ")
     );

@@ -77,6 +77,8 @@ pub struct Plan {
     pub before: Vec<String>,
     /// What MariaDB is told after those, without its binlog.
     pub after: Vec<String>,
+    /// A table of the session's own: what it is, and the statement that makes it on the session's connection to MariaDB.
+    pub temporary: Option<(Arc<TableInfo>, String)>,
     /// Warnings and notes of the statement.
     pub warnings: Vec<Warning>,
     /// The error to answer with once the plan is carried out: `DROP TABLE` of tables of which some do not exist.

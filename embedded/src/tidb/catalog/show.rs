@@ -43,7 +43,12 @@ pub fn create_table(table: &TableInfo, options: ShowOptions<'_>) -> String {
     lines.extend(table.indexes.iter().map(|i| index(table, i)));
     lines.extend(show_object::foreign_keys(table, options.database));
     let mut out = format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=InnoDB DEFAULT CHARSET={} COLLATE={}",
+        "CREATE {}TABLE {} (\n{}\n) ENGINE=InnoDB DEFAULT CHARSET={} COLLATE={}",
+        if table.temp_table_type.is_some_and(|kind| kind > 0) {
+            "TEMPORARY "
+        } else {
+            ""
+        },
         quoted(&table.name.o),
         lines.join(",\n"),
         table.charset,

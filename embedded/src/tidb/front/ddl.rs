@@ -22,6 +22,9 @@ const SESSION_QUERY: &str = "SELECT @@sql_mode, @@character_set_connection, @@co
 impl Session {
     /// Runs a DDL statement and answers.
     pub(super) async fn ddl(&mut self, sql: &str, more: bool) -> Result<Answered, FrontError> {
+        if let Some(answered) = self.about_temporary(sql, more).await? {
+            return Ok(answered);
+        }
         if self.in_transaction {
             // TiDB commits what is open first, whatever becomes of the statement.
             let ok = match self.backend.execute("COMMIT").await {
@@ -42,6 +45,7 @@ impl Session {
         };
         let warnings = plan.warnings.clone();
         let failure = plan.failure.clone();
+        let temporary = plan.temporary.clone();
         if !plan.is_empty() {
             let intent = Intent {
                 sql: sql.to_owned(),
@@ -57,6 +61,12 @@ impl Session {
             }
         }
         drop(one_at_a_time);
+        if let Some((info, statement)) = temporary
+            && let Some(database) = self.database_of_created(sql)
+            && let Some(refusal) = self.make_temporary(&database, info, &statement).await?
+        {
+            return self.refuse(&refusal).await;
+        }
         if let Some(failure) = failure {
             let error = DdlError::Sql {
                 code: failure.code,

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 
+use super::accounts::ROOT;
 use super::session::Session;
 use super::{FrontError, Shared};
 use crate::tidb::catalog::TidbVersion;
@@ -15,8 +15,8 @@ use crate::tidb::wire::handshake::{Greeting, Login, NATIVE_PASSWORD, auth_switch
 use crate::tidb::wire::packet::OK;
 use crate::tidb::wire::{Backend, Channel, ErrPacket, WireError};
 
-/// The one user; without a password.
-const USER: &str = "root";
+/// What a wrong password is refused with.
+const ACCESS_DENIED: u16 = 1045;
 /// `utf8mb4_bin`.
 pub(super) const UTF8MB4_BIN: u8 = 46;
 /// Collations that clients ask for by number and MariaDB has too: those of ascii, latin1, utf8, utf8mb4 and binary that
@@ -43,7 +43,8 @@ pub(super) async fn accept(
     if shared.version >= TidbVersion::V8_5 {
         offered |= DEPRECATE_EOF;
     }
-    let salt = salt(backend.connection_id());
+    // MariaDB checks the proof itself.
+    let salt = backend.salt();
     let greeting = Greeting {
         version: shared.server_version.clone(),
         connection_id: backend.connection_id(),
@@ -81,11 +82,23 @@ pub(super) async fn accept(
 
     let collation = backend_collation(login.collation);
     let database = login.database.as_deref();
+    let proof = match login.user == ROOT {
+        true => &[][..],
+        false => &login.auth,
+    };
     let mut ok = match backend
-        .log_in(login.capabilities, collation, database)
+        .log_in(
+            login.capabilities,
+            collation,
+            database,
+            (&login.user, proof),
+        )
         .await
     {
         Ok(ok) => ok,
+        Err(WireError::Server { error, .. }) if error.code == ACCESS_DENIED => {
+            return refuse(client, &denied(&login.user, &login.auth, peer)).await;
+        }
         Err(WireError::Server { error, .. }) => return refuse(client, &error).await,
         Err(other) => return Err(other.into()),
     };
@@ -104,18 +117,19 @@ async fn refuse(
     Ok(None)
 }
 
-/// What speaks against a user.
+/// What speaks against a user before MariaDB is asked: `root` has no password.
 pub(super) fn check(user: &str, auth: &[u8], peer: SocketAddr) -> Option<ErrPacket> {
-    let empty = is_empty_proof(auth);
-    if user == USER && empty {
-        return None;
-    }
-    let using = if empty { "NO" } else { "YES" };
+    let foreign = user.is_empty() || user == ROOT && !is_empty_proof(auth);
+    foreign.then(|| denied(user, auth, peer))
+}
+
+fn denied(user: &str, auth: &[u8], peer: SocketAddr) -> ErrPacket {
+    let using = if is_empty_proof(auth) { "NO" } else { "YES" };
     let message = format!(
         "Access denied for user '{user}'@'{}' (using password: {using})",
         peer.ip()
     );
-    Some(ErrPacket::new(1045, "28000", message))
+    ErrPacket::new(ACCESS_DENIED, "28000", message)
 }
 
 /// Some plugins prove the empty password by a zero byte.
@@ -130,20 +144,4 @@ pub(super) fn backend_collation(wanted: u8) -> u8 {
     } else {
         UTF8MB4_BIN
     }
-}
-
-/// Random enough for a password that is empty; no zero bytes, as the protocol demands.
-fn salt(connection_id: u32) -> [u8; 20] {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let mut hash = Sha256::new();
-    hash.update(connection_id.to_le_bytes());
-    hash.update(now.as_nanos().to_le_bytes());
-    let digest = hash.finalize();
-    let mut out = [0; 20];
-    for (to, from) in out.iter_mut().zip(digest) {
-        *to = b'!' + from % 90;
-    }
-    out
 }

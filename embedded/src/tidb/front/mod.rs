@@ -5,11 +5,13 @@
 //! TiDB refuses is refused with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in
 //! silence.
 //!
-//! * [`login`] and [`session`]: the connection; [`relay`]: answers of MariaDB on their way to the client.
+//! * [`login`] and [`session`]: the connection; [`accounts`]: users and privileges; [`temporary`]: tables of a session;
+//!   [`relay`]: answers of MariaDB on their way to the client.
 //! * [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 
+mod accounts;
 mod admin;
 mod ansi_quotes;
 mod columns;
@@ -40,6 +42,7 @@ mod set;
 mod set_tidb;
 mod show;
 mod statement;
+mod temporary;
 mod text;
 mod time_zone;
 mod variables;

@@ -41,6 +41,8 @@ pub(super) enum Class {
     Split,
     /// `ANALYZE TABLE`.
     Analyze,
+    /// Users and privileges.
+    Accounts,
     /// `FLUSH`.
     Flush,
     /// `LOCK TABLES`.
@@ -50,34 +52,24 @@ pub(super) enum Class {
 }
 
 /// Statements of TiDB that are not served, by their first words.
-const UNSERVED: [(&[&str], &str); 25] = [
+const UNSERVED: [(&[&str], &str); 18] = [
     (&["ALTER", "INSTANCE"], "ALTER INSTANCE"),
     (&["ALTER", "RESOURCE"], "resource groups"),
-    (&["ALTER", "USER"], "users and privileges"),
     (&["BACKUP"], "BACKUP"),
     (&["BATCH"], "BATCH"),
     (&["BINLOG"], "BINLOG"),
     (&["CALIBRATE"], "CALIBRATE RESOURCE"),
     (&["CANCEL"], "CANCEL"),
     (&["CREATE", "BINDING"], "plan bindings"),
-    (
-        &["CREATE", "GLOBAL"],
-        "global temporary tables and bindings",
-    ),
+    (&["CREATE", "GLOBAL", "BINDING"], "plan bindings"),
     (&["CREATE", "RESOURCE"], "resource groups"),
     (&["CREATE", "ROLE"], "users and privileges"),
-    (&["CREATE", "TEMPORARY"], "temporary tables"),
-    (&["CREATE", "USER"], "users and privileges"),
     (&["DROP", "RESOURCE"], "resource groups"),
     (&["DROP", "ROLE"], "users and privileges"),
-    (&["DROP", "USER"], "users and privileges"),
     (&["FLASHBACK"], "FLASHBACK"),
-    (&["GRANT"], "users and privileges"),
     (&["IMPORT"], "IMPORT INTO"),
     (&["LOAD", "STATS"], "LOAD STATS"),
     (&["RECOVER"], "RECOVER TABLE"),
-    (&["RENAME", "USER"], "users and privileges"),
-    (&["REVOKE"], "users and privileges"),
     (&["TRACE"], "TRACE"),
 ];
 
@@ -102,6 +94,8 @@ fn class_of(text: &Text<'_>) -> Option<Class> {
         "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "USE" | "DO" | "EXECUTE"
         | "DEALLOCATE" => Class::Plain,
         "START" if text.is(1, "TRANSACTION") => Class::Plain,
+        "CREATE" | "DROP" | "ALTER" | "RENAME" if text.is(1, "USER") => Class::Accounts,
+        "GRANT" | "REVOKE" => Class::Accounts,
         "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "RENAME" => Class::Ddl,
         "SET" => Class::Set,
         "SHOW" => Class::Show,
@@ -155,7 +149,8 @@ fn ddl(text: &Text<'_>) -> Result<(), ErrPacket> {
         "PLACEMENT",
     ];
     let known = OBJECTS.iter().any(|w| text.is(object, w));
-    let truncate = text.is(0, "TRUNCATE");
+    let truncate =
+        text.is(0, "TRUNCATE") || text.is(1, "TEMPORARY") || text.are(1, &["GLOBAL", "TEMPORARY"]);
     // `CREATE OR REPLACE VIEW` is TiDB's, `CREATE OR REPLACE TABLE` is not.
     let replaced_view =
         text.are(1, &["OR", "REPLACE"]) && (text.has(&["VIEW"]) || text.is(3, "PLACEMENT"));
@@ -310,10 +305,7 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_named() {
         for sql in [
-            "grant all on *.* to root",
-            "create user u",
             "load data local infile 'x' into table t",
-            "create temporary table t (a int)",
             "insert into mysql.user values (1)",
             "update `mysql`.tidb set a = 1",
             "delete t from t join sys.x",
@@ -338,6 +330,8 @@ mod tests {
             ("insert into t (mysql) values (1)", Class::Dml),
             ("start transaction", Class::Plain),
             ("create unique index i on t (a)", Class::Ddl),
+            ("create user u", Class::Accounts),
+            ("revoke select on d.* from u", Class::Accounts),
             ("truncate t", Class::Ddl),
             ("rename table a to b", Class::Ddl),
             ("create or replace view v as select 1", Class::Ddl),

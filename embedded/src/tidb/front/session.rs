@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::json::Shape;
 use super::prepared::Prepared;
 use super::relay::{Answered, Passing};
+use super::temporary::Name;
 use super::variables::Values;
-use super::{FrontError, Shared, login};
+use super::{FrontError, Shared, accounts, login};
 use crate::client::Ts;
 use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
@@ -29,6 +30,8 @@ pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) capabilities: u32,
     pub(super) database: Option<String>,
+    /// The account that it is logged in as.
+    pub(super) user: String,
     /// Status bits as last told by MariaDB.
     pub(super) status: u16,
     pub(super) in_transaction: bool,
@@ -44,6 +47,8 @@ pub(super) struct Session {
     /// Columns of the cursors that prepared statements opened.
     pub(super) cursors: HashMap<u32, Shape>,
     pub(super) last_special: u32,
+    /// Its temporary tables.
+    pub(super) temporary: HashMap<Name, Arc<TableInfo>>,
     /// Whether `sql_mode` has ANSI_QUOTES.
     pub(super) ansi_quotes: bool,
     peer: SocketAddr,
@@ -64,6 +69,7 @@ impl Session {
             shared,
             capabilities: login.capabilities,
             database: login.database,
+            user: login.user,
             status: 0,
             in_transaction: false,
             transaction_ts: None,
@@ -73,6 +79,7 @@ impl Session {
             prepared: HashMap::new(),
             cursors: HashMap::new(),
             last_special: 0,
+            temporary: HashMap::new(),
             ansi_quotes: false,
             peer,
         }
@@ -174,6 +181,7 @@ impl Session {
     fn reset(&mut self) {
         self.prepared.clear();
         self.ansi_quotes = false;
+        self.temporary.clear();
         self.cursors.clear();
         self.variables = self.shared.globals().clone();
         self.warnings = None;
@@ -248,8 +256,12 @@ impl Session {
             return Err(WireError::Closed { peer: "the client" }.into());
         }
         let collation = login::backend_collation(u8::try_from(collation).unwrap_or(0));
-        let mut forwarded = user.into_bytes();
-        forwarded.extend_from_slice(&[0, 0]);
+        let mut forwarded = user.clone().into_bytes();
+        forwarded.push(0);
+        // The proof is for the salt of MariaDB's own greeting.
+        let proof = if user == accounts::ROOT { vec![] } else { auth };
+        forwarded.push(len.min(u8::try_from(proof.len()).unwrap_or(u8::MAX)));
+        forwarded.extend_from_slice(&proof);
         forwarded.extend_from_slice(database.as_bytes());
         forwarded.push(0);
         forwarded.extend_from_slice(&u16::from(collation).to_le_bytes());
@@ -259,6 +271,7 @@ impl Session {
         self.reset();
         if self.relay(Passing::default()).await? == Answered::Done {
             self.database = Some(database).filter(|d| !d.is_empty());
+            self.user = user;
         }
         Ok(())
     }

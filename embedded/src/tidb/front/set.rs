@@ -6,7 +6,7 @@ use super::session::Session;
 use super::set_tidb::in_scope;
 use super::text::{Kind, Text, literal};
 use super::variables::{self, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
-use super::{FrontError, errors};
+use super::{FrontError, accounts, errors};
 use crate::tidb::catalog::DEFAULT_SQL_MODE;
 use crate::tidb::wire::{ErrPacket, command};
 
@@ -215,6 +215,9 @@ impl Session {
             return Ok(Ok(()));
         }
         let release = self.shared.version;
+        if global && self.user != accounts::ROOT {
+            return Ok(Err(accounts::no_global_variables()));
+        }
         if let Some(variable) = variables::tidb(release, &name) {
             allowed!(in_scope(variable, global, release));
             let value = if text.is(value.from, "DEFAULT") {

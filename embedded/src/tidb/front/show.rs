@@ -86,12 +86,7 @@ impl Session {
                 }
                 None => self.forwarded(text).await,
             },
-            "GRANTS" => served(select(
-                &["Grants for User"],
-                &[vec![literal(
-                    "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION",
-                )]],
-            )),
+            "GRANTS" => self.show_grants(text, n + 1).await,
             "ENGINES" => {
                 let columns = [
                     "Engine",
@@ -225,9 +220,10 @@ impl Session {
             return refused(no_database());
         };
         let catalog = self.shared.apply.catalog();
-        let Some(info) = catalog.table(&database, &table) else {
+        let Some(info) = self.table_info(&database, &table) else {
             return refused(unknown_table(&database, &table));
         };
+        let info = &*info;
         if let Some(query) = super::objects::show_create(info) {
             return served(query);
         }
@@ -371,8 +367,7 @@ impl Session {
         let Some(database) = database else {
             return refused(no_database());
         };
-        let catalog = self.shared.apply.catalog();
-        let Some(info) = catalog.table(&database, table) else {
+        let Some(info) = self.table_info(&database, table) else {
             if is_system(&database) {
                 let full = if full { "FULL " } else { "" };
                 return served(format!(
@@ -385,11 +380,11 @@ impl Session {
             return refused(unknown_table(&database, table));
         };
         if !info.is_base_table() {
-            let what = format!("SHOW COLUMNS of a {}", super::objects::kind(info));
+            let what = format!("SHOW COLUMNS of a {}", super::objects::kind(&info));
             return refused(errors::unsupported(&what));
         }
         let utc_offset = self.catalog_session().await?.utc_offset;
-        let (columns, rows) = super::columns::rows(info, full, utc_offset);
+        let (columns, rows) = super::columns::rows(&info, full, utc_offset);
         match filtered(&select(&columns, &rows), "Field", text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),
@@ -412,11 +407,10 @@ impl Session {
         let Some(database) = database else {
             return refused(no_database());
         };
-        let catalog = self.shared.apply.catalog();
-        let Some(info) = catalog.table(&database, &table) else {
+        let Some(info) = self.table_info(&database, &table) else {
             return refused(unknown_table(&database, &table));
         };
-        let (columns, rows) = super::indexes::rows(info);
+        let (columns, rows) = super::indexes::rows(&info);
         match filtered(&select(&columns, &rows), "Key_name", text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),

@@ -27,6 +27,8 @@ pub(super) enum Route {
     Served { query: String },
     /// It changes the schema.
     Ddl,
+    /// It is about users or privileges.
+    Accounts,
     /// `SET`.
     Set,
     /// There is nothing to do for it here.
@@ -134,6 +136,7 @@ impl Session {
                 Ok(answered)
             }
             Route::Ddl => self.ddl(sql, more).await,
+            Route::Accounts => self.accounts(sql, more).await,
             Route::Set => self.set(sql, more).await,
             Route::Nothing { warnings } => {
                 self.succeed(warnings.len(), more).await?;
@@ -181,6 +184,7 @@ impl Session {
         match class {
             Class::Query | Class::Dml | Class::Plain => self.forwarded(&text).await,
             Class::Ddl => Ok(Ok(Route::Ddl)),
+            Class::Accounts => Ok(Ok(Route::Accounts)),
             Class::Set => Ok(Ok(Route::Set)),
             Class::Show => self.show(&text).await,
             Class::Explain => self.explain(&text).await,

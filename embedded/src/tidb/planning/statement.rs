@@ -162,14 +162,19 @@ impl Reader<'_> {
         })
     }
 
-    /// Temporary tables are kept by nobody's change feed.
+    /// Tables of a session are read where they are served.
     pub(super) fn permanent(self, temporary: ast::Temporary) -> Result<(), DdlError> {
         match temporary {
             ast::Temporary::No => Ok(()),
-            ast::Temporary::Session | ast::Temporary::Global => {
-                Err(self.unsupported("temporary tables"))
-            }
+            ast::Temporary::Session => Err(self.unsupported("this about temporary tables")),
+            ast::Temporary::Global => Err(self.global_temporary()),
         }
+    }
+
+    pub(super) fn global_temporary(self) -> DdlError {
+        self.unsupported(
+            "global temporary tables: each session has rows of its own in them, which MariaDB has no tables for",
+        )
     }
 
     fn database_options(

@@ -12,7 +12,9 @@ use crate::tidb::catalog::statement::{
 
 impl Reader<'_> {
     pub(super) fn create_table(self, table: &ast::CreateTable) -> Result<CreateTable, DdlError> {
-        self.permanent(table.temporary)?;
+        if table.temporary == ast::Temporary::Global {
+            return Err(self.global_temporary());
+        }
         if table.select.is_some() {
             // TiDB reads it and refuses it.
             return Err(crate::tidb::catalog::sql_error::refused(
@@ -42,6 +44,7 @@ impl Reader<'_> {
         Ok(CreateTable {
             name: table_name(&table.name),
             if_not_exists: table.if_not_exists,
+            temporary: table.temporary == ast::Temporary::Session,
             columns,
             indexes,
             foreign_keys,

@@ -81,6 +81,11 @@ impl Backend {
         self.greeting.connection_id
     }
 
+    /// What proofs of passwords are made with.
+    pub fn salt(&self) -> [u8; 20] {
+        self.greeting.salt
+    }
+
     /// The capabilities agreed on.
     pub fn capabilities(&self) -> u32 {
         self.capabilities
@@ -91,12 +96,13 @@ impl Backend {
         ColumnDefinition::parse(payload, self.extended & EXTENDED_METADATA != 0)
     }
 
-    /// Logs in for a client with these capabilities.
+    /// Logs in for a client with these capabilities, as this user with this proof of its password.
     pub async fn log_in(
         &mut self,
         client_capabilities: u32,
         collation: u8,
         database: Option<&str>,
+        (user, proof): (&str, &[u8]),
     ) -> Result<OkPacket, WireError> {
         let wanted = BACKEND | (client_capabilities & PASSED_ON);
         self.capabilities = wanted & self.greeting.capabilities;
@@ -105,8 +111,8 @@ impl Backend {
             capabilities: self.capabilities,
             extended: self.extended,
             collation,
-            user: USER.to_owned(),
-            auth: vec![],
+            user: user.to_owned(),
+            auth: proof.to_vec(),
             database: database.map(str::to_owned),
             plugin: Some(NATIVE_PASSWORD.to_owned()),
         };
@@ -118,7 +124,7 @@ impl Backend {
             Some(&ERR) => Err(server("log in", &payload)),
             _ => Err(WireError::malformed(
                 "MariaDB's answer to a login",
-                "it asks for more than an empty password",
+                "it asks for another proof of the password",
             )),
         }
     }
@@ -126,7 +132,7 @@ impl Backend {
     /// A connection for the server's own use.
     pub async fn connect(socket: &Path) -> Result<Self, WireError> {
         let mut backend = Self::open(socket).await?;
-        backend.log_in(0, UTF8MB4_BIN, None).await?;
+        backend.log_in(0, UTF8MB4_BIN, None, (USER, &[])).await?;
         Ok(backend)
     }
 

@@ -127,6 +127,8 @@ pub(crate) struct View {
 pub(crate) struct CreateTable {
     pub(crate) name: TableName,
     pub(crate) if_not_exists: bool,
+    /// TEMPORARY: the session's own. 4.0 reads it and makes a table like any other.
+    pub(crate) temporary: bool,
     pub(crate) columns: Vec<ColumnDef>,
     pub(crate) indexes: Vec<IndexDef>,
     pub(crate) foreign_keys: Vec<ForeignKeyDef>,

@@ -116,6 +116,7 @@ fn count_on(p: &mut Planner<'_>, what: &Exchange<'_>, new_id: i64, last: i64) {
     }
     p.plan.after.extend([
         auto_ids::create_sequence(new_id, last.saturating_add(MARGIN + 1)),
+        auto_ids::open_sequence(new_id),
         mariadb::count_row_ids(&plain_db.info, plain, new_id),
         auto_ids::drop_sequence(plain.id),
     ]);

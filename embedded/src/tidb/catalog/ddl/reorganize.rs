@@ -119,6 +119,7 @@ pub(crate) fn reorganize(
             let next = db.counter(table, Counter::RowId).saturating_add(1);
             p.plan.after.extend([
                 auto_ids::create_sequence(new_id, next),
+                auto_ids::open_sequence(new_id),
                 mariadb::count_row_ids(&db.info, table, new_id),
                 auto_ids::drop_sequence(table.id),
             ]);

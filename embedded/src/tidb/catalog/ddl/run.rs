@@ -11,6 +11,10 @@ use super::{
     alter, alter_options, cache, database, drop, foreign_key, names, partition_sugar, placement,
     rename, sequence, sql_error, table, view,
 };
+use std::sync::Arc;
+
+/// `temp_table_type` of a table that is one session's.
+const LOCAL_TEMPORARY: u8 = 2;
 
 /// Databases that cannot be changed.
 const SYSTEM: [&str; 5] = [
@@ -211,6 +215,18 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
         }
     }
     foreign_key::of_new_table(p, &db.info, &mut info, &def.foreign_keys)?;
+    if def.temporary && p.modern() {
+        return create_temporary(p, &db.info, info);
+    }
+    if def.temporary {
+        p.warn(
+            "Warning",
+            sql_error::refused(
+                1064,
+                "TiDB doesn't support TEMPORARY TABLE, TEMPORARY will be parsed but ignored. ",
+            ),
+        )?;
+    }
     // TiDB looks whether the name is free once it knows what the table would be.
     if !is_free(p, &def.name, def.if_not_exists)? {
         p.rewritten = None;
@@ -231,6 +247,30 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
     }
     create_in_mariadb(p, &db.info, &info)?;
     table::create(p, &db.info, info, None);
+    Ok(())
+}
+
+/// A table of the session's own: it takes an id, and there is no job. Whether its name is free is the session's to know.
+fn create_temporary(p: &mut Planner<'_>, db: &DbInfo, mut info: TableInfo) -> Result<(), DdlError> {
+    if info.partition.is_some() {
+        return Err(sql_error::refused(
+            1562,
+            "Cannot create temporary table with partitions",
+        ));
+    }
+    if info.auto_random_bits > 0
+        || info.fk_info.is_some()
+        || info.ttl_info.iter().flatten().count() > 0
+    {
+        return Err(p.unsupported("AUTO_RANDOM, foreign keys and TTL of temporary tables"));
+    }
+    info.id = p.new_id();
+    info.state = SchemaState::Public;
+    info.temp_table_type = Some(LOCAL_TEMPORARY);
+    let statement = mariadb::create_table(p.query, db, &info)?;
+    p.plan.temporary = Some((Arc::new(info), statement));
+    let taken = p.take_ids();
+    p.plan.steps.push(vec![taken]);
     Ok(())
 }
 
