@@ -6,6 +6,7 @@
 mod cluster;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -270,6 +271,19 @@ async fn every_planted_fault_is_named() {
             "no {dropped} in {garbage:?}"
         );
     }
+    let lock = serde_json::json!({"key": hex::encode(&texts[0].key), "ttl_ms": 1});
+    let asked = reqwest::Client::new()
+        .post(cluster.test_api("lock"))
+        .body(lock.to_string())
+        .header("content-type", "application/json");
+    let answer = asked.send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+    let socket = cluster.mariadb_socket();
+    let patience = std::time::Duration::from_secs(2);
+    let report = embedded::verify::verify(&client, Path::new(&socket), patience).await;
+    let shown = report.unwrap().to_string();
+    let locked = format!("key {} is locked", hex::encode(&texts[0].key));
+    assert!(shown.contains(&locked), "{shown}");
     by_command_line(&cluster, &client).await;
 }
 

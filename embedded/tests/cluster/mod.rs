@@ -330,6 +330,11 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("failed to {error}"))
     }
 
+    /// Where TiKV's test API is.
+    pub fn test_api(&self, call: &str) -> String {
+        format!("http://127.0.0.1:{}/test/{call}", self.ports.tikv_status)
+    }
+
     /// A client of PD and TiKV.
     pub async fn client(&self) -> Client {
         Client::connect(&[self.pd_url()], PATIENCE).await.unwrap()
