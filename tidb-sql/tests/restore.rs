@@ -2,7 +2,8 @@
 //! in the pipeline's tests.
 
 use proptest::prelude::*;
-use tidb_sql::{ParseError, ParseOptions, Release, SqlMode, parse, parse_one, restore::restore};
+use tidb_sql::restore::{generated, restore};
+use tidb_sql::{ParseError, ParseOptions, Release, SqlMode, parse, parse_expr, parse_one};
 
 fn restored(sql: &str, release: Release) -> String {
     let options = ParseOptions {
@@ -69,6 +70,33 @@ const SPELLED: &[(&str, &str)] = &[
 fn statements_are_spelled_as_tidb_spells_them() {
     for (sql, spelled) in SPELLED {
         assert_eq!(restored(sql, Release::V8_5), *spelled);
+    }
+}
+
+#[test]
+fn generated_expressions_are_spelled_as_tables_keep_them() {
+    for (text, in_8_5, in_4_0) in [
+        ("a*2", "`a` * 2", "`a` * 2"),
+        (
+            "CONCAT('x',`B`)",
+            "concat(_utf8mb4'x', `B`)",
+            "concat('x', `B`)",
+        ),
+        (
+            "j->>'$.n'",
+            "json_unquote(json_extract(`j`, _utf8mb4'$.n'))",
+            "json_unquote(json_extract(`j`, '$.n'))",
+        ),
+        ("a DIV 2 OR NULL", "`a` div 2 or null", "`a` div 2 or null"),
+    ] {
+        for (release, expected) in [(Release::V8_5, in_8_5), (Release::V4_0, in_4_0)] {
+            let options = ParseOptions {
+                release,
+                ..ParseOptions::default()
+            };
+            let tree = parse_expr(text, &options).unwrap();
+            assert_eq!(generated(&tree, release), expected);
+        }
     }
 }
 

@@ -148,8 +148,11 @@ pub(crate) fn check_names(
     column: &ColumnInfo,
 ) -> Result<Vec<String>, DdlError> {
     let checks = checks(query, table, column)?;
-    let name = |check: &String| check.split(' ').nth(1).unwrap_or_default().to_owned();
-    Ok(checks.iter().map(name).collect())
+    let names = checks.iter().filter_map(|check| {
+        let (name, _) = check.strip_prefix("CONSTRAINT ")?.split_once(" CHECK (")?;
+        Some(name.to_owned())
+    });
+    Ok(names.collect())
 }
 
 /// A column's definition. `table` has the columns that it is generated from.

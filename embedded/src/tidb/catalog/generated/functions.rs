@@ -1,5 +1,6 @@
 //! Functions that MariaDB computes as TiDB does, over arguments of these kinds.
 
+use super::super::mariadb::string;
 use super::translate::Kind;
 
 /// What arguments a function takes.
@@ -96,6 +97,18 @@ const SERVED: [Served; 44] = [
     served("COALESCE", Takes::Alike, 1, MANY, None),
     served("IFNULL", Takes::Alike, 2, 2, None),
 ];
+
+/// Characters whose capitals and small letters are the same in both: TiDB knows those of a newer Unicode.
+const FOLDED_ALIKE: &str = r"\x{0}-\x{12F}\x{131}-\x{17F}\x{300}-\x{36F}\x{384}-\x{3CE}\x{400}-\x{481}\x{531}-\x{587}\x{590}-\x{109F}\x{1100}-\x{139F}\x{1E00}-\x{1E9D}\x{1EA0}-\x{1EF9}\x{2000}-\x{20FF}\x{2200}-\x{2BFF}\x{2E80}-\x{A63F}\x{AC00}-\x{D7A3}\x{F900}-\x{FAFF}\x{FE00}-\x{FFFF}\x{1F000}-\x{1FAFF}\x{20000}-\x{3FFFF}";
+
+/// The condition under which a function makes of its argument what it makes of it in TiDB, if there is one.
+pub(super) fn condition(name: &str, argument: &str) -> Option<String> {
+    const FOLDING: [&str; 4] = ["UPPER", "UCASE", "LOWER", "LCASE"];
+    let pattern = string(&format!("^[{FOLDED_ALIKE}]*$"));
+    FOLDING
+        .contains(&name)
+        .then(|| format!("{argument} REGEXP {pattern}"))
+}
 
 /// A served function.
 pub(super) fn find(name: &str) -> Option<&'static Served> {

@@ -8,6 +8,9 @@ mod functions;
 mod json;
 mod translate;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use check::check;
 pub(crate) use translate::clause;
 pub use translate::{NOT_NULL_CHECK, SERVED_CHECK};

@@ -88,20 +88,22 @@ pub(crate) fn clause(
         "VIRTUAL"
     };
     let mut checks = vec![];
-    let mut check = |name: String, condition: &str| {
+    // Named by the column: it keeps its name, and its id may not be known yet.
+    let mut check = |prefix: &str, condition: &str| -> Result<(), DdlError> {
+        let name = format!("{prefix}{}", column.name.o);
+        if name.chars().count() > MAX_NAME {
+            return Err(refused("a CHECK under so long a name".to_owned()));
+        }
         checks.push(format!("CONSTRAINT {} CHECK ({condition})", quoted(&name)));
+        Ok(())
     };
     // A hidden column is NOT NULL where what it is computed from is.
     if column.field_type.is_not_null() && !column.hidden {
-        let name = format!("{NOT_NULL_CHECK}{}", column.name.o);
-        if name.chars().count() > MAX_NAME {
-            return Err(refused("NOT NULL under so long a name".to_owned()));
-        }
-        check(name, &format!("{} IS NOT NULL", quoted(&column.name.o)));
+        let condition = format!("{} IS NOT NULL", quoted(&column.name.o));
+        check(NOT_NULL_CHECK, &condition)?;
     }
     if !translator.conditions.is_empty() {
-        let name = format!("{SERVED_CHECK}{}", column.id);
-        check(name, &translator.conditions.join(" AND "));
+        check(SERVED_CHECK, &translator.conditions.join(" AND "))?;
     }
     Ok((format!(" AS ({sql}) {kept}"), checks))
 }
@@ -383,6 +385,10 @@ impl Translator<'_> {
                 let kind = kind
                     .filter(|kind| served.fits(&kinds) && *kind != Kind::Json)
                     .ok_or_else(|| format!("the function {name} of these arguments"))?;
+                let condition = texts
+                    .first()
+                    .and_then(|text| functions::condition(&name, text));
+                self.conditions.extend(condition);
                 Ok((format!("{name}({})", texts.join(", ")), kind))
             }
         }
