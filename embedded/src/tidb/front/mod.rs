@@ -10,6 +10,8 @@
 //! * [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
+//! * [`memtable`]: tables that are made when they are read, `information_schema` above all; [`regions`], [`admin`] and
+//!   [`jobs`]: what is told from PD and TiKV; [`grammar`]: what only one release reads.
 
 mod accounts;
 mod admin;
