@@ -222,6 +222,7 @@ async fn change_schema(port: u16, from: usize, done: Arc<AtomicI64>) {
             format!("INSERT INTO d{n} VALUES (1, {n})"),
             format!("ALTER TABLE d{n} ADD COLUMN w INT DEFAULT 5"),
             format!("INSERT INTO d{n} VALUES (2, {n}, 6)"),
+            format!("ALTER TABLE d{n} MODIFY COLUMN w VARCHAR(20)"),
             format!("ALTER TABLE d{n} DROP COLUMN v"),
             format!("CREATE TABLE x{n} (a VARCHAR(10))"),
             format!("INSERT INTO x{n} VALUES ('a')"),
@@ -279,4 +280,48 @@ async fn an_interrupted_ddl_statement_is_completed_or_dropped() {
         compare_all(&mut conn, &client, V).await;
         cluster.verify().await;
     }
+}
+
+/// While the rows of a column are written again, in many transactions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_change_of_type_is_completed_or_dropped() {
+    const ROWS: usize = 3000;
+    let mut cluster = Cluster::start(V).await;
+    let client = cluster.client().await;
+    let port = cluster.tidb_port();
+    let mut conn = cluster.sql().await;
+    let values: Vec<String> = (0..ROWS).map(|n| format!("({n}, {n}, {n})")).collect();
+    for statement in [
+        "CREATE TABLE many (id INT PRIMARY KEY, v BIGINT, w INT, KEY k (v))".to_owned(),
+        format!("INSERT INTO many VALUES {}", values.join(", ")),
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    drop(conn);
+    let mut types = ["VARCHAR(20)", "BIGINT"].into_iter().cycle();
+    let mut interrupted = 0;
+    for round in 0..8_u64 {
+        let to = types.next().unwrap();
+        let change = tokio::spawn(async move {
+            let mut conn = Conn::new(opts(port)).await?;
+            let sql = format!("ALTER TABLE many MODIFY COLUMN v {to}");
+            conn.query_drop(sql).await
+        });
+        // How far it gets by then differs; how long one takes is not told before.
+        tokio::time::sleep(Duration::from_millis(20 + round * 60)).await;
+        cluster.kill(Part::Tidb);
+        interrupted += u64::from(change.await.unwrap().is_err());
+        cluster.spawn(Part::Tidb);
+        let mut conn = cluster.sql().await;
+        let rows = compare_all(&mut conn, &client, V).await;
+        assert_eq!(rows["many"].len(), ROWS);
+        cluster.verify().await;
+        let schema = catalog(&client, V).await;
+        let table = schema.table("test", "many").unwrap();
+        assert!(
+            table.indexes.len() == 1 && table.columns[1].name.o == "v",
+            "nothing hidden is left: {table:?}"
+        );
+    }
+    assert!(interrupted > 0, "every change was done before the kill");
 }

@@ -1,6 +1,7 @@
 //! The embedded TiDB: MySQL's protocol, TiDB's encodings and schema around a MariaDB that executes the SQL.
 
 pub mod apply;
+pub mod cast;
 pub mod catalog;
 pub mod codec;
 pub mod front;

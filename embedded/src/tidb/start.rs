@@ -209,13 +209,15 @@ async fn load_catalog(snapshot: &Snapshot, version: TidbVersion) -> Result<Catal
 async fn replan(client: &Client, version: TidbVersion, intent: &Intent) -> Result<Plan, Error> {
     let catalog = load_catalog(&client.snapshot(intent.schema_ts), version).await?;
     let session = intent.session.clone().into();
-    planning::plan(&catalog, &session, &intent.sql).map_err(|source| {
-        ApplyError::Replan {
+    let mut plan =
+        planning::plan(&catalog, &session, &intent.sql).map_err(|source| ApplyError::Replan {
             sql: intent.sql.clone(),
             source: Box::new(source),
-        }
-        .into()
-    })
+        })?;
+    if let Some(failure) = &intent.failure {
+        plan.roll_back(failure);
+    }
+    Ok(plan)
 }
 
 /// The database `test`, which a fresh TiDB has; not in the binlog, for TiKV gets it with its bootstrap.

@@ -17,6 +17,7 @@ use super::effect::NetEffect;
 use super::handle::{Abandoned, ApplyHandle, Desk, Progress, Request, connect};
 use super::record::{INTENT_KEY, Intent, encode};
 use super::reorganize;
+use super::rewrite;
 use super::sequence::SequenceMapping;
 use super::table::{TableMapping, full_name};
 use super::writer::{Changes, Writer};
@@ -332,12 +333,17 @@ impl Applier {
                 let moved = reorganize::move_rows(&mut self.writer, &self.socket, &rows).await?;
                 intent.rows.insert(step, moved);
             }
+            for rows in plan.rewrites_before(step) {
+                let written = rewrite::write(&mut self.writer, &rows).await?;
+                intent.rows.insert(step, written);
+            }
             // What the step will write, but for its start TSO and counts.
             let preview = plan.transaction(&[&intent.starts[..], &[0]].concat())?;
             if let Some(filled) =
                 backfill::fill(&mut self.writer, &self.socket, &self.catalog, &preview).await?
             {
-                intent.rows.insert(step, filled);
+                // The indexes of a column that is changed have no count of their own.
+                intent.rows.entry(step).or_insert(filled);
             }
             for (before, rows) in &intent.rows {
                 plan.count_rows(*before, *rows);

@@ -7,7 +7,8 @@
 //! * [`binlog`] reads events; [`table`] maps row images to a table's columns; [`rows`] is what a change of a row does to
 //!   its record and its index entries; [`effect`] is what a transaction does to each key in the end.
 //! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
-//! * [`backfill`] makes the entries of indexes that are added to tables with rows.
+//! * [`backfill`] makes the entries of indexes that are added to tables with rows, [`rewrite`] the values of a column that
+//!   changes its type.
 //! * [`writer`] commits, [`applier`] drives it all, [`handle`] is how the front talks to it.
 
 pub mod applier;
@@ -19,6 +20,7 @@ pub mod gtid;
 pub mod handle;
 pub mod record;
 mod reorganize;
+pub mod rewrite;
 pub mod rows;
 mod sequence;
 pub mod table;
@@ -65,6 +67,14 @@ pub enum ApplyError {
         table: String,
         /// Why.
         source: CodecError,
+    },
+    /// A row that was read for a change of a column cannot be written again.
+    #[error("write the rows of table {table:?} again: {why}")]
+    Rewrite {
+        /// The table.
+        table: String,
+        /// Why.
+        why: String,
     },
     /// Rows of a table that TiDB's schema does not have.
     #[error(

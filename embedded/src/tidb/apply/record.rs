@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApplyError, Gtid};
 use crate::client::{Snapshot, Ts};
-use crate::tidb::catalog::{ClusteredIndex, Session};
+use crate::tidb::catalog::{ClusteredIndex, Failure, Session};
 
 /// The key of [`Applied`].
 pub const APPLIED_KEY: &[u8] = b"embedded_tidb_applied";
@@ -57,6 +57,9 @@ pub struct Intent {
     /// How many rows were worked on before a transaction of the plan, which its job tells.
     #[serde(default)]
     pub rows: BTreeMap<usize, i64>,
+    /// Why the plan is rolled back, if a value did not fit a column's new type.
+    #[serde(default)]
+    pub failure: Option<Failure>,
 }
 
 /// The stored form of the session of a DDL statement.

@@ -293,8 +293,8 @@ pub(crate) fn index(index: &IndexInfo) -> String {
     let columns = columns.join(", ");
     match (index.is_primary, index.is_unique) {
         (true, _) => format!("PRIMARY KEY ({columns})"),
-        (false, true) => format!("UNIQUE KEY {} ({columns})", quoted(&index.name.o)),
-        (false, false) => format!("KEY {} ({columns})", quoted(&index.name.o)),
+        (false, true) => format!("UNIQUE KEY {} ({columns})", index_name(&index.name)),
+        (false, false) => format!("KEY {} ({columns})", index_name(&index.name)),
     }
 }
 
@@ -313,6 +313,12 @@ pub(crate) fn foreign_key(key: &ForeignKeyInfo) -> String {
         quoted(&key.ref_table.o),
         list(&key.ref_cols)
     )
+}
+
+/// An index's quoted name. TiDB may have one whose name is empty; MariaDB has it under another.
+pub(crate) fn index_name(name: &CiStr) -> String {
+    const UNNAMED: &str = "_tidb_unnamed";
+    quoted(if name.o.is_empty() { UNNAMED } else { &name.o })
 }
 
 /// `` `db`.`table` ``.

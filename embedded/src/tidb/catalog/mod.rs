@@ -29,7 +29,7 @@ pub use error::{CatalogError, DdlError};
 pub use generated::{NOT_NULL_CHECK, SERVED_CHECK};
 pub(crate) use mariadb_partition::is_divided;
 pub use model::{CiStr, TableInfo};
-pub use plan::{Failure, Mutation, Plan, RowMove, Warning};
+pub use plan::{Failure, Mutation, Plan, RowMove, RowRewrite, Warning};
 pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, sql_mode_bits};
 pub use state::{Catalog, Database};
 pub(crate) use time_zone::from_utc;

@@ -4,9 +4,10 @@
 //! of the schema at the statement's intent. Timestamps inside it are known only while it is carried out:
 //! [`Plan::transaction`] is given the start TSOs so far and builds the next transaction.
 
-use super::model::{DbInfo, Job, PolicyInfo, SchemaDiff, TableInfo};
+use super::model::{DbInfo, Job, PolicyInfo, SchemaDiff, TableInfo, Tree};
 use super::{CatalogError, DdlError, TidbVersion, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ pub struct Warning {
 }
 
 /// How a statement fails after all that it could do is done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// MySQL's number.
     pub code: u16,
@@ -60,6 +61,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// How a job tells it: an error of TiDB's package `types`.
+    fn tree(&self) -> Tree {
+        const TYPES: i64 = 20;
+        Tree::Object(vec![
+            ("class", Tree::Int(TYPES)),
+            ("code", i64::from(self.code).into()),
+            ("message", self.message.as_str().into()),
+            ("rfccode", format!("types:{}", self.code).as_str().into()),
+        ])
+    }
+
     pub(super) fn of(error: &DdlError) -> Self {
         Self {
             code: error.code(),
@@ -85,6 +97,10 @@ pub struct Plan {
     pub failure: Option<Failure>,
     /// Rows that move in TiKV on the way.
     pub moves: Vec<RowMove>,
+    /// Rows that are written again in TiKV on the way.
+    pub rewrites: Vec<RowRewrite>,
+    /// How the plan ends if a value of those does not fit.
+    pub(super) undo: Option<Undo>,
     /// Where jobs tell how many rows were worked on.
     pub(super) counts: Vec<RowCount>,
     pub(super) version: Option<TidbVersion>,
@@ -102,6 +118,32 @@ pub struct RowMove {
     pub from: Vec<i64>,
     /// The table with the partitions that they go to.
     pub into: Arc<TableInfo>,
+}
+
+/// Rows that get a value of one more column, made from another's, before a transaction of a plan.
+#[derive(Debug, Clone)]
+pub struct RowRewrite {
+    /// The transaction that they have to be there for, from 0.
+    pub before: usize,
+    /// The table, with both columns.
+    pub table: Arc<TableInfo>,
+    /// What MariaDB locks so that nobody else writes to it.
+    pub lock: String,
+    /// The id of the column that is read.
+    pub from: i64,
+    /// The id of the column that is written.
+    pub into: i64,
+    /// Whether a value that does not fit is an error.
+    pub strict: bool,
+    /// Whether nothing else is changed by the statement, so that it can be rolled back.
+    pub alone: bool,
+}
+
+/// The transactions that take the place of those from one on when the plan is rolled back.
+#[derive(Debug, Clone)]
+pub(super) struct Undo {
+    pub(super) from: usize,
+    pub(super) steps: Vec<Vec<Write>>,
 }
 
 /// Where a job tells how many rows were worked on before one of its plan's transactions.
@@ -171,6 +213,33 @@ impl Plan {
     pub fn moves_before(&self, step: usize) -> Vec<RowMove> {
         let moves = self.moves.iter().filter(|rows| rows.before == step);
         moves.cloned().collect()
+    }
+
+    /// The rows that have to be written again before a transaction.
+    pub fn rewrites_before(&self, step: usize) -> Vec<RowRewrite> {
+        let rewrites = self.rewrites.iter().filter(|rows| rows.before == step);
+        rewrites.cloned().collect()
+    }
+
+    /// Lets the plan end as TiDB ends it when a value does not fit the column's new type: MariaDB has no part in it, the
+    /// schema is as before, and the job tells the error.
+    pub fn roll_back(&mut self, failure: &Failure) {
+        let Some(undo) = self.undo.take() else {
+            return;
+        };
+        self.mariadb.clear();
+        self.before.clear();
+        self.after.clear();
+        self.rewrites.clear();
+        self.counts.clear();
+        self.steps.truncate(undo.from);
+        self.steps.extend(undo.steps);
+        for write in self.steps.iter_mut().skip(undo.from).flatten() {
+            if let Write::Job(queued) | Write::Finished(queued) = write {
+                queued.job.err = failure.tree();
+            }
+        }
+        self.failure = Some(failure.clone());
     }
 
     /// Tells the job how many rows were worked on before a transaction.
@@ -293,5 +362,6 @@ fn resolve_job(job: &mut Job, starts: &[u64]) {
         .flat_map(|m| &mut m.sub_jobs)
     {
         resolve(&mut sub.real_start_ts, starts);
+        resolve(&mut sub.snapshot_ver, starts);
     }
 }

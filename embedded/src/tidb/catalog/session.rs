@@ -52,6 +52,13 @@ impl Default for Session {
     }
 }
 
+impl Session {
+    /// Whether a value that does not fit is an error.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.sql_mode & sql_mode_bits("STRICT_TRANS_TABLES,STRICT_ALL_TABLES") != 0
+    }
+}
+
 /// TiDB's default `sql_mode`.
 pub const DEFAULT_SQL_MODE: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
                                     ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION";

@@ -79,6 +79,27 @@ pub fn encode_row(table: &TableInfo, values: &[Datum]) -> Result<Vec<u8>, CodecE
     Ok(assemble(columns))
 }
 
+/// The value of a row as a reorganisation writes it: all columns that are written at all, those of the key too, NULL as
+/// such.
+pub fn encode_writable(table: &TableInfo, values: &[Datum]) -> Result<Vec<u8>, CodecError> {
+    check_width(table, values)?;
+    let is_written = |column: &ColumnInfo| {
+        let hidden = matches!(column.state, SchemaState::None | SchemaState::DeleteOnly);
+        !column.is_virtual() && !hidden
+    };
+    let columns = table.columns.iter().zip(values);
+    let cells = columns
+        .filter(|(column, _)| is_written(column))
+        .map(|(column, value)| {
+            let value = match value.is_null() {
+                true => None,
+                false => Some(encode_value(column, value)?),
+            };
+            Ok((column.id, value))
+        });
+    Ok(assemble(cells.collect::<Result<_, CodecError>>()?))
+}
+
 /// Key and value of a row, as TiDB puts them.
 pub fn encode(
     table: &TableInfo,

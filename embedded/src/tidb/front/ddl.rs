@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use super::FrontError;
 use super::relay::Answered;
+use super::rewritten::Prepared;
 use super::session::Session;
 use crate::tidb::apply::Intent;
 use crate::tidb::apply::handle::Abandoned;
 use crate::tidb::apply::record::clustered_index;
-use crate::tidb::catalog::{self, DdlError, Plan, Warning, sql_mode_bits};
+use crate::tidb::catalog::{self, DdlError, Plan, TidbVersion, Warning, sql_mode_bits};
 use crate::tidb::planning;
 use crate::tidb::wire::{Backend, ErrPacket, WireError};
 
@@ -37,15 +38,20 @@ impl Session {
         let shared = std::sync::Arc::clone(&self.shared);
         let one_at_a_time = shared.ddl.lock().await;
         let session = self.catalog_session().await?;
-        let plan = match planning::plan(&shared.apply.catalog(), &session, sql) {
+        let mut plan = match planning::plan(&shared.apply.catalog(), &session, sql) {
             Ok(plan) => plan,
             Err(error) => {
                 return self.refuse(&refusal(&error)).await;
             }
         };
+        let rolled_back = match self.prepare_rewrites(sql, &mut plan).await? {
+            Prepared::Ready { failure } => failure,
+            Prepared::Refused(refusal) => return self.refuse(&refusal).await,
+        };
         let warnings = plan.warnings.clone();
         let failure = plan.failure.clone();
         let temporary = plan.temporary.clone();
+        let is_locked = !plan.rewrites.is_empty();
         if !plan.is_empty() {
             let intent = Intent {
                 sql: sql.to_owned(),
@@ -55,8 +61,13 @@ impl Session {
                 seen: 0,
                 starts: vec![],
                 rows: BTreeMap::new(),
+                failure: rolled_back,
             };
-            if let Some(refusal) = self.carry_out(sql, intent, plan).await? {
+            let refusal = self.carry_out(sql, intent, plan).await?;
+            if is_locked {
+                self.unlock().await?;
+            }
+            if let Some(refusal) = refusal {
                 return self.refuse(&refusal).await;
             }
         }
@@ -117,11 +128,7 @@ impl Session {
                         error = error.message,
                         "MariaDB refused what TiDB would do"
                     );
-                    let message = format!(
-                        "the embedded TiDB could not run this on MariaDB ({}): {}",
-                        error.code, error.message
-                    );
-                    Ok(Some(ErrPacket::new(error.code, &error.state, message)))
+                    Ok(Some(refused_by_mariadb(self.shared.version, &error)))
                 }
                 (Abandoned::Dropped | Abandoned::Done, other) => Err(other.into()),
                 (Abandoned::Partly { seen }, error) => {
@@ -136,7 +143,7 @@ impl Session {
     }
 
     /// Where MariaDB's binlog ends now, asked on a connection of its own.
-    async fn binlog_end(&self) -> Result<crate::tidb::apply::Gtid, FrontError> {
+    pub(super) async fn binlog_end(&self) -> Result<crate::tidb::apply::Gtid, FrontError> {
         let mut backend = Backend::connect(&self.shared.socket).await?;
         let text = backend.value("SELECT @@gtid_binlog_pos").await?;
         text.parse()
@@ -171,6 +178,30 @@ impl Session {
     }
 }
 
-fn refusal(error: &DdlError) -> ErrPacket {
+/// What TiDB answers where MariaDB refuses a change of the schema.
+fn refused_by_mariadb(version: TidbVersion, error: &ErrPacket) -> ErrPacket {
+    /// `WARN_DATA_TRUNCATED`: of a change that writes no rows again, NULL in a column that becomes NOT NULL.
+    const TRUNCATED: u16 = 1265;
+    let column = error.message.split('\'').nth(1).unwrap_or_default();
+    match (error.code, version) {
+        (TRUNCATED, TidbVersion::V4_0) => {
+            ErrPacket::new(1138, "22004", "Invalid use of NULL value".to_owned())
+        }
+        (TRUNCATED, TidbVersion::V8_5) => ErrPacket::new(
+            TRUNCATED,
+            &error.state,
+            format!("Data truncated for column '{column}' at row 1"),
+        ),
+        (code, _) => {
+            let message = format!(
+                "the embedded TiDB could not run this on MariaDB ({code}): {}",
+                error.message
+            );
+            ErrPacket::new(code, &error.state, message)
+        }
+    }
+}
+
+pub(super) fn refusal(error: &DdlError) -> ErrPacket {
     ErrPacket::new(error.code(), error.sql_state(), error.to_string())
 }

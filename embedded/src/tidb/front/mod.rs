@@ -38,6 +38,7 @@ mod processes;
 mod regions;
 mod relay;
 mod rewrite;
+mod rewritten;
 mod served;
 mod session;
 mod set;

@@ -60,7 +60,7 @@ pub(crate) fn alter(
     }
     if several || ops.len() > 1 {
         generated::among_others(p, table, &ops)?;
-        multi::check(&ops)?;
+        multi::check(p, table, &ops)?;
         multi::run(p, &db.info, table, ops);
     } else {
         ops.into_iter().for_each(|op| op.run(p, &db.info, table));
@@ -360,7 +360,7 @@ fn change_column(
     }
     check_position(table, position)?;
     generated::stays(p, table, old, def)?;
-    let column = checked(p, table, old, def)?;
+    let (column, rewrites) = checked(p, table, old, def)?;
     if column.name.l != old.name.l {
         foreign_key::check_column(p, db, table, old)?;
     }
@@ -373,10 +373,18 @@ fn change_column(
         mariadb::column(p.query, table, &column)?,
         position_clause(position)
     );
-    let op = Op::Modify {
-        old: Box::new(old.clone()),
-        column: Box::new(column),
-        position: Some(position.clone()),
+    let (old, column) = (Box::new(old.clone()), Box::new(column));
+    let op = match rewrites {
+        true => Op::Rewrite {
+            old,
+            column,
+            position: position.clone(),
+        },
+        false => Op::Modify {
+            old,
+            column,
+            position: Some(position.clone()),
+        },
     };
     Ok(Some((op, Some(clause))))
 }
@@ -477,7 +485,7 @@ fn add_index(
         }
         modify::check_new_primary_key(p, table, def)?;
     }
-    let name = match &def.name {
+    let mut name = match &def.name {
         _ if is_primary => build_index::PRIMARY.to_owned(),
         Some(name) => name.clone(),
         None => {
@@ -492,11 +500,18 @@ fn add_index(
         } else {
             sql_error::index_exists(&name)
         };
-        return if if_not_exists {
-            p.note(error).map(|()| None)
-        } else {
-            Err(error)
-        };
+        if !if_not_exists {
+            return Err(error);
+        }
+        p.note(error)?;
+        if !p.modern() || is_primary {
+            return Ok(None);
+        }
+        // TiDB goes on and adds the index, under no name: recorded in `v8.4/ddl-column-index`.
+        name = String::new();
+        if table.index(&name).is_some() {
+            return Err(sql_error::index_exists(&name));
+        }
     }
     let mut def = def.clone();
     let hidden = expression_index::hidden(p.version(), p.query, table, &mut def, &name)?;
@@ -576,7 +591,7 @@ fn drop_index(
             Err(error)
         };
     };
-    let mut clause = format!("DROP INDEX {}", mariadb::quoted(&index.name.o));
+    let mut clause = format!("DROP INDEX {}", mariadb::index_name(&index.name));
     for column in generated::hidden_of(table, index) {
         for name in mariadb::check_names(p.query, table, column)? {
             clause.push_str(&format!(", DROP CONSTRAINT {name}"));
@@ -637,7 +652,7 @@ fn rename_index(
     }
     let clause = format!(
         "RENAME INDEX {} TO {}",
-        mariadb::quoted(&index.name.o),
+        mariadb::index_name(&index.name),
         mariadb::quoted(to)
     );
     let op = index::rename(p, &index.name, &CiStr::new(to));

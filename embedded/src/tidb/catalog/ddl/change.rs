@@ -6,7 +6,7 @@ use super::super::model::{
 };
 use super::column::{self, Position};
 use super::planner::Planner;
-use super::{foreign_key, index};
+use super::{foreign_key, index, rewrite};
 
 /// What a change does.
 #[derive(Debug, Clone)]
@@ -22,6 +22,12 @@ pub(super) enum Op {
         column: Box<ColumnInfo>,
         /// None for RENAME COLUMN.
         position: Option<Position>,
+    },
+    /// Changes a column's type; its rows are written again.
+    Rewrite {
+        old: Box<ColumnInfo>,
+        column: Box<ColumnInfo>,
+        position: Position,
     },
     SetDefault(Box<ColumnInfo>),
     AddIndex {
@@ -108,7 +114,7 @@ impl Op {
         match self {
             Self::AddColumn { .. } => Action::AddColumn,
             Self::DropColumn(_) => Action::DropColumn,
-            Self::Modify { .. } => Action::ModifyColumn,
+            Self::Modify { .. } | Self::Rewrite { .. } => Action::ModifyColumn,
             Self::SetDefault(_) => Action::SetDefaultValue,
             Self::AddIndex { indexes, .. } if indexes.iter().any(|i| i.is_primary) => {
                 Action::AddPrimaryKey
@@ -132,6 +138,11 @@ impl Op {
                 column,
                 position,
             } => column::modify(p, db, table, &old, *column, position.as_ref()),
+            Self::Rewrite {
+                old,
+                column,
+                position,
+            } => rewrite::modify(p, db, table, &old, &column, &position),
             Self::SetDefault(column) => column::set_default(p, db, table, *column),
             Self::AddIndex {
                 indexes,

@@ -22,6 +22,7 @@ mod placement;
 mod planner;
 mod rename;
 mod reorganize;
+mod rewrite;
 mod run;
 mod sequence;
 pub(crate) mod sql_error;

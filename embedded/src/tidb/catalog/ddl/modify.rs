@@ -1,19 +1,20 @@
-//! Which changes of a column need no reorganisation of its rows.
+//! Changes of a column: what they leave of it, and which of them need no reorganisation of its rows.
 
 use super::super::build::column as build_column;
 use super::super::build::statement::{Clustering, ColumnDef, IndexDef, IndexKind};
 use super::super::model::{ColumnInfo, FieldType, TableInfo, Tp, flag};
 use super::super::{DdlError, show};
 use super::planner::Planner;
+use super::rewrite::{self, integer_bytes};
 use super::sql_error;
 
-/// The new description of a column that `def` changes, if its rows can stay as they are.
+/// The new description of a column that `def` changes, and whether its rows have to be written again, which 4.0 refuses.
 pub(crate) fn checked(
     p: &Planner<'_>,
     table: &TableInfo,
     old: &ColumnInfo,
     def: &ColumnDef,
-) -> Result<ColumnInfo, DdlError> {
+) -> Result<(ColumnInfo, bool), DdlError> {
     const KEY_FLAGS: u64 = flag::PRI_KEY | flag::UNIQUE_KEY | flag::MULTIPLE_KEY;
     if def.primary.is_some() || def.unique {
         return Err(refuse(
@@ -44,26 +45,30 @@ pub(crate) fn checked(
             "can't remove auto_increment without @@tidb_allow_remove_auto_inc enabled"
         }));
     }
+    let rewrites = p.modern() && rewrite::is_needed(from, to);
+    let indexed = table
+        .indexes
+        .iter()
+        .any(|i| i.columns.iter().any(|c| c.offset == old.offset));
     if from.charset != to.charset || from.collate != to.collate {
-        check_charset_change(&from.charset, &to.charset)?;
-        let indexed = table
-            .indexes
-            .iter()
-            .any(|i| i.columns.iter().any(|c| c.offset == old.offset));
-        if indexed && p.modern() {
+        // Where rows are written again, that takes care of the character set.
+        if !rewrites {
+            check_charset_change(&from.charset, &to.charset)?;
+        }
+        let both_texts = from.tp.is_string() && to.tp.is_string();
+        if indexed && p.modern() && both_texts {
             return Err(p.unsupported(format!(
                 "another collation of the indexed column {:?}",
                 old.name.o
             )));
         }
     }
-    match obstacle(from, to) {
-        None => Ok(column),
-        Some(_) if p.modern() => Err(p.unsupported(format!(
-            "a change of type from {} to {}, which rewrites rows",
-            show::type_text(from, true),
-            show::type_text(to, true)
-        ))),
+    if rewrites {
+        rewrite::check(p, table, old, &column)?;
+        return Ok((column, true));
+    }
+    match obstacle(from, to).filter(|_| !p.modern()) {
+        None => Ok((column, false)),
         Some(why) => Err(refuse(&why)),
     }
 }
@@ -153,16 +158,6 @@ fn obstacle(from: &FieldType, to: &FieldType) -> Option<String> {
 
 fn is_varying(tp: Tp) -> bool {
     tp == Tp::Varchar || tp.is_blob()
-}
-
-fn integer_bytes(tp: Tp) -> u8 {
-    match tp {
-        Tp::Tiny => 1,
-        Tp::Short => 2,
-        Tp::Int24 => 3,
-        Tp::Long => 4,
-        _ => 8,
-    }
 }
 
 /// Only UTF-8 may grow in place.

@@ -14,18 +14,23 @@ use super::super::plan::{QueuedJob, Write, start_of};
 use super::change::Op;
 use super::column::{self, change, move_column, offset_of};
 use super::planner::{Planner, on_table};
+use super::reorganize::{REORG_TXN, by_transactions};
+use super::rewrite::{self, Changing};
 use super::sql_error;
 use super::{foreign_key, index};
 
 /// Two parts must not be about the same column or index, except that a column may stand behind one that is changed.
-pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
+pub(super) fn check(p: &Planner<'_>, table: &TableInfo, ops: &[Op]) -> Result<(), DdlError> {
+    check_rewrites(p, table, ops)?;
     let mut columns: Vec<&str> = vec![];
     let mut indexes: Vec<&str> = vec![];
     for op in ops {
         match op {
             Op::AddColumn { column, .. } => take(&mut columns, &column.name.l, "column")?,
             Op::DropColumn(column) => take(&mut columns, &column.name.l, "column")?,
-            Op::Modify { old, column, .. } if old.name.l != column.name.l => {
+            Op::Modify { old, column, .. } | Op::Rewrite { old, column, .. }
+                if old.name.l != column.name.l =>
+            {
                 take(&mut columns, &column.name.l, "column")?;
                 take(&mut columns, &old.name.l, "column")?;
             }
@@ -36,6 +41,7 @@ pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
             }
             Op::DropIndex(index) => take(&mut indexes, &index.name.l, "index")?,
             Op::Modify { .. }
+            | Op::Rewrite { .. }
             | Op::SetDefault(_)
             | Op::AddForeignKey(_)
             | Op::DropForeignKey(_)
@@ -46,6 +52,7 @@ pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
         let mut relative: Vec<&str> = vec![];
         match op {
             Op::AddColumn { position, .. }
+            | Op::Rewrite { position, .. }
             | Op::Modify {
                 position: Some(position),
                 ..
@@ -62,7 +69,9 @@ pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
     }
     for op in ops {
         match op {
-            Op::Modify { old, column, .. } if old.name.l == column.name.l => {
+            Op::Modify { old, column, .. } | Op::Rewrite { old, column, .. }
+                if old.name.l == column.name.l =>
+            {
                 take(&mut columns, &column.name.l, "column")?;
             }
             Op::SetDefault(column) => take(&mut columns, &column.name.l, "column")?,
@@ -70,6 +79,41 @@ pub(super) fn check(ops: &[Op]) -> Result<(), DdlError> {
         }
     }
     Ok(())
+}
+
+/// Indexes of columns whose rows are written again are made anew, by one change each.
+fn check_rewrites(p: &Planner<'_>, table: &TableInfo, ops: &[Op]) -> Result<(), DdlError> {
+    let rewritten: Vec<usize> = ops
+        .iter()
+        .filter_map(|op| match op {
+            Op::Rewrite { old, .. } => Some(old.offset),
+            _ => None,
+        })
+        .collect();
+    let on_index = |op: &Op| matches!(op, Op::AddIndex { .. } | Op::DropIndex(_));
+    if !rewritten.is_empty() && ops.iter().any(on_index) {
+        let what = "a change that rewrites rows together with one of an index";
+        return Err(p.unsupported(what));
+    }
+    let shared = table.indexes.iter().any(|index| {
+        let parts = index.columns.iter();
+        parts
+            .filter(|part| rewritten.contains(&part.offset))
+            .count()
+            > 1
+    });
+    match shared {
+        true => Err(p.unsupported("changes that rewrite rows of several columns of an index")),
+        false => Ok(()),
+    }
+}
+
+fn adds_index(ops: &[Op]) -> bool {
+    ops.iter().any(|op| matches!(op, Op::AddIndex { .. }))
+}
+
+fn rewrites(ops: &[Op]) -> bool {
+    ops.iter().any(|op| matches!(op, Op::Rewrite { .. }))
 }
 
 fn take<'a>(names: &mut Vec<&'a str>, name: &'a str, what: &str) -> Result<(), DdlError> {
@@ -100,6 +144,8 @@ struct Part {
     taken: usize,
     /// Ids of the columns and indexes that it added.
     ids: Vec<i64>,
+    /// What stands beside a column whose rows are written again.
+    changing: Option<Changing>,
 }
 
 /// Plans the job.
@@ -108,12 +154,23 @@ pub(super) fn run(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, ops: Vec<
     if ops.is_empty() {
         return;
     }
-    let fills = ops.iter().any(|op| matches!(op, Op::AddIndex { .. }));
-    let reorg_meta = index::reorg_meta(p, fills);
-    let mut parts: Vec<Part> = ops.into_iter().map(|op| Part::new(p, op, fills)).collect();
+    let (fills, rewrites) = (adds_index(&ops), rewrites(&ops));
+    let mut reorg_meta = index::reorg_meta(p, fills);
+    if rewrites {
+        reorg_meta = by_transactions(reorg_meta);
+    }
+    let reorg_tp = match (fills, rewrites) {
+        (true, _) => index::REORG_INGEST,
+        (false, true) => REORG_TXN,
+        (false, false) => 0,
+    };
+    let mut parts: Vec<Part> = ops
+        .into_iter()
+        .map(|op| Part::new(p, op, reorg_tp as u8))
+        .collect();
     let mut info = table.clone();
     let mut queued = p.enqueue(Action::MultiSchemaChange, &on_table(db, table), Tree::Null);
-    queued.reorg = fills;
+    queued.reorg = fills || rewrites;
     queued.job.reorg_meta = reorg_meta;
     note(&mut queued, &parts, true);
     queued.job.involving_schema_info = involved(db, table, &parts);
@@ -122,7 +179,7 @@ pub(super) fn run(p: &mut Planner<'_>, db: &DbInfo, table: &TableInfo, ops: Vec<
     for i in 0..parts.len() {
         while parts[i].sub.revertible && parts[i].sub.state != JobState::Done {
             parts[i].starts(p);
-            let made = parts[i].prepare(p, &mut info);
+            let made = parts[i].prepare(p, db, i, &mut info);
             let action = parts[i].op.action();
             let writes = match made {
                 Made::Version => change(p, action, db, &mut info),
@@ -241,7 +298,7 @@ fn note(queued: &mut QueuedJob, parts: &[Part], revertible: bool) {
 }
 
 impl Part {
-    fn new(p: &Planner<'_>, op: Op, fills: bool) -> Self {
+    fn new(p: &Planner<'_>, op: Op, reorg_tp: u8) -> Self {
         let raw_args = match &op {
             Op::AddColumn { column, position } => column::added_args(column, position),
             Op::DropColumn(column) => column::dropped_args(p, &column.name),
@@ -250,6 +307,11 @@ impl Part {
                 column,
                 position,
             } => column::queued_args(old, column, position.as_ref()),
+            Op::Rewrite {
+                old,
+                column,
+                position,
+            } => column::queued_args(old, column, Some(position)),
             Op::SetDefault(column) => {
                 Tree::Object(vec![("column_info", Tree::Column(column.clone()))])
             }
@@ -276,12 +338,13 @@ impl Part {
                 row_count: 0,
                 warning: Tree::Null,
                 schema_version: 0,
-                reorg_tp: if fills { index::REORG_INGEST as u8 } else { 0 },
+                reorg_tp,
                 use_cloud: false,
             },
             op,
             taken: 0,
             ids: vec![],
+            changing: None,
         }
     }
 
@@ -293,8 +356,14 @@ impl Part {
         self.sub.state = JobState::Running;
     }
 
-    /// One step that can be undone.
-    fn prepare(&mut self, p: &Planner<'_>, info: &mut TableInfo) -> Made {
+    /// One step of this part of the job, the `n`th, that can be undone.
+    fn prepare(
+        &mut self,
+        p: &mut Planner<'_>,
+        db: &DbInfo,
+        n: usize,
+        info: &mut TableInfo,
+    ) -> Made {
         const STATES: [SchemaState; 3] = [
             SchemaState::DeleteOnly,
             SchemaState::WriteOnly,
@@ -361,6 +430,30 @@ impl Part {
                 self.sub.revertible = false;
                 Made::Table
             }
+            Op::Rewrite { old, column, .. } => {
+                if taken == 0 {
+                    let changing = rewrite::begin(p, info, old, column);
+                    let queued = self.sub.raw_args.clone();
+                    self.sub.raw_args = changing.args(queued, vec![]);
+                    self.changing = Some(changing);
+                }
+                let Some(changing) = &self.changing else {
+                    return Made::Nothing;
+                };
+                if let Some(state) = STATES.get(taken) {
+                    changing.set_state(info, *state);
+                    self.sub.schema_state = *state;
+                    return Made::Version;
+                }
+                if self.sub.snapshot_ver == 0 {
+                    self.sub.snapshot_ver = start_of(p.next_step());
+                    return Made::Nothing;
+                }
+                changing.rows(p, db, info, old.id, false);
+                p.count_rows(p.next_step(), p.next_step(), Some(n));
+                self.sub.revertible = false;
+                Made::Nothing
+            }
             Op::DropColumn(_) | Op::DropIndex(_) | Op::DropForeignKey(_) | Op::SetDefault(_) => {
                 self.sub.revertible = false;
                 Made::Table
@@ -390,6 +483,18 @@ impl Part {
             } => {
                 column::put_modified(info, (**column).clone(), position.as_ref());
                 self.sub.raw_args = column::modified_args();
+                SchemaState::Public
+            }
+            Op::Rewrite {
+                old,
+                column,
+                position,
+            } => {
+                if let Some(changing) = &self.changing {
+                    let gone = changing.finish(info, old.id, &column.name, position);
+                    let queued = column::queued_args(old, column, Some(position));
+                    self.sub.raw_args = changing.args(queued, gone);
+                }
                 SchemaState::Public
             }
             Op::SetDefault(column) => {

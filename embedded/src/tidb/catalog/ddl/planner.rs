@@ -182,12 +182,32 @@ impl<'a> Planner<'a> {
         writes.append(&mut self.also);
         queued.job.state = JobState::Done;
         queued.job.schema_state = state;
+        self.end(queued, JobState::Synced, writes);
+    }
+
+    /// The last step of a job that was rolled back, and its move to the history.
+    pub(crate) fn rolled_back(&mut self, mut queued: QueuedJob, writes: Vec<Write>) {
+        queued.job.state = JobState::RollbackDone;
+        queued.job.schema_state = SchemaState::None;
+        self.end(queued, JobState::RollbackDone, writes);
+    }
+
+    /// What is planned goes not into the plan, and no version or job counts.
+    pub(crate) fn aside(&mut self, plan: impl FnOnce(&mut Self)) -> Vec<Vec<Write>> {
+        let (schema_version, jobs_finished) = (self.schema_version, self.jobs_finished);
+        let from = self.plan.steps.len();
+        plan(self);
+        (self.schema_version, self.jobs_finished) = (schema_version, jobs_finished);
+        self.plan.steps.split_off(from)
+    }
+
+    fn end(&mut self, mut queued: QueuedJob, state: JobState, writes: Vec<Write>) {
         queued.job.binlog.schema_version = self.schema_version;
         self.step(&queued, writes);
 
         self.jobs_finished += 1;
         let job = &mut queued.job;
-        job.state = JobState::Synced;
+        job.state = state;
         job.binlog.finished_ts = start_of(self.plan.steps.len());
         if job.seq_num.is_some() {
             job.seq_num = Some(self.jobs_finished);

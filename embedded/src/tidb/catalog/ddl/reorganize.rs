@@ -13,7 +13,7 @@ use super::planner::{Planner, on_table};
 use std::sync::Arc;
 
 /// How a reorganisation of partitions works: by transactions.
-const REORG_TXN: i64 = 1;
+pub(super) const REORG_TXN: i64 = 1;
 
 /// What becomes of a table's partitions.
 pub(crate) struct Reorganization {
@@ -220,7 +220,8 @@ fn finished(
     Some(out)
 }
 
-fn by_transactions(mut meta: Tree) -> Tree {
+/// `reorg_meta` of a reorganisation by transactions.
+pub(super) fn by_transactions(mut meta: Tree) -> Tree {
     if let Tree::Object(members) = &mut meta {
         for (name, value) in members {
             if *name == "reorg_tp" {

@@ -1,0 +1,77 @@
+//! Changes of columns that write rows again.
+//!
+//! Whether each value can be cast is found out before MariaDB hears of the statement, from the rows in TiKV, while nobody else
+//! can write to the table: so both sides cast the same values, or none.
+
+use super::FrontError;
+use super::ddl::refusal;
+use super::session::Session;
+use crate::tidb::apply::rewrite::{self, Misfit};
+use crate::tidb::catalog::{DdlError, Failure, Plan, unsupported};
+use crate::tidb::wire::{ErrPacket, WireError};
+
+/// What a plan that writes rows again comes to.
+pub(super) enum Prepared {
+    /// It is carried out; tables may be locked for it.
+    Ready {
+        /// Why it is rolled back, if a value does not fit.
+        failure: Option<Failure>,
+    },
+    /// It is refused, and nothing was done.
+    Refused(ErrPacket),
+}
+
+impl Session {
+    /// Locks the tables whose rows are written again, and looks at their values. With a value that does not fit, the plan is
+    /// the one that rolls the job back.
+    pub(super) async fn prepare_rewrites(
+        &mut self,
+        sql: &str,
+        plan: &mut Plan,
+    ) -> Result<Prepared, FrontError> {
+        let Some(first) = plan.rewrites.first() else {
+            return Ok(Prepared::Ready { failure: None });
+        };
+        match self.backend.execute(&first.lock).await {
+            Ok(_) => {}
+            Err(WireError::Server { error, .. }) => return Ok(Prepared::Refused(error)),
+            Err(other) => return Err(other.into()),
+        }
+        let misfit = self.misfit(plan).await?;
+        if misfit.is_some() {
+            self.unlock().await?;
+        }
+        let refused = |error: DdlError| Ok(Prepared::Refused(refusal(&error)));
+        match misfit {
+            None => Ok(Prepared::Ready { failure: None }),
+            Some(Misfit::Fails(failure)) => {
+                plan.roll_back(&failure);
+                Ok(Prepared::Ready {
+                    failure: Some(failure),
+                })
+            }
+            Some(Misfit::Refused(Failure { code, message })) => {
+                refused(DdlError::Sql { code, message })
+            }
+            Some(Misfit::Unserved(what)) => refused(unsupported(sql, what)),
+        }
+    }
+
+    /// Lets others write again.
+    pub(super) async fn unlock(&mut self) -> Result<(), FrontError> {
+        self.backend.execute("UNLOCK TABLES").await?;
+        Ok(())
+    }
+
+    /// The first value that cannot be cast, with all that was written before the lock in TiKV.
+    async fn misfit(&self, plan: &Plan) -> Result<Option<Misfit>, FrontError> {
+        let end = self.binlog_end().await?;
+        self.shared.apply.wait(end).await?;
+        for rows in &plan.rewrites {
+            if let Some(misfit) = rewrite::check(&self.shared.client, rows).await? {
+                return Ok(Some(misfit));
+            }
+        }
+        Ok(None)
+    }
+}
