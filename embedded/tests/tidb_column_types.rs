@@ -119,12 +119,12 @@ async fn both_sides_hold_the_same_after_a_change_of_type() {
     for (from, to, values) in CHANGES {
         for value in values {
             let sql = format!("a column of {from} with {value} to {to}");
-            // With rows of NULL and without a primary key, and an index that is made anew.
+            // With a row of NULL, and an index that is made anew.
             let is_text = [from, to].iter().any(|tp| tp.ends_with("TEXT"));
             let index = if is_text { "" } else { ", KEY k (v, a)" };
             for statement in [
                 "DROP TABLE IF EXISTS t".to_owned(),
-                format!("CREATE TABLE t (a INT, v {from}, b INT DEFAULT 5{index})"),
+                format!("CREATE TABLE t (a INT PRIMARY KEY, v {from}, b INT DEFAULT 5{index})"),
                 format!("INSERT INTO t VALUES (1, {value}, 1), (2, NULL, 2)"),
                 "ALTER TABLE t ADD COLUMN c VARCHAR(5) DEFAULT 'c'".to_owned(),
             ] {
@@ -176,8 +176,10 @@ async fn a_column_moves_is_renamed_and_keeps_its_index_while_it_is_rewritten() {
         .map(|i| (i.name.o.as_str(), i.id, i.columns[0].offset))
         .collect();
     assert_eq!(indexes, [("k", 4, 2), ("u", 5, 0), ("PRIMARY", 3, 1)]);
-    // NULL where there may be none, a key, and a value among others that does not fit.
+    // NULL where there may be none, a key, a value among others that does not fit, and a table with row ids.
     for (statement, code) in [
+        ("CREATE TABLE r (a INT)", 0),
+        ("ALTER TABLE r MODIFY a VARCHAR(5)", 1235),
         ("ALTER TABLE t MODIFY id INT", 8200),
         ("ALTER TABLE t MODIFY vv INT, ADD COLUMN m INT", 1235),
         ("INSERT INTO t VALUES ('y', 'd', NULL, 1)", 0),

@@ -127,8 +127,8 @@ pub struct RowRewrite {
     pub before: usize,
     /// The table, with both columns.
     pub table: Arc<TableInfo>,
-    /// What MariaDB locks so that nobody else writes to it.
-    pub lock: String,
+    /// MariaDB's full name of it.
+    pub mariadb: String,
     /// The id of the column that is read.
     pub from: i64,
     /// The id of the column that is written.

@@ -32,7 +32,8 @@ impl Session {
         let Some(first) = plan.rewrites.first() else {
             return Ok(Prepared::Ready { failure: None });
         };
-        match self.backend.execute(&first.lock).await {
+        let lock = format!("LOCK TABLES {} WRITE", first.mariadb);
+        match self.backend.execute(&lock).await {
             Ok(_) => {}
             Err(WireError::Server { error, .. }) => return Ok(Prepared::Refused(error)),
             Err(other) => return Err(other.into()),

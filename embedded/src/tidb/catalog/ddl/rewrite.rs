@@ -13,7 +13,7 @@ use super::super::model::{
     Tree, flag,
 };
 use super::super::plan::{QueuedJob, RowRewrite, Undo, start_of};
-use super::super::{DdlError, auto_ids, mariadb, show};
+use super::super::{DdlError, mariadb, show};
 use super::column::{self, Position, change, move_column, offset_of};
 use super::planner::{Planner, on_table};
 use super::reorganize::by_transactions;
@@ -87,6 +87,15 @@ pub(super) fn check(
         return refuse(&format!(
             "oldCol is a dependent column '{}' for generated column",
             generated.name.o
+        ));
+    }
+    // MariaDB changes no table under a lock that takes values from a sequence.
+    let has_sequence = table.has_row_id()
+        || table.auto_random_bits > 0
+        || table.columns.iter().any(|c| c.default_is_expr);
+    if has_sequence {
+        return Err(p.unsupported(
+            "a change of type that rewrites rows of a table with row ids, AUTO_RANDOM or expressions as defaults",
         ));
     }
     let (from, to) = (&old.field_type, &column.field_type);
@@ -203,7 +212,7 @@ impl Changing {
         p.plan.rewrites.push(RowRewrite {
             before: p.next_step(),
             table: Arc::new(info.clone()),
-            lock: lock(db, info),
+            mariadb: mariadb::full_name(db, &info.name.o),
             from: old,
             into: self.column.id,
             strict: p.session.is_strict(),
@@ -277,18 +286,6 @@ impl Changing {
         }
         queued
     }
-}
-
-/// The lock of a table, and of the sequence that it takes row ids from: under a lock MariaDB opens nothing else.
-fn lock(db: &DbInfo, table: &TableInfo) -> String {
-    let sequence = table.has_row_id().then(|| auto_ids::sequence(table.id));
-    let names = [mariadb::full_name(db, &table.name.o)];
-    let locks: Vec<String> = names
-        .into_iter()
-        .chain(sequence)
-        .map(|name| format!("{name} WRITE"))
-        .collect();
-    format!("LOCK TABLES {}", locks.join(", "))
 }
 
 /// Changes a column, and writes its rows again.
