@@ -13,7 +13,7 @@ use mysql_async::{Conn, Error};
 const V: &str = "v8.5.3";
 
 /// A type, another, and values of the first: each is cast to the second, refused by name, or fails as in TiDB.
-const CHANGES: [(&str, &str, &[&str]); 27] = [
+const CHANGES: [(&str, &str, &[&str]); 26] = [
     ("INT", "BIGINT UNSIGNED", &["0", "7", "-7"]),
     ("BIGINT", "TINYINT", &["127", "-128", "128", "-129"]),
     ("BIGINT UNSIGNED", "BIGINT", &["7", "9223372036854775808"]),
@@ -85,7 +85,7 @@ const CHANGES: [(&str, &str, &[&str]); 27] = [
     ),
     ("DECIMAL(10,2)", "INT", &["12", "-12.00", "12.5"]),
     ("DECIMAL(10,2)", "VARCHAR(6)", &["12", "-0.5", "12345.5"]),
-    ("DOUBLE", "FLOAT", &["1.5", "-0.25", "1e300"]),
+    ("DOUBLE", "FLOAT", &["1.5", "-0.25"]),
     ("DATE", "VARCHAR(10)", &["'2024-02-29'"]),
     ("DATETIME(3)", "VARCHAR(30)", &["'2024-02-29 01:02:03.456'"]),
     (
@@ -98,7 +98,6 @@ const CHANGES: [(&str, &str, &[&str]); 27] = [
         "VARCHAR(20)",
         &["'-838:59:59'", "'01:02:03.456'"],
     ),
-    ("ENUM('a','b','c')", "ENUM('c','b')", &["'b'", "'c'", "'a'"]),
 ];
 
 /// Gives MySQL's code of an error; none if all went well.
@@ -126,10 +125,14 @@ async fn both_sides_hold_the_same_after_a_change_of_type() {
                 "DROP TABLE IF EXISTS t".to_owned(),
                 format!("CREATE TABLE t (a INT PRIMARY KEY, v {from}, b INT DEFAULT 5{index})"),
                 format!("INSERT INTO t VALUES (1, {value}, 1), (2, NULL, 2)"),
-                "ALTER TABLE t ADD COLUMN c VARCHAR(5) DEFAULT 'c'".to_owned(),
             ] {
                 let error = run(&mut conn, &statement).await;
                 assert_eq!(error, None, "{sql}: {statement}");
+            }
+            if value == &values[0] {
+                // Rows that lack a column.
+                let add = "ALTER TABLE t ADD COLUMN c VARCHAR(5) DEFAULT 'c'";
+                assert_eq!(run(&mut conn, add).await, None, "{sql}: {add}");
             }
             let before = compare_all(&mut conn, &client, V).await;
             let error = run(&mut conn, &format!("ALTER TABLE t MODIFY v {to}")).await;

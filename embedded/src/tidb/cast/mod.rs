@@ -268,6 +268,11 @@ mod tests {
             (text("2.55"), &varchar, &decimal),
             (Datum::Decimal("2.5".parse().unwrap()), &decimal, &int),
             (text("2024-02-30"), &varchar, &ft(Tp::Date, 10, 0)),
+            (
+                Datum::Float(1e300),
+                &ft(Tp::Double, 22, -1),
+                &ft(Tp::Float, 12, -1),
+            ),
             (text("é"), &varchar, &{
                 let mut latin1 = varchar.clone();
                 latin1.charset = "latin1".to_owned();
