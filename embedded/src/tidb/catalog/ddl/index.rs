@@ -172,10 +172,10 @@ pub(super) fn rename(p: &Planner<'_>, from: &CiStr, to: &CiStr) -> Op {
 
 /// Makes an index visible to the optimizer, or not (8.5).
 pub(super) fn visibility(name: &CiStr, invisible: bool) -> Op {
-    let args = Tree::Object(vec![
-        ("index_name", Tree::name(name)),
-        ("invisible", invisible.into()),
-    ]);
+    let mut members = vec![("index_name", Tree::name(name))];
+    // A visible one is told by saying nothing.
+    members.extend(invisible.then_some(("invisible", Tree::Bool(true))));
+    let args = Tree::Object(members);
     let edit = Edit::Visibility {
         name: name.clone(),
         invisible,
