@@ -162,12 +162,14 @@ impl Session {
                     if text.is_sign(n + 1, '(') {
                         end = text.tokens[n + 2].range.end;
                     }
-                    let value = match name.as_str() {
-                        // The account, of which there is one.
-                        "current_user" => "root@%".to_owned(),
-                        _ => format!("root@{}", self.peer().ip()),
+                    let account = name == "current_user";
+                    let value = match account {
+                        true => format!("{}@%", self.user),
+                        false => format!("{}@{}", self.user, self.peer().ip()),
                     };
-                    Some((format!("{CARRIER}{name}"), Some(literal(&value))))
+                    // Of other accounts MariaDB knows the host.
+                    let own = !account || self.user == super::accounts::ROOT;
+                    own.then(|| (format!("{CARRIER}{name}"), Some(literal(&value))))
                 }
                 _ => None,
             };
