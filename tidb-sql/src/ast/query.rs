@@ -100,7 +100,7 @@ pub enum SelectItem {
     /// An expression.
     Expr {
         /// The expression.
-        expr: Expr,
+        expr: Box<Expr>,
         /// As it is written: the name of a column that has no other.
         text: String,
         /// Its name.

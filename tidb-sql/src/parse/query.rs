@@ -213,7 +213,7 @@ impl Cursor<'_> {
             2
         } else {
             let from = self.peek().map_or(self.text.len(), |token| token.start);
-            let expr = self.expr()?;
+            let expr = Box::new(self.expr()?);
             let to = self.before().map_or(from, |token| token.end());
             return Ok(SelectItem::Expr {
                 expr,

@@ -132,7 +132,7 @@ impl<'a> Text<'a> {
         let ends = semicolons.map(|t| t.range.clone());
         let mut out = Vec::new();
         let mut from = 0;
-        for end in ends.chain([typed.len()..typed.len()]) {
+        for end in ends.chain(std::iter::once(typed.len()..typed.len())) {
             let piece = from..end.start;
             from = end.end;
             let within = |t: &&Token| piece.contains(&t.range.start);

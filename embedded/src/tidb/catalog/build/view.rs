@@ -127,11 +127,11 @@ impl<'a> Resolver<'a> {
             .filter(|r| is(schema, r.database.as_ref()) && is(table, r.name.as_ref()));
         for relation in read {
             items.extend(relation.columns.iter().map(|column| SelectItem::Expr {
-                expr: Expr::Column(ColumnName {
+                expr: Box::new(Expr::Column(ColumnName {
                     schema: relation.database.clone(),
                     table: relation.name.clone(),
                     name: column.clone(),
-                }),
+                })),
                 text: column.clone(),
                 alias: Some(column.clone()),
             }));
