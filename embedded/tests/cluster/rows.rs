@@ -7,6 +7,7 @@ use embedded::tidb::catalog::model::{ColumnInfo, Tp};
 use embedded::tidb::catalog::{Catalog, TableInfo, TidbVersion};
 use embedded::tidb::codec::{CodecError, Datum, json, json_text, keys, row};
 use mysql_async::Conn;
+use mysql_async::consts::ColumnType;
 use mysql_async::prelude::Queryable;
 
 /// Values of a row as text, NULL as none.
@@ -50,18 +51,38 @@ pub async fn in_tikv(client: &Client, table: &TableInfo) -> Vec<Row> {
 }
 
 fn text(column: &ColumnInfo, value: &Datum) -> Option<String> {
+    let ft = &column.field_type;
+    let members = || ft.elems.iter().flatten();
     match value {
         Datum::Null => None,
+        Datum::Int(v) if ft.tp == Tp::Year => Some(format!("{v:04}")),
         Datum::Int(v) => Some(v.to_string()),
+        Datum::Uint(0) if ft.tp == Tp::Enum => Some(String::new()),
+        Datum::Uint(v) if ft.tp == Tp::Enum => members().nth(*v as usize - 1).cloned(),
+        Datum::Uint(v) if ft.tp == Tp::Set => {
+            let set = members().enumerate().filter(|(i, _)| v >> i & 1 == 1);
+            let names: Vec<&str> = set.map(|(_, name)| name.as_str()).collect();
+            Some(names.join(","))
+        }
+        Datum::Uint(v) if ft.tp == Tp::Bit => {
+            let unused = 8 - (ft.flen as usize).div_ceil(8);
+            Some(as_text(v.to_be_bytes()[unused..].to_vec()))
+        }
         Datum::Uint(v) => Some(v.to_string()),
+        Datum::Float(v) if ft.tp == Tp::Float => Some((*v as f32).to_string()),
         Datum::Float(v) => Some(v.to_string()),
-        Datum::Bytes(v) => Some(String::from_utf8_lossy(v).into_owned()),
+        Datum::Bytes(v) => Some(as_text(v.clone())),
         Datum::Decimal(v) => Some(v.to_string()),
         Datum::Time(v) if column.field_type.tp == Tp::Date => Some(v.date_text()),
         Datum::Time(v) => Some(v.datetime_text(fsp(column))),
         Datum::Duration(v) => Some(v.text(fsp(column))),
         Datum::Json(v) => Some(json_text::print(&json::decode(v).unwrap())),
     }
+}
+
+/// Bytes that are no text, in hexadecimal digits.
+fn as_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| format!("x'{}'", hex::encode(e.as_bytes())))
 }
 
 fn fsp(column: &ColumnInfo) -> usize {
@@ -79,13 +100,13 @@ pub async fn try_by_sql(conn: &mut Conn, table: &str) -> mysql_async::Result<Vec
     let mut out: Vec<Row> = rows
         .into_iter()
         .map(|row| {
-            row.unwrap()
-                .into_iter()
-                .map(|value| match value {
+            let columns = row.columns();
+            let kinds = columns.iter().map(|column| column.column_type());
+            kinds
+                .zip(row.unwrap())
+                .map(|(kind, value)| match value {
                     mysql_async::Value::NULL => None,
-                    mysql_async::Value::Bytes(bytes) => {
-                        Some(String::from_utf8_lossy(&bytes).into_owned())
-                    }
+                    mysql_async::Value::Bytes(bytes) => Some(number(kind, as_text(bytes))),
                     other => Some(other.as_sql(true)),
                 })
                 .collect()
@@ -93,6 +114,15 @@ pub async fn try_by_sql(conn: &mut Conn, table: &str) -> mysql_async::Result<Vec
         .collect();
     out.sort();
     Ok(out)
+}
+
+/// The digits of a floating-point number are another's taste.
+fn number(kind: ColumnType, text: String) -> String {
+    match kind {
+        ColumnType::MYSQL_TYPE_FLOAT => text.parse::<f32>().unwrap().to_string(),
+        ColumnType::MYSQL_TYPE_DOUBLE => text.parse::<f64>().unwrap().to_string(),
+        _ => text,
+    }
 }
 
 /// Every table of `test` has the same rows by SQL and in TiKV; gives them by table.

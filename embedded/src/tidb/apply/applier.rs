@@ -267,7 +267,7 @@ impl Applier {
         let mut counters = self.counters(&group.effect);
         let taken = group.sequences.iter();
         counters.extend(taken.filter_map(|(id, last)| self.catalog.take_sequence(*id, *last)));
-        let mut changes = group.effect.into_changes();
+        let mut changes = group.effect.into_changes(self.catalog.version());
         changes.extend(to_changes(&counters));
         let committed = self
             .writer

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::client::Change;
+use crate::tidb::catalog::TidbVersion;
 use crate::tidb::catalog::auto_ids::{Counter, Used};
 use crate::tidb::codec::index::Entry;
 
@@ -67,11 +68,12 @@ impl NetEffect {
             .or_insert(Fate { existed, now });
     }
 
-    /// The changes to make. A key that came and went within the transaction is left out.
-    pub fn into_changes(self) -> BTreeMap<Bytes, Change> {
+    /// The changes to make. A key that came and went within the transaction is left out; 4.0 deletes it.
+    pub fn into_changes(self, version: TidbVersion) -> BTreeMap<Bytes, Change> {
+        let old = version < TidbVersion::V8_5;
         self.keys
             .into_iter()
-            .filter_map(|(key, fate)| match (fate.now, fate.existed) {
+            .filter_map(|(key, fate)| match (fate.now, fate.existed || old) {
                 (Some(value), _) => Some((key, Change::Put(value))),
                 (None, true) => Some((key, Change::Delete)),
                 (None, false) => None,
@@ -94,7 +96,7 @@ mod tests {
         let mut effect = NetEffect::default();
         effect.delete(key(1));
         effect.insert(key(2), vec![7]);
-        let changes = effect.into_changes();
+        let changes = effect.into_changes(TidbVersion::V8_5);
         assert_eq!(changes[&key(1)[..]], Change::Delete);
         assert_eq!(changes[&key(2)[..]], Change::Put(vec![7].into()));
     }
@@ -105,7 +107,16 @@ mod tests {
         effect.insert(key(1), vec![1]);
         effect.update(key(1), vec![2]);
         effect.delete(key(1));
-        assert!(effect.into_changes().is_empty());
+        assert!(effect.into_changes(TidbVersion::V8_5).is_empty());
+    }
+
+    #[test]
+    fn in_4_0_what_comes_and_goes_is_deleted() {
+        let mut effect = NetEffect::default();
+        effect.insert(key(1), vec![1]);
+        effect.delete(key(1));
+        let changes = effect.into_changes(TidbVersion::V4_0);
+        assert_eq!(changes[&key(1)[..]], Change::Delete);
     }
 
     #[test]
@@ -120,13 +131,13 @@ mod tests {
             effect.delete(key(1));
             effect.put_entry(entry(distinct));
             assert_eq!(
-                effect.into_changes()[&key(1)[..]],
+                effect.into_changes(TidbVersion::V8_5)[&key(1)[..]],
                 Change::Put(vec![3].into())
             );
             let mut effect = NetEffect::default();
             effect.put_entry(entry(distinct));
             effect.delete(key(1));
-            assert_eq!(effect.into_changes().is_empty(), distinct);
+            assert_eq!(effect.into_changes(TidbVersion::V8_5).is_empty(), distinct);
         }
     }
 
@@ -161,7 +172,7 @@ mod tests {
                 }
             }
             let mut applied = before;
-            for (key, change) in effect.into_changes() {
+            for (key, change) in effect.into_changes(TidbVersion::V8_5) {
                 match change {
                     Change::Put(value) => {
                         applied.insert(key[0], value[0]);

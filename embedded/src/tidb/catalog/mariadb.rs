@@ -5,17 +5,20 @@
 //! key carry an invisible `_tidb_rowid`.
 
 use super::auto_ids;
+use super::mariadb_check::UCA_9;
 use super::model::{
     CiStr, ColumnInfo, DbInfo, FieldType, ForeignKeyInfo, IndexInfo, TableInfo, Tp, flag,
 };
-use super::{DdlError, TidbVersion, ddl::unsupported, generated, mariadb_partition, show};
+use super::{
+    DdlError, TidbVersion, ddl::unsupported, generated, mariadb_check, mariadb_partition, show,
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
 /// The invisible column that holds the handle of tables without a clustered primary key.
 pub const ROW_ID: &str = "_tidb_rowid";
 
-/// A character set and collation of MariaDB that behaves as TiDB's.
+/// A character set and collation of MariaDB that behaves as TiDB's, for texts that [`mariadb_check`] lets in.
 fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Option<String> {
     if charset == "binary" {
         return Some("CHARACTER SET binary".to_owned());
@@ -35,12 +38,15 @@ fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Opti
         ("utf8mb4", "utf8mb4_bin" | "utf8mb4_general_ci" | "utf8mb4_unicode_ci") => {
             (charset.to_owned(), collation.to_owned())
         }
+        ("utf8mb4", UCA_9) => (charset.to_owned(), "utf8mb4_uca1400_nopad_ai_ci".to_owned()),
         ("utf8mb4", "utf8mb4_0900_bin") => (charset.to_owned(), "utf8mb4_nopad_bin".to_owned()),
         ("utf8", _) => (
             "utf8mb3".to_owned(),
             collation.replacen("utf8_", "utf8mb3_", 1),
         ),
-        ("ascii", "ascii_bin") => (charset.to_owned(), collation.to_owned()),
+        ("ascii", "ascii_bin") | ("gbk", "gbk_bin" | "gbk_chinese_ci") => {
+            (charset.to_owned(), collation.to_owned())
+        }
         // TiDB's latin1 holds UTF-8 and compares it by its bytes.
         ("latin1", "latin1_bin") => ("utf8mb4".to_owned(), "utf8mb4_bin".to_owned()),
         _ => return None,
@@ -176,8 +182,8 @@ pub(crate) fn column(
         if column.hidden {
             out.push_str(" INVISIBLE");
         }
-        if ft.tp == Tp::Json {
-            out.push_str(&json_check(&column.name.o));
+        if let Some(check) = mariadb_check::check(table.written_by(), column) {
+            out.push_str(&check);
         }
         return Ok(out);
     }
@@ -193,42 +199,10 @@ pub(crate) fn column(
     if ft.has(flag::ON_UPDATE_NOW) {
         let _ = write!(out, " ON UPDATE CURRENT_TIMESTAMP{}", fsp(ft));
     }
-    if ft.tp == Tp::Json {
-        out.push_str(&json_check(&column.name.o));
+    if let Some(check) = mariadb_check::check(table.written_by(), column) {
+        out.push_str(&check);
     }
     Ok(out)
-}
-
-/// What a JSON column takes: what TiDB takes too. MariaDB's JSON_VALID, which sees to the structure, lets pass unknown
-/// escapes, numbers without the digits that have to follow a sign, point or exponent, numbers beyond a double (here all that
-/// may be beyond it) and keys of more bytes than TiDB's binary form can tell (here all that may have more). So the text has to
-/// be made of tokens without those: one pattern, whose quantifiers give nothing back, so that it takes linear time and long
-/// strings do not exhaust it; what it cannot tell is refused. JSON_VALID has to be the outermost function: by that MariaDB
-/// knows JSON from text.
-fn json_check(column: &str) -> String {
-    const ESCAPE: &str = r#"\\["\\/bfnrtu]"#;
-    const PLAIN: &str = r#"[^"\\]"#;
-    let tokens = [
-        r"[\s{}\[\],:]++".to_owned(),
-        "true|false|null".to_owned(),
-        format!(r#""(?:{PLAIN}++|{ESCAPE})*+"(?!\s*+:)"#),
-        // Keys, in at most 2^14 characters.
-        format!(r#""{PLAIN}{{0,16383}}+""#),
-        format!(r#""(?:{PLAIN}{{0,255}}+{ESCAPE}){{1,63}}+{PLAIN}{{0,255}}+""#),
-        // Below 10^300; without so large an exponent after so many digits that the number may have 308.
-        r"(?!-?[0-9]{300})".to_owned()
-            + r"(?!-?[0-9.]++[eE][+]?0*+(?:[1-9][0-9]{3}|[3-9][0-9]{2}))"
-            + r"(?!-?[0-9]{9}[0-9.]*+[eE][+]?0*+[1-9][0-9]{2})"
-            + r"(?!-?[0-9]{200}[0-9.]*+[eE][+]?0*+[1-9][0-9])"
-            + r"-?+[0-9]++(?:[.][0-9]++)?+(?:[eE][-+]?+[0-9]++)?+",
-    ];
-    let pattern = format!("^(?:{})*+$", tokens.join("|"));
-    // Whether backslashes escape depends on the session, hexadecimal digits do not.
-    let pattern = format!("CONVERT(x'{}' USING utf8mb4)", hex::encode(pattern));
-    let column = quoted(column);
-    format!(
-        " CHECK (JSON_VALID(IF(COALESCE({column} REGEXP {pattern}, {column} IS NULL), {column}, '')))"
-    )
 }
 
 /// The temporary table in which virtual columns are computed.

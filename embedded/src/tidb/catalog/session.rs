@@ -99,6 +99,11 @@ const SQL_MODES: [&str; 32] = [
     "PAD_CHAR_TO_FULL_LENGTH",
 ];
 
+/// Whether TiDB knows a mode by this name, in any case.
+pub fn is_sql_mode(name: &str) -> bool {
+    SQL_MODES.iter().any(|m| m.eq_ignore_ascii_case(name))
+}
+
 /// The bits of a comma-separated `sql_mode`; unknown names (MariaDB has some of its own) have none.
 pub fn sql_mode_bits(modes: &str) -> u64 {
     modes

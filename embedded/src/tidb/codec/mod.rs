@@ -3,6 +3,7 @@
 //! * [`number`], [`bytes`]: memcomparable and variable-length primitives.
 //! * [`datum`]: one SQL value, and its form inside a key.
 //! * [`decimal`], [`time`], [`collate`], [`json`], [`json_text`]: the types whose binary form is not just a number.
+//! * [`gbk`]: the one character set in which MariaDB holds another form than TiDB.
 //! * [`row`]: row format v2 and record keys of a table described by a `TableInfo`; [`origin`]: what a row lacks.
 //! * [`index`]: entries of indexes.
 //! * [`keys`]: table and meta keys; [`tso`]: timestamps.
@@ -14,6 +15,7 @@ pub mod collate;
 pub mod crc64;
 pub mod datum;
 pub mod decimal;
+pub mod gbk;
 pub mod index;
 pub mod json;
 pub mod json_text;

@@ -150,6 +150,12 @@ impl Session {
             .map_err(|e| WireError::malformed("gtid_binlog_pos", format!("{e}")).into())
     }
 
+    fn told_or(&self, variable: &str, at_mariadb: String) -> String {
+        self.charsets
+            .told(variable)
+            .map_or(at_mariadb, str::to_owned)
+    }
+
     /// The session as a plan sees it.
     pub(super) async fn catalog_session(&mut self) -> Result<catalog::Session, FrontError> {
         let rows = self.backend.rows(SESSION_QUERY).await?;
@@ -168,8 +174,8 @@ impl Session {
             database: self.database.clone(),
             connection_id: self.backend.connection_id().into(),
             sql_mode: sql_mode_bits(&value(0)),
-            charset: value(1),
-            collation: value(2),
+            charset: self.told_or("character_set_connection", value(1)),
+            collation: self.told_or("collation_connection", value(2)),
             utc_offset: value(3).parse().unwrap_or(0),
             now: self.shared.client.tso().await?,
             foreign_key_checks: value(4) == "1",
@@ -202,6 +208,7 @@ fn refused_by_mariadb(version: TidbVersion, error: &ErrPacket) -> ErrPacket {
     }
 }
 
+/// An error of the catalog's as a client is told it.
 pub(super) fn refusal(error: &DdlError) -> ErrPacket {
     ErrPacket::new(error.code(), error.sql_state(), error.to_string())
 }

@@ -1,7 +1,8 @@
 //! TiDB's words for MariaDB's errors.
 
 use super::text::Text;
-use crate::tidb::catalog::{NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
+use crate::tidb::catalog::mariadb_check::UCA_9;
+use crate::tidb::catalog::{Catalog, NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
 use crate::tidb::wire::ErrPacket;
 
 /// `ER_BAD_FIELD_ERROR`.
@@ -10,7 +11,7 @@ const UNKNOWN_COLUMN: u16 = 1054;
 const DUPLICATE_ENTRY: u16 = 1062;
 /// `ER_PARSE_ERROR`.
 const PARSE_ERROR: u16 = 1064;
-/// `ER_CONSTRAINT_FAILED` of MariaDB's. The only CHECK constraints here are those of JSON columns and of generated ones.
+/// `ER_CONSTRAINT_FAILED` of MariaDB's: a column's `mariadb_check`, or one of generated columns.
 const CHECK_FAILED: u16 = 4025;
 /// `ER_BAD_NULL_ERROR`.
 const NOT_NULL: u16 = 1048;
@@ -18,6 +19,10 @@ const NOT_NULL: u16 = 1048;
 const GENERATED_GIVEN: u16 = 1906;
 /// `ER_NON_DEFAULT_VALUE_FOR_GENERATED_COLUMN`.
 const GENERATED_NOT_ALLOWED: u16 = 3105;
+/// `ER_TRUNCATED_WRONG_VALUE`.
+const WRONG_VALUE: u16 = 1292;
+/// `ER_TRUNCATED_WRONG_VALUE_FOR_FIELD`.
+const WRONG_VALUE_FOR_FIELD: u16 = 1366;
 /// `ER_INVALID_JSON_TEXT`.
 const INVALID_JSON: u16 = 3140;
 /// `ER_NOT_SUPPORTED_YET`.
@@ -31,6 +36,7 @@ pub(super) fn as_tidb(
     statement: &str,
     target: Option<&str>,
     version: TidbVersion,
+    catalog: &Catalog,
 ) -> ErrPacket {
     match error.code {
         UNKNOWN_COLUMN => {
@@ -55,6 +61,17 @@ pub(super) fn as_tidb(
                 error.message = format!("{before} for key '{table}.{key}");
             }
         }
+        WRONG_VALUE | WRONG_VALUE_FOR_FIELD => {
+            error.message = with_plain_column(&error.message);
+            let of_column = error.message.contains(" for column '");
+            if let Some((value, _)) = error.message.rsplit_once(" at row ")
+                && let Some(bytes) = value.strip_prefix("Incorrect string value: ")
+            {
+                error.message = format!("Incorrect string value {}", bytes.replace("\\x", "\\\\x"));
+            } else if of_column && version == TidbVersion::V4_0 {
+                error.code = WRONG_VALUE_FOR_FIELD;
+            }
+        }
         CHECK_FAILED => {
             let name = error.message.split('`').nth(1).unwrap_or_default();
             if let Some(column) = name.strip_prefix(NOT_NULL_CHECK) {
@@ -64,9 +81,12 @@ pub(super) fn as_tidb(
             if name.starts_with(SERVED_CHECK) {
                 return unsupported("this value of what a generated column is computed from");
             }
-            let message =
-                "Invalid JSON text: The document root must not be followed by other values.";
-            return ErrPacket::new(INVALID_JSON, "22032", message);
+            if is_of_uca(&error.message, catalog) {
+                return unsupported(&format!(
+                    "a character of this text under {UCA_9}, where MariaDB would sort it otherwise"
+                ));
+            }
+            return invalid_json();
         }
         GENERATED_GIVEN => {
             let column = error.message.split('\'').nth(1).unwrap_or_default();
@@ -92,6 +112,35 @@ pub(super) fn as_tidb(
         _ => {}
     }
     error
+}
+
+/// A message in which a column is told by its name alone: MariaDB tells its table too.
+fn with_plain_column(message: &str) -> String {
+    let plain = || {
+        let (before, rest) = message.split_once(" for column `")?;
+        let (full, after) = rest.rsplit_once('`')?;
+        let column = full.rsplit("`.`").next()?;
+        Some(format!("{before} for column '{column}'{after}"))
+    };
+    plain().unwrap_or_else(|| message.to_owned())
+}
+
+/// Whether "CONSTRAINT `t.c` failed for `d`.`t`" tells of a column under [`UCA_9`].
+fn is_of_uca(message: &str, catalog: &Catalog) -> bool {
+    let Some((constraint, of)) = message.rsplit_once(" failed for ") else {
+        return false;
+    };
+    let Some((database, table, _)) = Text::new(of).ok().and_then(|text| text.full_name(0)) else {
+        return false;
+    };
+    let Some(table) = database.and_then(|database| catalog.table(&database, &table)) else {
+        return false;
+    };
+    let mut columns = table.columns.iter();
+    columns.any(|c| {
+        let name = format!("`{}.{}`", table.name.o, c.name.o);
+        c.field_type.collate == UCA_9 && constraint.to_lowercase().ends_with(&name.to_lowercase())
+    })
 }
 
 /// TiDB's syntax error: it prints the text from the offending word on, and names the line and column where that word
@@ -126,12 +175,30 @@ pub(super) fn syntax_at(statement: &str, at: usize) -> ErrPacket {
     syntax(statement, at, end.unwrap_or(at))
 }
 
+/// A text is no JSON.
+pub(super) fn invalid_json() -> ErrPacket {
+    let message = "Invalid JSON text: The document root must not be followed by other values.";
+    ErrPacket::new(INVALID_JSON, "22032", message)
+}
+
 /// TiDB would run it, this one cannot.
 pub(super) fn unsupported(what: &str) -> ErrPacket {
     ErrPacket::new(
         NOT_SUPPORTED,
         "42000",
         format!("the embedded TiDB does not support {what}"),
+    )
+}
+
+/// TiDB knows the function and does nothing for it, and so refuses it unless it is told not to.
+pub(super) fn only_noop(function: &str) -> ErrPacket {
+    ErrPacket::new(
+        NOT_SUPPORTED,
+        "42000",
+        format!(
+            "function {function} has only noop implementation in tidb now, use tidb_enable_noop_functions to enable \
+             these functions"
+        ),
     )
 }
 
@@ -148,12 +215,21 @@ pub(super) fn unknown_variable(name: &str) -> ErrPacket {
 mod tests {
     use super::*;
 
+    fn told(
+        error: ErrPacket,
+        statement: &str,
+        target: Option<&str>,
+        version: TidbVersion,
+    ) -> ErrPacket {
+        as_tidb(error, statement, target, version, &Catalog::new(version))
+    }
+
     #[test]
     fn duplicate_entries_name_the_table_in_8() {
         let maria = ErrPacket::new(1062, "23000", "Duplicate entry '2' for key 'PRIMARY'");
-        let new = as_tidb(maria.clone(), "", Some("orders"), TidbVersion::V8_5);
+        let new = told(maria.clone(), "", Some("orders"), TidbVersion::V8_5);
         assert_eq!(new.message, "Duplicate entry '2' for key 'orders.PRIMARY'");
-        let old = as_tidb(maria.clone(), "", Some("orders"), TidbVersion::V4_0);
+        let old = told(maria.clone(), "", Some("orders"), TidbVersion::V4_0);
         assert_eq!(old, maria);
     }
 
@@ -162,7 +238,7 @@ mod tests {
         let told = |name: &str| {
             let message = format!("CONSTRAINT `{name}` failed for `d`.`t`");
             let error = ErrPacket::new(4025, "23000", message);
-            let told = as_tidb(error, "", Some("t"), TidbVersion::V8_5);
+            let told = told(error, "", Some("t"), TidbVersion::V8_5);
             (told.code, told.message)
         };
         assert_eq!(
@@ -177,7 +253,7 @@ mod tests {
     fn generated_columns_take_no_values() {
         let message = "The value specified for generated column 'b' in table 'g' has been ignored";
         let error = ErrPacket::new(1906, "HY000", message);
-        let told = as_tidb(error, "", Some("g"), TidbVersion::V8_5);
+        let told = told(error, "", Some("g"), TidbVersion::V8_5);
         assert_eq!(told.code, 3105);
         assert_eq!(
             told.message,
@@ -193,9 +269,26 @@ mod tests {
             ("where clause", "where clause"),
         ] {
             let error = ErrPacket::new(1054, "42S22", format!("Unknown column 'n' in '{maria}'"));
-            let told = as_tidb(error, "", None, TidbVersion::V8_5);
+            let told = told(error, "", None, TidbVersion::V8_5);
             assert_eq!(told.message, format!("Unknown column 'n' in '{tidb}'"));
         }
+    }
+
+    #[test]
+    fn wrong_values_are_told_of_columns() {
+        let wrong = |version, message: &str| {
+            let error = told(ErrPacket::new(1292, "22007", message), "", None, version);
+            (error.code, error.message)
+        };
+        let maria = "Incorrect date value: 'x' for column `test`.`t`.`d` at row 1";
+        let tidb = "Incorrect date value: 'x' for column 'd' at row 1".to_owned();
+        assert_eq!(wrong(TidbVersion::V4_0, maria), (1366, tidb.clone()));
+        assert_eq!(wrong(TidbVersion::V8_5, maria), (1292, tidb));
+        let other = "Truncated incorrect DOUBLE value: 'abc'";
+        assert_eq!(wrong(TidbVersion::V4_0, other), (1292, other.to_owned()));
+        let maria = r"Incorrect string value: '\xC3\xA9' for column `test`.`s`.`a` at row 1";
+        let told = wrong(TidbVersion::V8_5, maria).1;
+        assert_eq!(told, r"Incorrect string value '\\xC3\\xA9' for column 'a'");
     }
 
     #[test]
@@ -207,7 +300,7 @@ mod tests {
             "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version \
              for the right syntax to use near 'b c' at line 2",
         );
-        let message = as_tidb(maria, sql, None, TidbVersion::V8_5).message;
+        let message = told(maria, sql, None, TidbVersion::V8_5).message;
         assert!(
             message.contains("line 2 column 9 near \"b c\" "),
             "{message}"

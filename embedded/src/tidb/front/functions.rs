@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::text::{Kind, Text};
+use crate::tidb::catalog::TidbVersion;
+use crate::tidb::codec::json;
 
 /// Tokens that are replaced: how many, and by what. By the number of the first one.
 pub(super) type Edits = BTreeMap<usize, (usize, String)>;
@@ -41,6 +43,39 @@ pub(super) fn edits(text: &Text<'_>) -> Edits {
         }
     }
     out
+}
+
+/// Functions whose first argument is JSON. MariaDB warns of a text that is none, and gives NULL.
+const OF_JSON: [&str; 14] = [
+    "json_array_append",
+    "json_array_insert",
+    "json_contains",
+    "json_contains_path",
+    "json_depth",
+    "json_extract",
+    "json_insert",
+    "json_keys",
+    "json_length",
+    "json_remove",
+    "json_replace",
+    "json_search",
+    "json_set",
+    "json_type",
+];
+
+/// Whether a literal stands where JSON has to, and is none.
+pub(super) fn has_invalid_json(text: &Text<'_>, version: TidbVersion) -> bool {
+    (0..text.tokens.len()).any(|n| {
+        let takes_json = OF_JSON.iter().any(|name| text.is(n, name)) || text.is(n, "CAST");
+        let alone = match text.is(n, "CAST") {
+            true => json_cast(text, n) == Some(n + 5),
+            false => text.is_sign(n + 3, ',') || text.is_sign(n + 3, ')'),
+        };
+        let literal = text
+            .string(n + 2)
+            .filter(|_| takes_json && text.is_sign(n + 1, '(') && alone);
+        literal.is_some_and(|literal| json::from_text(&literal, version).is_err())
+    })
 }
 
 /// `c -> 'path'` from the n-th token on: where it ends, the column, the path, and whether strings lose their quotes.
@@ -124,6 +159,22 @@ mod tests {
         }
         out.push_str(&sql[copied..]);
         out
+    }
+
+    #[test]
+    fn literals_that_are_no_json_are_found() {
+        for (sql, invalid) in [
+            ("select json_extract('{', '$.a')", true),
+            ("select json_extract('{}', '$.a')", false),
+            ("select json_type('a')", true),
+            ("select cast('{' as json)", true),
+            ("select cast('{' as char)", false),
+            ("select cast('[1]' as json), json_valid('{')", false),
+            ("select json_extract(a, '$.a'), json_type", false),
+        ] {
+            let text = Text::new(sql).unwrap();
+            assert_eq!(has_invalid_json(&text, TidbVersion::V8_5), invalid, "{sql}");
+        }
     }
 
     #[test]

@@ -187,7 +187,9 @@ impl Session {
             "SESSION_VARIABLES"
         };
         let release = self.shared.version;
-        let told = variables::told(release, self.shared.addr.port());
+        let mut told = variables::told(release, self.shared.addr.port());
+        let charsets = self.charsets.all_told().filter(|_| !global);
+        told.extend(charsets.map(|(name, value)| (name, value.to_owned())));
         let mut rows: Vec<Vec<String>> = told
             .iter()
             .map(|(name, value)| vec![literal(name), literal(value)])

@@ -16,7 +16,9 @@
 mod accounts;
 mod admin;
 mod ansi_quotes;
+mod charsets;
 mod columns;
+mod control;
 mod ddl;
 mod errors;
 mod functions;

@@ -1,10 +1,10 @@
 //! Prepared statements of the binary protocol.
 
-use super::FrontError;
 use super::relay::{Answered, Passing, told};
 use super::rewrite::Rewritten;
 use super::session::Session;
 use super::statement::Route;
+use super::{FrontError, errors};
 use crate::tidb::wire::capability::DEPRECATE_EOF;
 use crate::tidb::wire::packet::{ERR, OK};
 use crate::tidb::wire::{ErrPacket, OkPacket, Reader, command};
@@ -30,6 +30,10 @@ pub(super) enum Prepared {
 impl Session {
     pub(super) async fn prepare(&mut self, body: &[u8]) -> Result<(), FrontError> {
         let sql = String::from_utf8_lossy(body).into_owned();
+        if !self.charsets.can_read(body) {
+            let refusal = errors::unsupported("SQL texts in gbk beyond ASCII");
+            return self.fail(&refusal).await;
+        }
         let route = match self.route_prepared(&sql).await? {
             Ok(route) => route,
             Err(refusal) => return self.fail(&refusal).await,
@@ -46,7 +50,13 @@ impl Session {
         let first = self.backend.channel.read().await?;
         if first.first() == Some(&ERR) {
             let error = ErrPacket::parse(&first)?;
-            let error = super::errors::as_tidb(error, &sql, target.as_deref(), self.shared.version);
+            let error = errors::as_tidb(
+                error,
+                &sql,
+                target.as_deref(),
+                self.shared.version,
+                &self.shared.apply.catalog(),
+            );
             return self.fail(&error).await;
         }
         let mut r = Reader::new(&first, "the answer to a prepare");

@@ -242,6 +242,7 @@ impl Session {
             passing.statement,
             passing.target,
             self.shared.version,
+            &self.shared.apply.catalog(),
         );
         self.refuse(&error).await
     }

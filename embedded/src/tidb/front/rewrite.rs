@@ -108,11 +108,8 @@ impl Session {
                 let original = &text.sql[token.range.start..end];
                 out.sql.push_str(&text.sql[copied..token.range.start]);
                 out.sql.push_str(replacement);
-                if !out
-                    .renames
-                    .iter()
-                    .any(|(standing, _)| standing == replacement)
-                {
+                let known = |(standing, _): &(String, String)| standing == replacement;
+                if !replacement.is_empty() && !out.renames.iter().any(known) {
                     out.renames.push((replacement.clone(), original.to_owned()));
                 }
                 copied = end;
@@ -200,6 +197,9 @@ impl Session {
     ) -> Result<Option<String>, FrontError> {
         if name == "tidb_current_ts" {
             return Ok(Some(self.current_ts().await?.to_string()));
+        }
+        if let Some(value) = self.charsets.told(name).filter(|_| scope != Some("global")) {
+            return Ok(Some(literal(value)));
         }
         let release = self.shared.version;
         if let Some((_, value)) = variables::told(release, self.shared.addr.port())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::charsets::Charsets;
 use super::json::Shape;
 use super::prepared::Prepared;
 use super::relay::{Answered, Passing};
@@ -39,6 +40,8 @@ pub(super) struct Session {
     pub(super) transaction_ts: Option<Ts>,
     /// Variables of TiDB that MariaDB does not have.
     pub(super) variables: Values,
+    /// Character sets of which MariaDB has others.
+    pub(super) charsets: Charsets,
     /// Warnings of the last statement, if it was the front that ran it.
     pub(super) warnings: Option<Vec<Warning>>,
     /// The table of whose AUTO_RANDOM values the statement under way may make some.
@@ -74,6 +77,7 @@ impl Session {
             in_transaction: false,
             transaction_ts: None,
             variables,
+            charsets: Charsets::default(),
             warnings: None,
             makes_ids: None,
             prepared: HashMap::new(),
@@ -183,6 +187,7 @@ impl Session {
         self.ansi_quotes = false;
         self.temporary.clear();
         self.cursors.clear();
+        self.charsets = Charsets::default();
         self.variables = self.shared.globals().clone();
         self.warnings = None;
         self.transaction_ts = None;

@@ -6,8 +6,8 @@ use super::session::Session;
 use super::set_tidb::in_scope;
 use super::text::{Kind, Text, literal};
 use super::variables::{self, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
-use super::{FrontError, accounts, errors};
-use crate::tidb::catalog::DEFAULT_SQL_MODE;
+use super::{FrontError, accounts, charsets, errors};
+use crate::tidb::catalog::{DEFAULT_SQL_MODE, Warning, is_sql_mode};
 use crate::tidb::wire::{ErrPacket, command};
 
 /// Settings of TiDB's that are pinned here: what reaches TiKV depends on them.
@@ -28,16 +28,6 @@ const PINNED: [&str; 14] = [
     "storage_engine",
 ];
 
-/// Character sets of a connection, and TiDB's default collations for them, which are not MariaDB's.
-const CHARSETS: [(&str, &str); 6] = [
-    ("utf8mb4", "utf8mb4_bin"),
-    ("utf8", "utf8_bin"),
-    ("utf8mb3", "utf8_bin"),
-    ("latin1", "latin1_bin"),
-    ("ascii", "ascii_bin"),
-    ("binary", "binary"),
-];
-
 /// What a SET statement comes to.
 #[derive(Debug, Default)]
 struct Settings {
@@ -47,6 +37,9 @@ struct Settings {
     kept: Vec<(bool, &'static Variable, String)>,
     /// Whether the session's `sql_mode` has ANSI_QUOTES, where it is set.
     ansi_quotes: Option<bool>,
+    /// What becomes of the connection's character sets.
+    charsets: Vec<charsets::Change>,
+    warnings: Vec<Warning>,
 }
 
 type Checked<T> = Result<Result<T, ErrPacket>, FrontError>;
@@ -71,9 +64,11 @@ impl Session {
             Ok(settings) => settings,
             Err(refusal) => return self.refuse(&refusal).await,
         };
+        let warnings = settings.warnings;
         self.warnings = Some(Vec::new());
         let answered = if settings.forwarded.is_empty() {
-            self.succeed(0, more).await?;
+            self.succeed(warnings.len(), more).await?;
+            self.warnings = Some(warnings);
             Answered::Done
         } else {
             let statement = format!("SET {}", settings.forwarded.join(", "));
@@ -99,6 +94,9 @@ impl Session {
             self.ansi_quotes = settings.ansi_quotes.unwrap_or(self.ansi_quotes);
             for (global, variable, value) in settings.kept {
                 self.keep(global, variable, value);
+            }
+            for change in &settings.charsets {
+                self.charsets.change(change);
             }
         }
         Ok(answered)
@@ -165,7 +163,9 @@ impl Session {
             return Ok(Ok(()));
         }
         if text.is(from, "NAMES") || text.is(from, "CHARSET") || text.is(from, "CHARACTER") {
-            out.forwarded.push(allowed!(names(text, from, to)));
+            let (set, change) = allowed!(charsets::names(text, from, to, self.shared.version));
+            out.forwarded.push(set);
+            out.charsets.push(change);
             return Ok(Ok(()));
         }
         let mut n = from;
@@ -233,6 +233,7 @@ impl Session {
                     if name == ROW_FORMAT && !global && value != variable.default {
                         return Ok(Err(errors::unsupported("rows in version 1")));
                     }
+                    out.warnings.extend(deprecated(variable, &value));
                     out.kept.push((global, variable, value));
                 }
                 Err(refusal) => return Ok(Err(refused(variable, &value, &refusal))),
@@ -253,11 +254,19 @@ impl Session {
             let zone = allowed!(self.value(value).await?).unwrap_or_default();
             self.introduce_zone(&zone).await?;
         }
-        if name == "character_set_connection" {
-            let charset = allowed!(self.value(value).await?).unwrap_or_default();
-            if let Some(collation) = default_collation(&charset) {
-                out.forwarded
-                    .push(format!("{prefix}collation_connection = {collation}"));
+        if name.starts_with("character_set_") && !global {
+            let charset = if value.text.is(value.from, "NULL") {
+                String::new()
+            } else if value.text.is(value.from, "DEFAULT") {
+                "utf8mb4".to_owned()
+            } else {
+                allowed!(self.value(value).await?).unwrap_or_default()
+            };
+            let release = self.shared.version;
+            if let Some(assigned) = charsets::assignment(&name, &charset, release) {
+                let (set, change) = allowed!(assigned);
+                out.forwarded.push(set);
+                out.charsets.push(change);
                 return Ok(Ok(()));
             }
         }
@@ -284,7 +293,14 @@ impl Session {
         }
         let mode = allowed!(self.value(value).await?).unwrap_or_default();
         if let Some(refused) = variables::refused_sql_mode(&mode) {
-            return Ok(Err(errors::unsupported(&format!("sql_mode {refused}"))));
+            if is_sql_mode(&refused) {
+                return Ok(Err(errors::unsupported(&format!("sql_mode {refused}"))));
+            }
+            // TiDB passes on an error's text.
+            let message = format!(
+                "ERROR 1231 (42000): Variable 'sql_mode' can't be set to the value of '{refused}'"
+            );
+            return Ok(Err(ErrPacket::new(1105, "HY000", message)));
         }
         Ok(Ok(mode))
     }
@@ -324,39 +340,6 @@ fn between<'t>(text: &'t Text<'_>, from: usize, to: usize) -> &'t str {
     }
 }
 
-fn default_collation(charset: &str) -> Option<&'static str> {
-    CHARSETS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(charset))
-        .map(|(_, collation)| *collation)
-}
-
-/// `NAMES x [COLLATE y]`, `CHARACTER SET x`, `CHARSET x`, with TiDB's default collation for the character set.
-fn names(text: &Text<'_>, from: usize, to: usize) -> Result<String, ErrPacket> {
-    let is_names = text.is(from, "NAMES");
-    let n = from + if text.is(from, "CHARACTER") { 2 } else { 1 };
-    let charset = text
-        .string(n)
-        .or_else(|| text.name(n))
-        .ok_or_else(|| errors::syntax_at_token(text, n))?;
-    let verb = if is_names { "NAMES" } else { "CHARACTER SET" };
-    if charset.eq_ignore_ascii_case("default") {
-        return Ok(format!("{verb} DEFAULT"));
-    }
-    let Some(collation) = default_collation(&charset) else {
-        return Err(errors::unsupported(&format!(
-            "character set {charset} of a connection"
-        )));
-    };
-    if !is_names {
-        return Ok(format!("CHARACTER SET {charset}"));
-    }
-    if n + 1 < to {
-        return Ok(between(text, from, to).to_owned());
-    }
-    Ok(format!("NAMES {charset} COLLATE {collation}"))
-}
-
 fn transaction(text: &Text<'_>, n: usize) -> Result<(), ErrPacket> {
     if text.has(&["AS", "OF"]) {
         return Err(errors::unsupported("reads of the past (AS OF TIMESTAMP)"));
@@ -378,6 +361,17 @@ fn isolation(level: &str) -> Result<(), ErrPacket> {
         "The isolation level '{level}' is not supported. Set tidb_skip_isolation_level_check=1 to skip this error"
     );
     Err(ErrPacket::new(8048, "HY000", message))
+}
+
+/// What TiDB says about a value that it takes.
+fn deprecated(variable: &Variable, value: &str) -> Option<Warning> {
+    let message = "'INT_ONLY' is deprecated and will be removed in a future release. Please use 'ON' or 'OFF' instead";
+    let is_it = variable.name == "tidb_enable_clustered_index" && value == "INT_ONLY";
+    is_it.then(|| Warning {
+        level: "Warning",
+        code: 1287,
+        message: message.to_owned(),
+    })
 }
 
 fn refused(variable: &Variable, value: &str, refusal: &Refusal) -> ErrPacket {

@@ -7,7 +7,7 @@ use super::relay::{Answered, Passing};
 use super::rewrite::Rewritten;
 use super::session::Session;
 use super::text::{Broken, Kind, Text};
-use super::{FrontError, errors, served};
+use super::{FrontError, control, errors, functions, served};
 use crate::tidb::catalog::Warning;
 use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN, MAY_GIVE};
 use crate::tidb::wire::capability::{LOCAL_FILES, MULTI_STATEMENTS};
@@ -40,7 +40,8 @@ type Routed = Result<Result<Route, ErrPacket>, FrontError>;
 impl Session {
     /// One or several statements in text form.
     pub(super) async fn query(&mut self, body: &[u8]) -> Result<(), FrontError> {
-        let Ok(sql) = std::str::from_utf8(body) else {
+        let readable = self.charsets.can_read(body);
+        let Some(sql) = std::str::from_utf8(body).ok().filter(|_| readable) else {
             let refusal = errors::unsupported(
                 "SQL texts that are not UTF-8: send bytes as hexadecimal literals or as parameters",
             );
@@ -177,6 +178,9 @@ impl Session {
             Some(Ok(text)) => text,
             Some(Err(broken)) => return Ok(Err(unclosed(sql, &broken))),
         };
+        if let Some(refusal) = control::refused(&text, self.shared.version) {
+            return Ok(Err(refusal));
+        }
         let class = match policy::classify(&text) {
             Ok(class) => class,
             Err(refusal) => return Ok(Err(refusal)),
@@ -231,8 +235,8 @@ impl Session {
             let message = "The used command is not allowed with this MySQL version";
             return Ok(Err(ErrPacket::new(1148, "42000", message)));
         }
-        if text.is(0, "BEGIN") && text.is(1, "PESSIMISTIC") {
-            return Ok(Ok(forward("BEGIN".to_owned())));
+        if let Some(plain) = control::transaction(text) {
+            return Ok(Ok(forward(plain.to_owned())));
         }
         let target = policy::target(text).filter(|_| writes);
         if let Some((database, table)) = &target {
@@ -249,6 +253,9 @@ impl Session {
         if writes && !self.switched_on("tidb_opt_write_row_id") && policy::writes_row_id(text) {
             let message = "insert, update and replace statements for _tidb_rowid are not supported";
             return Ok(Err(ErrPacket::new(1105, "HY000", message)));
+        }
+        if functions::has_invalid_json(text, self.shared.version) {
+            return Ok(Err(errors::invalid_json()));
         }
         self.introduce_zones(text).await?;
         self.makes_ids = target.as_ref().and_then(|(database, table)| {

@@ -5,6 +5,7 @@
 mod alter;
 mod column;
 mod default;
+mod deprecated;
 mod key;
 mod partition;
 mod statement;
@@ -31,7 +32,12 @@ pub fn plan(catalog: &Catalog, session: &Session, sql: &str) -> Result<Plan, Ddl
     let parsed = tidb_sql::parse_one(sql, &options).map_err(|error| refused(sql, &error))?;
     let reader = Reader { query: sql };
     let statement = reader.statement(&parsed)?;
-    run(catalog, session, sql, &statement)
+    let mut plan = run(catalog, session, sql, &statement)?;
+    if catalog.version() >= TidbVersion::V8_5 {
+        // The parser speaks first.
+        plan.warnings.splice(0..0, deprecated::warnings(&parsed));
+    }
+    Ok(plan)
 }
 
 /// A text that the parser cannot read, as TiDB refuses it.

@@ -2,7 +2,7 @@
 
 use crate::tidb::catalog::TidbVersion;
 use crate::tidb::catalog::model::{ColumnInfo, Tp};
-use crate::tidb::codec::{CodecError, Datum, Decimal, Duration, Time, json};
+use crate::tidb::codec::{CodecError, Datum, Decimal, Duration, Time, gbk, json};
 use crate::tidb::wire::{Reader, WireError};
 
 use super::event::WireColumn;
@@ -146,7 +146,7 @@ pub(crate) fn read(
             fits(tp.is_string())?;
             let max = u16::from_le_bytes(wire.meta);
             let len = r.uint(if max > u8::MAX.into() { 2 } else { 1 })? as usize;
-            Datum::Bytes(padded(r.take(len)?, column))
+            text(r.take(len)?, column)?
         }
         kind::BLOB => {
             let len = r.uint(meta.into())? as usize;
@@ -156,7 +156,7 @@ pub(crate) fn read(
                 return Ok(Datum::Json(json::from_text(&text, version)?));
             }
             fits(tp.is_string())?;
-            Datum::Bytes(bytes.to_vec())
+            text(bytes, column)?
         }
         kind::ENUM => {
             fits(tp == Tp::Enum)?;
@@ -223,6 +223,14 @@ fn time(r: &mut Reader<'_>, digits: u8) -> Result<Duration, WireError> {
         hms & 63,
         micro as u32,
     ))
+}
+
+/// A text, or bytes, as TiDB holds them.
+fn text(bytes: &[u8], column: &ColumnInfo) -> Result<Datum, CodecError> {
+    if column.field_type.charset == "gbk" {
+        return gbk::decode(bytes).map(Datum::Bytes);
+    }
+    Ok(Datum::Bytes(padded(bytes, column)))
 }
 
 /// BINARY(n) comes without its trailing zero bytes, which TiDB stores.

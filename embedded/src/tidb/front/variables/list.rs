@@ -82,7 +82,8 @@ pub(super) const TIDB: [Variable; 76] = [
         "tidb_enable_clustered_index",
         "ON",
         Takes::OneOf(&["ON", "OFF", "INT_ONLY"]),
-    ),
+    )
+    .of_8_5(),
     variable("tidb_enable_dist_task", "ON", Takes::Switch)
         .global()
         .of_8_5(),
