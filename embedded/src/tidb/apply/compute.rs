@@ -138,7 +138,7 @@ fn read_by<'a>(table: &'a TableInfo, generated: &[&ColumnInfo]) -> Vec<&'a Colum
     while let Some(column) = open.pop() {
         for name in column.dependences.iter().flat_map(|names| names.keys()) {
             let known = |c: &&ColumnInfo| c.name.l == *name;
-            if out.iter().any(|c| known(&c)) || generated.iter().any(|c| known(&c)) {
+            if out.iter().any(&known) || generated.iter().any(&known) {
                 continue;
             }
             if let Some(column) = table.columns.iter().find(known) {

@@ -253,10 +253,7 @@ fn is_user_function(text: &Text<'_>, n: usize) -> bool {
     }
     let called = text.is_sign(n + 1, '(') && text.is_sign(n + 2, ')');
     let named = |word: &&str| text.is(n, word);
-    (called
-        && ["USER", "SESSION_USER", "SYSTEM_USER"]
-            .iter()
-            .any(|w| named(w)))
+    (called && ["USER", "SESSION_USER", "SYSTEM_USER"].iter().any(named))
         || (text.is(n, "CURRENT_USER") && (called || !text.is_sign(n + 1, '(')))
 }
 
