@@ -4,6 +4,7 @@
 //! ready; [`up`] runs the graph; [`State`] is what is remembered between commands; `process` starts, finds and ends
 //! processes; `smoke` sends one row through everything. [`Lab`] is a running lab in the hands of a program.
 
+mod bare;
 mod components;
 mod doctor;
 mod down;
@@ -20,6 +21,7 @@ mod status;
 mod topology;
 mod up;
 
+pub use bare::{BareMariaDb, Memory};
 pub use components::Implementation;
 pub use doctor::{Check, Finding, examine};
 pub use down::{down, purge};

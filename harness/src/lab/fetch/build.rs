@@ -89,6 +89,11 @@ fn programs(fetcher: &Fetcher) -> Result<Programs, FetchError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = [
         "build",
+        // As this program was itself.
+        match cfg!(debug_assertions) {
+            true => "--profile=dev",
+            false => "--profile=release",
+        },
         "--package=pipeline",
         "--package=embedded",
         "--bins",

@@ -5,27 +5,16 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 use tokio::process::Command;
 
-use super::{Failure, Json, Profile, print};
+use super::super::{Failure, Json, Profile};
+use super::{LAB, remove, show};
 use crate::lab::{self, Kind, LabError, Status, Topology};
 
 #[derive(Debug, Args)]
-pub(super) struct Bench {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// A lab with an empty cache, with a full one, beside another lab, and each component alone
-    LabUp(LabUp),
-}
-
-#[derive(Debug, Args)]
-struct LabUp {
+pub(super) struct LabUp {
     #[command(flatten)]
     profile: Profile,
     /// How often each is measured; the median counts. The empty cache is measured once
@@ -35,8 +24,7 @@ struct LabUp {
     json: Json,
 }
 
-/// The labs that are made, and removed again.
-const LAB: &str = "cdclab-bench";
+/// A second lab beside it.
 const BESIDE: &str = "cdclab-bench-beside";
 
 /// One `lab-up`, the smoke probe left out.
@@ -67,34 +55,19 @@ struct Report {
     ratio: f64,
 }
 
-impl Bench {
+impl LabUp {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let What::LabUp(bench) = self.what;
         let outcome = tokio::select! {
-            report = bench.measure() => report,
+            report = self.measure() => report,
             () = lab::interrupted() => Err(LabError::Interrupted.into()),
         };
         // Whatever happened, nothing of the bench stays.
         for name in [LAB, BESIDE] {
             remove(name)?;
         }
-        let report = outcome?;
-        if bench.json.json {
-            let text = serde_json::to_string_pretty(&report);
-            return print(
-                &text.map_err(|error| Failure::broke(format!("print the report: {error}")))?,
-            );
-        }
-        print(&report.table())
+        show(&outcome?, &self.json, Report::table)
     }
-}
 
-fn remove(name: &str) -> Result<(), Failure> {
-    lab::down(name)?;
-    Ok(lab::purge(name)?)
-}
-
-impl LabUp {
     async fn measure(&self) -> Result<Report, Failure> {
         let profile = &self.profile.profile;
         let kinds: Vec<Kind> = Topology::profile(profile)?.components.into_keys().collect();

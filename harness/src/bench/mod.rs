@@ -1,0 +1,56 @@
+//! What `cargo xtask bench` measures, as ratios within one run.
+
+pub mod embedded;
+mod load;
+mod quantiles;
+
+use thiserror::Error;
+
+pub use quantiles::Latency;
+
+use crate::lab::LabError;
+use crate::observe::feed::FeedError;
+use crate::observe::pd::PdError;
+use crate::observe::sql::SqlError;
+
+/// Why nothing was measured. Messages read after "failed to".
+#[derive(Debug, Error)]
+pub enum BenchError {
+    /// The lab.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// A statement.
+    #[error("run `{statement}` at {address}: {source}")]
+    Statement {
+        /// Its beginning.
+        statement: String,
+        /// Where.
+        address: String,
+        /// What the server said.
+        source: SqlError,
+    },
+    /// The change feed.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// A timestamp.
+    #[error(transparent)]
+    Pd(#[from] PdError),
+    /// A part of the bench ended by itself.
+    #[error("run {what}: it ended with {source}")]
+    Task {
+        /// Which.
+        what: &'static str,
+        /// How.
+        source: tokio::task::JoinError,
+    },
+    /// Changes did not come.
+    #[error("see all rows in the change feed: {seen} of {expected} within {seconds} s")]
+    Missing {
+        /// How many came.
+        seen: u64,
+        /// How many were committed.
+        expected: u64,
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
+}

@@ -1,0 +1,164 @@
+//! `bench embedded`: flags and print-out.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::super::{Failure, Json, Profile};
+use super::{LAB, remove, show};
+use crate::bench::Latency;
+use crate::bench::embedded::{Pair, Plan, Report, measure};
+use crate::lab::{self, Kind, Lab, LabError, Options};
+
+#[derive(Debug, Args)]
+pub(super) struct Embedded {
+    #[command(flatten)]
+    profile: Profile,
+    /// Commits per second while latencies are taken
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
+    rate: u64,
+    /// Seconds that each load goes on
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Rows of about 200 bytes that are loaded in bulk, then read from the change feed
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
+    #[command(flatten)]
+    json: Json,
+}
+
+impl Embedded {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if cfg!(debug_assertions) {
+            return self.run_optimised().await;
+        }
+        let outcome = tokio::select! {
+            report = self.measure() => report,
+            () = lab::interrupted() => Err(LabError::Interrupted.into()),
+        };
+        // Whatever happened, nothing of the bench stays.
+        remove(LAB)?;
+        show(&outcome?, &self.json, table)
+    }
+
+    /// The same by a program, and on a lab, that the compiler has optimised.
+    async fn run_optimised(&self) -> Result<(), Failure> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = tokio::process::Command::new(cargo);
+        command
+            .current_dir(lab::repository())
+            .args(["run", "--quiet", "--release", "--package=xtask", "--"])
+            .args(["bench", "embedded", "--profile", &self.profile.profile])
+            .arg(format!("--rate={}", self.rate))
+            .arg(format!("--seconds={}", self.seconds))
+            .arg(format!("--rows={}", self.rows));
+        if self.json.json {
+            command.arg("--json");
+        }
+        eprintln!("building and running with optimisations");
+        let status = command.status().await;
+        let status = status.map_err(|error| Failure::broke(format!("run cargo: {error}")))?;
+        match status.code() {
+            Some(0) => Ok(()),
+            // It has said why.
+            code => Err(Failure {
+                message: format!("run the bench with optimisations: it ended with {status}"),
+                code: code
+                    .and_then(|code| u8::try_from(code).ok())
+                    .unwrap_or(super::super::BROKE),
+            }),
+        }
+    }
+
+    async fn measure(&self) -> Result<Report, Failure> {
+        remove(LAB)?;
+        let options = Options {
+            only: vec![Kind::Tidb],
+            smoke: false,
+            quiet: self.json.json,
+            ..Options::profile(LAB, &self.profile.profile)?
+        };
+        let (lab, _) = Lab::up(&options).await?;
+        let plan = Plan {
+            rate: self.rate,
+            during: Duration::from_secs(self.seconds),
+            rows: self.rows,
+        };
+        measure(&lab, &plan, |what| eprintln!("measuring {what}"))
+            .await
+            .map_err(Failure::broke)
+    }
+}
+
+/// The report for people, with the aims beside the figures.
+fn table(report: &Report) -> String {
+    let latency = |name: &str, latency: &Latency, aim: &str| {
+        format!(
+            "{name:<34}{:>9.2} ms{:>9.2} ms{aim}",
+            latency.p50_ms, latency.p99_ms
+        )
+    };
+    let commit = &report.commit;
+    let mut lines = vec![
+        format!(
+            "{:<34}{:>12}{:>12}",
+            format!("at {} commits/s", commit.rate),
+            "p50",
+            "p99"
+        ),
+        latency("commit, bare MariaDB", &commit.bare, ""),
+        latency("commit, embedded TiDB", &commit.embedded, ""),
+        latency("added", &commit.added, "   aim: p99 under 5 ms"),
+        latency(
+            "commit -> event",
+            &report.commit_to_event,
+            "   aim: p99 under 20 ms",
+        ),
+        String::new(),
+        format!(
+            "{:<34}{:>12}{:>12}{:>9}",
+            "per second", "bare", "embedded", "ratio"
+        ),
+    ];
+    let pair = |name: String, pair: &Pair| {
+        format!(
+            "{name:<34}{:>12.0}{:>12.0}{:>9.2}",
+            pair.bare_per_s, pair.embedded_per_s, pair.ratio
+        )
+    };
+    for commits in &report.commits {
+        let name = format!("commits, {} client(s)", commits.clients);
+        lines.push(pair(name, &commits.per_second));
+    }
+    lines.push(pair("rows in bulk".to_owned(), &report.bulk_load));
+    let catch_up = &report.catch_up;
+    lines.push(format!(
+        "\nchange feed: {} rows from {} regions in {:.2} s: {:.0} rows/s, {:.0} MB/s   aim: over 400000 rows/s",
+        catch_up.rows, catch_up.regions, catch_up.seconds, catch_up.rows_per_s, catch_up.mb_per_s
+    ));
+    let restart = report.restart_ms as f64 / 1e3;
+    lines.push(format!(
+        "the store after kill -9: serves again in {restart:.2} s   aim: under 2 s with 1 GB"
+    ));
+    lines.push(format!("\n{:<34}{:>12}{:>12}", "memory", "now", "peak"));
+    let mb = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
+    for (name, memory) in &report.memory {
+        lines.push(format!(
+            "{name:<34}{:>12}{:>12}",
+            mb(memory.now),
+            mb(memory.peak)
+        ));
+    }
+    let own = [Kind::Pd, Kind::Tikv, Kind::Tidb].map(|kind| report.memory.get(kind.name()));
+    let (now, peak) = own
+        .into_iter()
+        .flatten()
+        .fold((0, 0), |(now, peak), it| (now + it.now, peak + it.peak));
+    lines.push(format!(
+        "{:<34}{:>12}{:>12}   aim: under 200 MB",
+        "pd, tikv and tidb",
+        mb(now),
+        mb(peak)
+    ));
+    lines.join("\n")
+}
