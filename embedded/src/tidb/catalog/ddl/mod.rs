@@ -1,6 +1,8 @@
 //! From a DDL statement to its [`Plan`](super::Plan).
 
 mod alter;
+mod alter_column;
+mod alter_index;
 mod alter_options;
 mod cache;
 mod change;
