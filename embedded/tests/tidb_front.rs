@@ -6,8 +6,8 @@
 mod cluster;
 
 use bytes::Bytes;
-use cluster::Cluster;
 use cluster::rows::compare_all;
+use cluster::{Cluster, Part};
 use futures_util::{StreamExt as _, stream};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -163,6 +163,26 @@ async fn the_cluster_is_told_as_pd_knows_it() {
         .await
         .unwrap();
     assert_eq!(life.as_deref(), Some("1h0m0s"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_outlives_a_pd_that_is_gone() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(&mut conn, &["create table t (id int primary key)"]).await;
+    cluster.kill(Part::Pd);
+    assert_eq!(error(&mut conn, "show table t regions").await, 9001);
+    let stores = "select * from information_schema.tikv_region_status";
+    assert_eq!(error(&mut conn, stores).await, 9001);
+    run(&mut conn, &["select * from t"]).await;
+    cluster.spawn(Part::Pd);
+    let conn = tokio::sync::Mutex::new(conn);
+    cluster::until("PD's regions", || async {
+        let regions = conn.lock().await.query_drop("show table t regions").await;
+        regions.map_err(|error| error.to_string())
+    })
+    .await;
+    run(&mut *conn.lock().await, &["insert into t values (1)"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

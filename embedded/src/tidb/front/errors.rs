@@ -1,5 +1,6 @@
 //! TiDB's words for MariaDB's errors.
 
+use super::pd::PdError;
 use super::text::Text;
 use crate::tidb::catalog::mariadb_check::UCA_9;
 use crate::tidb::catalog::{Catalog, NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
@@ -29,6 +30,14 @@ const INVALID_JSON: u16 = 3140;
 pub(super) const NOT_SUPPORTED: u16 = 1235;
 /// `ER_UNKNOWN_SYSTEM_VARIABLE`.
 const UNKNOWN_VARIABLE: u16 = 1193;
+/// `ErrPDServerTimeout`.
+const PD_TIMEOUT: u16 = 9001;
+
+/// PD did not tell what a statement wants to know.
+pub(super) fn pd(error: &PdError) -> ErrPacket {
+    let message = format!("PD server timeout: failed to {error}");
+    ErrPacket::new(PD_TIMEOUT, "HY000", &message)
+}
 
 /// An error of MariaDB's as TiDB would put it. `target` is the table that the statement writes.
 pub(super) fn as_tidb(

@@ -13,7 +13,7 @@ use super::prepared::Prepared;
 use super::relay::{Answered, Passing};
 use super::temporary::Name;
 use super::variables::Values;
-use super::{FrontError, Shared, accounts, login};
+use super::{FrontError, Shared, accounts, errors, login};
 use crate::client::Ts;
 use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
@@ -107,7 +107,13 @@ impl Session {
             if *command == command::QUIT {
                 return Ok(());
             }
-            self.command(*command, body).await?;
+            match self.command(*command, body).await {
+                // PD is asked before a statement does anything: the client hears of it and goes on.
+                Err(FrontError::Pd(error)) => {
+                    self.client.write(&errors::pd(&error).encode()).await?;
+                }
+                done => done?,
+            }
             self.client.flush().await?;
         }
     }
