@@ -140,6 +140,32 @@ async fn users_log_in_with_their_passwords_and_do_what_they_may() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn comments_in_statements_about_users_stop_nothing() {
+    let mut cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "/* hello */ create user u1",
+            "create/**/user u2",
+            "-- for both\n grant select on *.* to u1, u2",
+            "/*!40101 alter */ user u1 identified by 'x'",
+            "drop -- u2\n user u2",
+            // These come after them in the binlog.
+            "create table t (a int primary key)",
+            "insert into t values (1)",
+        ],
+    )
+    .await;
+    let rows = compare_all(&mut conn, &cluster.client().await, "v8.5.3").await;
+    assert_eq!(rows["t"].len(), 1);
+    let u1 = log_in(&cluster, "u1", Some("x")).await.unwrap();
+    u1.disconnect().await.unwrap();
+    conn.disconnect().await.unwrap();
+    cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn temporary_tables_are_the_sessions_own() {
     let mut cluster = Cluster::start("v8.5.3").await;
     let mut conn = cluster.sql().await;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::accounts::is_about_accounts;
 use super::backfill;
 use super::binlog::BinlogError;
 use super::binlog::event::{Event, TableMap};
@@ -56,17 +57,6 @@ pub struct Applier {
 struct Pending {
     intent: Intent,
     plan: Plan,
-}
-
-/// Whether a statement of the binlog changes users or privileges.
-fn is_about_accounts(sql: &str) -> bool {
-    let mut words = sql.split_ascii_whitespace().map(str::to_ascii_uppercase);
-    match (words.next().as_deref(), words.next().as_deref()) {
-        (Some("GRANT" | "REVOKE"), _) => true,
-        (Some("CREATE" | "ALTER" | "DROP" | "RENAME"), Some("USER")) => true,
-        (Some("SET"), Some(word)) => word.starts_with("PASSWORD"),
-        _ => false,
-    }
 }
 
 /// What a table of the binlog is.

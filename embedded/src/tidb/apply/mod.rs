@@ -11,6 +11,7 @@
 //!   changes its type.
 //! * [`writer`] commits, [`applier`] drives it all, [`handle`] is how the front talks to it.
 
+mod accounts;
 pub mod applier;
 pub mod backfill;
 pub mod binlog;
