@@ -299,3 +299,38 @@ async fn what_is_not_served_is_refused_and_changes_nothing() {
         .unwrap();
     assert_eq!(row, [(1, 5, -2, "xb".to_owned(), 3, "t".to_owned())]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn indexes_are_made_of_rows_of_any_character_set_and_size() {
+    let mut cluster = Cluster::start(V).await;
+    let mut conn = cluster.sql().await;
+    // Hexadecimal, a row of so many columns is longer than MariaDB takes a statement.
+    let texts: Vec<String> = (0..6)
+        .map(|n| format!("t{n} LONGTEXT CHARSET gbk"))
+        .collect();
+    let full: Vec<String> = (0..6).map(|n| format!("t{n}")).collect();
+    let create = format!(
+        "CREATE TABLE t (id INT PRIMARY KEY, z VARCHAR(20) CHARSET gbk, {}, zz VARCHAR(40) AS (CONCAT(z, '!')), one INT AS (1), \
+         chars BIGINT AS (CHAR_LENGTH(CONCAT({}))))",
+        texts.join(", "),
+        full.join(", ")
+    );
+    let long = "REPEAT('中', 2000000)";
+    let insert = format!(
+        "INSERT INTO t (id, {}) VALUES (4, {}), (5, {})",
+        full.join(", "),
+        [long; 6].join(", "),
+        ["'文'"; 6].join(", ")
+    );
+    for statement in [
+        create.as_str(),
+        "INSERT INTO t (id, z) VALUES (1, '中文'), (2, 'a'), (3, NULL)",
+        insert.as_str(),
+        "CREATE INDEX kz ON t (zz)",
+        "CREATE INDEX k1 ON t (one)",
+        "CREATE INDEX kc ON t (chars)",
+    ] {
+        run(&mut conn, statement).await;
+    }
+    cluster.verify().await;
+}

@@ -257,3 +257,28 @@ async fn values_of_8_5() {
 async fn values_of_4_0() {
     values_are_in_tikv_as_select_shows_them(OLD).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_no_row_can_hold_are_refused() {
+    for version in [NEW, OLD] {
+        let mut cluster = Cluster::start(version).await;
+        let mut conn = cluster.sql().await;
+        conn.query_drop("create table t (id int primary key, c longtext, b mediumblob)")
+            .await
+            .unwrap();
+        for sql in [
+            "insert into t values (1, repeat('é', 3145729), '')",
+            "insert into t values (1, '', repeat('b', 6291457))",
+        ] {
+            match conn.query_drop(sql).await {
+                Err(mysql_async::Error::Server(error)) => assert_eq!(error.code, 8025, "{error}"),
+                other => panic!("{sql}: {other:?}"),
+            }
+        }
+        conn.query_drop("insert into t values (1, repeat('é', 3000000), 'b')")
+            .await
+            .unwrap();
+        conn.disconnect().await.unwrap();
+        cluster.verify().await;
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::part::{cut, in_key, trimmed};
+use super::part::{Rule, cut, in_key, rule, trimmed};
 use super::read::cell::show;
 use super::read::entry::Entry;
 use super::read::input::{short_int, short_uint};
@@ -32,10 +32,12 @@ impl Check<'_> {
             .map(|(key, row, other)| ((row.physical, &row.handle), (key, row, other)))
             .collect();
         let mut faults = Vec::new();
+        let mut not_compared = Vec::new();
         let (mut indexes, mut entries) = (0, 0);
         for index in self.table.written_indexes() {
             let name = &index.name.original;
             let mut seen = BTreeSet::new();
+            let before = entries;
             let ids = match index.is_global {
                 true => vec![self.table.id],
                 false => self.table.physical_ids(),
@@ -82,13 +84,30 @@ impl Check<'_> {
                 }
             }
             indexes += 1;
+            if let (Some(collation), true) = (self.unknown(&index.parts), entries > before) {
+                not_compared.push(format!(
+                    "the texts in {} keys of index {name} of {}: no rule for {collation}",
+                    entries - before,
+                    self.full_name()
+                ));
+            }
         }
         drop(rows);
         self.result.indexes = indexes;
         self.result.entries = entries;
+        self.not_compared.extend(not_compared);
         for fault in faults {
             self.fault(fault);
         }
+    }
+
+    /// A collation of a key's parts under which nobody here knows sort keys.
+    pub(super) fn unknown(&self, parts: &[Part]) -> Option<&str> {
+        let mut types = parts
+            .iter()
+            .filter_map(|part| Some(&self.table.columns.get(part.offset)?.field_type));
+        let unknown = types.find(|ft| rule(self.table, ft) == Rule::Unknown)?;
+        Some(&unknown.collate)
     }
 
     /// What is wrong about an entry of a row.
@@ -108,12 +127,15 @@ impl Check<'_> {
                 return Some(format!("{column} is {cell} in the row"));
             }
         }
+        if entry.version > 1 {
+            return Some(format!("its version is {}", entry.version));
+        }
         let nulls = entry.values.contains(&Value::Null);
         if entry.handle_in_key == (index.is_unique && !nulls) {
             let place = if entry.handle_in_key { "key" } else { "value" };
             return Some(format!("its handle is in the {place}"));
         }
-        let expected = self.restored(index, entry, row);
+        let expected = self.restored(index, row);
         for (id, held) in &entry.restored {
             let column = self.table.columns.iter().find(|c| c.id == *id);
             let fits = match (column, expected.get(id)) {
@@ -133,7 +155,7 @@ impl Check<'_> {
     }
 
     /// What the key of an entry loses, by column id (`docs/spec/row-and-key-codecs.md §10`).
-    fn restored(&self, index: &Index, entry: &Entry, row: &TikvRow) -> BTreeMap<i64, Restored> {
+    fn restored(&self, index: &Index, row: &TikvRow) -> BTreeMap<i64, Restored> {
         let mut out = BTreeMap::new();
         let table = self.table;
         if !table.new_collations() {
@@ -145,10 +167,7 @@ impl Check<'_> {
             if let Value::Bytes(text) = &mut value {
                 *text = cut(table, &column.field_type, length, text).to_vec();
             }
-            let restored = match (
-                &value,
-                counted && column.field_type.collate.ends_with("_bin"),
-            ) {
+            let restored = match (&value, counted && column.field_type.is_bin()) {
                 (Value::Bytes(text), true) => Restored::Spaces(text.len() - trimmed(text).len()),
                 (_, true) => Restored::Spaces(0),
                 (_, false) => Restored::Value(value),
@@ -165,7 +184,6 @@ impl Check<'_> {
             }
             return out;
         }
-        debug_assert!(entry.version <= 1, "versions are 0 and 1");
         let primary = |part: &&Part| {
             let column = &table.columns[part.offset];
             column.field_type.has(flag::PRIMARY)

@@ -1,6 +1,5 @@
 //! What a key holds of a row's value (`docs/spec/row-and-key-codecs.md §8, §9`).
 
-use super::VerifyError;
 use super::read::model::{FieldType, Part};
 use super::read::{Table, Value};
 
@@ -13,23 +12,21 @@ pub(super) enum Rule {
     Trimmed,
     /// By weights, which MariaDB is asked for: its collation of the same name has the same.
     Weights,
+    /// By weights that MariaDB does not have.
+    Unknown,
 }
 
 /// The rule of a column.
-pub(super) fn rule(table: &Table, ft: &FieldType) -> Result<Rule, VerifyError> {
-    if !ft.is_string() || !table.new_collations() || ft.charset == "binary" {
-        return Ok(Rule::Itself);
+pub(super) fn rule(table: &Table, ft: &FieldType) -> Rule {
+    if !ft.is_text() || !table.new_collations() {
+        return Rule::Itself;
     }
     match ft.collate.as_str() {
-        "utf8mb4_0900_bin" => Ok(Rule::Itself),
-        "utf8mb4_bin" | "utf8_bin" | "latin1_bin" | "ascii_bin" => Ok(Rule::Trimmed),
-        "utf8mb4_general_ci" | "utf8_general_ci" | "utf8mb4_unicode_ci" | "utf8_unicode_ci" => {
-            Ok(Rule::Weights)
-        }
-        other => Err(VerifyError::Collation {
-            table: table.name.original.clone(),
-            collation: other.to_owned(),
-        }),
+        "utf8mb4_0900_bin" => Rule::Itself,
+        _ if ft.is_bin() => Rule::Trimmed,
+        "utf8mb4_general_ci" | "utf8_general_ci" | "utf8mb4_unicode_ci" | "utf8_unicode_ci"
+        | "gbk_bin" | "gbk_chinese_ci" => Rule::Weights,
+        _ => Rule::Unknown,
     }
 }
 
@@ -45,10 +42,11 @@ pub(super) fn in_key(
         Value::Time(packed) => Value::Uint(*packed),
         Value::Bytes(bytes) => {
             let held = cut(table, ft, part.length, bytes);
-            Value::Bytes(match rule(table, ft).ok()? {
+            Value::Bytes(match rule(table, ft) {
                 Rule::Itself => held.to_vec(),
                 Rule::Trimmed => trimmed(held).to_vec(),
                 Rule::Weights => weights?.clone(),
+                Rule::Unknown => return None,
             })
         }
         value => value.clone(),

@@ -111,6 +111,8 @@ pub struct Report {
     pub tables: Vec<Table>,
     /// What awaits garbage collection.
     pub garbage: Vec<Garbage>,
+    /// What was not looked at, and why.
+    pub not_compared: Vec<String>,
     /// What is wrong beside the tables.
     pub faults: Faults,
 }
@@ -122,6 +124,7 @@ impl Report {
             gtid: gtid.to_string(),
             tables: vec![],
             garbage: vec![],
+            not_compared: vec![],
             faults: Faults::default(),
         }
     }
@@ -174,6 +177,9 @@ impl fmt::Display for Report {
                 "awaits garbage collection: {} keys of {}",
                 garbage.keys, garbage.name
             )?;
+        }
+        for what in &self.not_compared {
+            writeln!(f, "not compared: {what}")?;
         }
         if self.faults.count() > 0 {
             writeln!(

@@ -21,6 +21,8 @@ pub(super) struct Check<'a> {
     tikv: BTreeMap<RowKey, TikvRow>,
     mariadb: BTreeMap<RowKey, MariaRow>,
     weighed: Vec<Part>,
+    /// What nothing was found out about.
+    pub(super) not_compared: Vec<String>,
 }
 
 impl<'a> Check<'a> {
@@ -36,7 +38,13 @@ impl<'a> Check<'a> {
             tikv: BTreeMap::new(),
             mariadb: BTreeMap::new(),
             weighed: vec![],
+            not_compared: vec![],
         }
+    }
+
+    /// Database and table.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}.{}", self.name.0, self.table.name.original)
     }
 
     pub(super) fn fault(&mut self, fault: String) {
@@ -54,6 +62,11 @@ impl<'a> Check<'a> {
         self.result.tikv = rows::side(self.tikv.iter().map(|(key, row)| (key, &row.cells)));
         // The tables of jobs and the like are TiDB's own.
         if self.name.0 == "mysql" {
+            let what = format!(
+                "rows of {}: TiDB's own table, which MariaDB does not have",
+                self.full_name()
+            );
+            self.not_compared.push(what);
             return Ok(());
         }
         let Some(columns) = columns else {
@@ -64,17 +77,35 @@ impl<'a> Check<'a> {
             self.fault(why);
             return Ok(());
         }
-        self.weighed = rows::weighed(self.table)?;
+        self.weighed = rows::weighed(self.table);
         let result = &mut *self.result;
         let failed = |error| result.faults.add(format!("a row in MariaDB: {error}"));
         self.mariadb =
             rows::of_mariadb(mariadb, self.name, self.table, &self.weighed, failed).await?;
         let side = rows::side(self.mariadb.iter().map(|(key, row)| (key, &row.cells)));
         self.result.mariadb = Some(side);
+        self.note_blind_spots();
         self.compute();
         self.result.tikv = rows::side(self.tikv.iter().map(|(key, row)| (key, &row.cells)));
         self.compare();
         Ok(())
+    }
+
+    /// Tells which of the comparisons of rows cannot be made.
+    fn note_blind_spots(&mut self) {
+        let name = self.full_name();
+        let divided = !self.table.partitions().is_empty();
+        if divided && self.mariadb.values().any(|row| row.physical.is_none()) {
+            self.not_compared.push(format!(
+                "which partitions the rows of {name} are in: MariaDB has it in one piece"
+            ));
+        }
+        let clustered = self.table.clustered();
+        let unknown = clustered.and_then(|primary| self.unknown(&primary.parts));
+        if let (Some(collation), false) = (unknown, self.mariadb.is_empty()) {
+            let what = format!("the texts in the handles of {name}: no rule for {collation}");
+            self.not_compared.push(what);
+        }
     }
 
     /// How the columns differ. Those that stand for an index's expression may be anywhere in MariaDB.

@@ -3,19 +3,21 @@
 //! MariaDB computes them, from the values that the row has in TiKV and not from its own table, which may be ahead of the
 //! binlog's reader: a temporary table has the columns in question, and is in no binlog.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::ApplyError;
 use crate::tidb::catalog::mariadb;
-use crate::tidb::catalog::model::{ColumnInfo, FieldType, IndexInfo, TableInfo};
+use crate::tidb::catalog::model::{ColumnInfo, IndexInfo, TableInfo};
 use crate::tidb::codec::origin;
-use crate::tidb::codec::{CodecError, Datum, json, json_text};
+use crate::tidb::codec::{Datum, json, json_text};
 use crate::tidb::partition::bound;
 use crate::tidb::wire::backend::Backend;
 
 /// Rows computed by one statement, at most.
 const ROWS: usize = 256;
-/// Bytes of a statement from which on no further row is put into it.
+/// Bytes from which on a statement gets no further row, and which it has of a value at most: a longer value is put together in a
+/// variable, since a row may be longer than a statement (`max_allowed_packet`).
 const BYTES: usize = 1 << 20;
 
 /// Computes virtual columns of one table.
@@ -69,23 +71,24 @@ impl<'a> Computer<'a> {
     pub(super) async fn fill(&mut self, rows: &mut [Vec<Datum>]) -> Result<(), ApplyError> {
         let mut rest = rows;
         while !rest.is_empty() {
-            let mut values = String::new();
-            let mut count = 0;
+            let mut values = Vec::new();
+            let mut bytes = 0;
             for row in rest.iter().take(ROWS) {
-                if values.len() > BYTES {
+                if bytes > BYTES {
                     break;
                 }
-                let of_row = self
-                    .given
-                    .iter()
-                    .map(|c| literal(&row[c.offset], &c.field_type));
-                let of_row: Vec<String> = of_row
-                    .collect::<Result<_, _>>()
-                    .map_err(|source| self.failed(source.to_string()))?;
-                let comma = if values.is_empty() { "" } else { ", " };
-                values.push_str(&format!("{comma}({count}, {})", of_row.join(", ")));
-                count += 1;
+                let mut of_row = values.len().to_string();
+                for column in self.given.clone() {
+                    let value = self
+                        .literal(column, &row[column.offset], &mut bytes)
+                        .await?;
+                    of_row.push_str(", ");
+                    of_row.push_str(&value);
+                }
+                values.push(format!("({of_row})"));
             }
+            let count = values.len();
+            let values = values.join(", ");
             let (these, others) = rest.split_at_mut(count);
             self.compute(&values, these).await?;
             rest = others;
@@ -94,16 +97,16 @@ impl<'a> Computer<'a> {
     }
 
     async fn compute(&mut self, values: &str, rows: &mut [Vec<Datum>]) -> Result<(), ApplyError> {
-        let names = |columns: &[&ColumnInfo]| {
-            let names = columns.iter().map(|c| mariadb::quoted(&c.name.o));
-            names.collect::<Vec<_>>().join(", ")
-        };
+        let name = |column: &&ColumnInfo| mariadb::quoted(&column.name.o);
         let (table, number) = (mariadb::COMPUTING, mariadb::COMPUTING_NUMBER);
-        let given = names(&self.given);
-        let insert = format!("INSERT INTO {table} ({number}, {given}) VALUES {values}");
+        // What is computed may read no column.
+        let given = std::iter::once(number.to_owned()).chain(self.given.iter().map(name));
+        let given: Vec<String> = given.collect();
+        let wanted: Vec<String> = self.wanted.iter().map(name).collect();
+        let insert = format!("INSERT INTO {table} ({}) VALUES {values}", given.join(", "));
         let select = format!(
             "SELECT {} FROM {table} ORDER BY {number}",
-            names(&self.wanted)
+            wanted.join(", ")
         );
         self.backend.execute(&insert).await?;
         let computed = self.backend.rows(&select).await?.rows;
@@ -121,6 +124,55 @@ impl<'a> Computer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A value in SQL. `bytes` counts on by those of its text.
+    async fn literal(
+        &mut self,
+        column: &ColumnInfo,
+        value: &Datum,
+        bytes: &mut usize,
+    ) -> Result<String, ApplyError> {
+        let ft = &column.field_type;
+        let text: Cow<'_, [u8]> = match value {
+            Datum::Float(number) => return Ok(format!("{number:e}")),
+            Datum::Decimal(number) => return Ok(number.to_string()),
+            Datum::Bytes(bytes) => Cow::Borrowed(bytes),
+            Datum::Json(binary) => {
+                let json = json::decode(binary).map_err(|e| self.failed(e.to_string()))?;
+                Cow::Owned(json_text::print(&json).into_bytes())
+            }
+            other => return Ok(bound::text(other, ft)),
+        };
+        *bytes += text.len();
+        let held = match text.len() {
+            ..=BYTES => hex_literal(&text),
+            // No other row of the statement has such a value in this column: it would have been the last.
+            _ => self.put_together(column, &text).await?,
+        };
+        Ok(match ft.charset.as_str() {
+            "binary" => held,
+            // TiKV has UTF-8 whatever the column's character set is.
+            _ => format!("CONVERT({held} USING utf8mb4)"),
+        })
+    }
+
+    /// Puts a long value into a variable, which it names.
+    async fn put_together(
+        &mut self,
+        column: &ColumnInfo,
+        value: &[u8],
+    ) -> Result<String, ApplyError> {
+        let variable = format!("@_tidb_{}", column.offset);
+        for (n, piece) in value.chunks(BYTES).enumerate() {
+            let piece = hex_literal(piece);
+            let set = match n {
+                0 => format!("SET {variable} = {piece}"),
+                _ => format!("SET {variable} = CONCAT({variable}, {piece})"),
+            };
+            self.backend.execute(&set).await?;
+        }
+        Ok(variable)
     }
 
     fn failed(&self, why: String) -> ApplyError {
@@ -151,16 +203,6 @@ fn read_by<'a>(table: &'a TableInfo, generated: &[&ColumnInfo]) -> Vec<&'a Colum
     out
 }
 
-/// A value in SQL.
-fn literal(value: &Datum, ft: &FieldType) -> Result<String, CodecError> {
-    Ok(match value {
-        Datum::Float(number) => format!("{number:e}"),
-        Datum::Decimal(number) => number.to_string(),
-        Datum::Bytes(bytes) => format!("x'{}'", hex::encode(bytes)),
-        Datum::Json(binary) => {
-            let text = json_text::print(&json::decode(binary)?);
-            format!("x'{}'", hex::encode(text))
-        }
-        other => bound::text(other, ft),
-    })
+fn hex_literal(bytes: &[u8]) -> String {
+    format!("x'{}'", hex::encode(bytes))
 }

@@ -26,6 +26,9 @@ const ALIKE: [(u32, u32); 53] = [
     (0x2a6e0, 0x2b734), (0x2b739, 0x2ceaf), (0x2ebe1, 0x2f7ff),
 ];
 
+/// `txn-entry-size-limit`: bytes of a row that TiDB writes, at most.
+pub const ENTRY_LIMIT: usize = 6 << 20;
+
 /// The constraint of a column.
 pub(super) fn check(version: TidbVersion, column: &ColumnInfo) -> Option<String> {
     let ft = &column.field_type;
@@ -35,6 +38,7 @@ pub(super) fn check(version: TidbVersion, column: &ColumnInfo) -> Option<String>
         tp if tp.is_string() && ft.collate == UCA_9 && version >= TidbVersion::V8_5 => {
             Some(uca(&name))
         }
+        Tp::MediumBlob | Tp::LongBlob => Some(entry_limit(column, &name)),
         _ => None,
     }
 }
@@ -51,6 +55,16 @@ fn uca(column: &str) -> String {
         " CHECK ({column} COLLATE utf8mb4_bin REGEXP {})",
         literal(&pattern)
     )
+}
+
+/// What a value may have for its row to be written; TiDB has it in UTF-8. That the values of a row have more together is not
+/// found out.
+fn entry_limit(column: &ColumnInfo, name: &str) -> String {
+    let held = match column.field_type.charset.as_str() {
+        "binary" => name.to_owned(),
+        _ => format!("CONVERT({name} USING utf8mb4)"),
+    };
+    format!(" CHECK (OCTET_LENGTH({held}) <= {ENTRY_LIMIT})")
 }
 
 /// A pattern as a literal. Whether backslashes escape depends on the session, hexadecimal digits do not.

@@ -2,7 +2,8 @@
 
 use super::pd::PdError;
 use super::text::Text;
-use crate::tidb::catalog::mariadb_check::UCA_9;
+use crate::tidb::catalog::mariadb_check::{ENTRY_LIMIT, UCA_9};
+use crate::tidb::catalog::model::FieldType;
 use crate::tidb::catalog::{Catalog, NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
 use crate::tidb::wire::ErrPacket;
 
@@ -26,6 +27,8 @@ const WRONG_VALUE: u16 = 1292;
 const WRONG_VALUE_FOR_FIELD: u16 = 1366;
 /// `ER_INVALID_JSON_TEXT`.
 const INVALID_JSON: u16 = 3140;
+/// `ER_ENTRY_TOO_LARGE`.
+const ENTRY_TOO_LARGE: u16 = 8025;
 /// `ER_NOT_SUPPORTED_YET`.
 pub(super) const NOT_SUPPORTED: u16 = 1235;
 /// `ER_UNKNOWN_SYSTEM_VARIABLE`.
@@ -90,12 +93,13 @@ pub(super) fn as_tidb(
             if name.starts_with(SERVED_CHECK) {
                 return unsupported("this value of what a generated column is computed from");
             }
-            if is_of_uca(&error.message, catalog) {
-                return unsupported(&format!(
+            return match constrained(&error.message, catalog) {
+                Some(ft) if ft.collate == UCA_9 => unsupported(&format!(
                     "a character of this text under {UCA_9}, where MariaDB would sort it otherwise"
-                ));
-            }
-            return invalid_json();
+                )),
+                Some(ft) if ft.tp.is_blob() => entry_too_large(),
+                _ => invalid_json(),
+            };
         }
         GENERATED_GIVEN => {
             let column = error.message.split('\'').nth(1).unwrap_or_default();
@@ -134,22 +138,24 @@ fn with_plain_column(message: &str) -> String {
     plain().unwrap_or_else(|| message.to_owned())
 }
 
-/// Whether "CONSTRAINT `t.c` failed for `d`.`t`" tells of a column under [`UCA_9`].
-fn is_of_uca(message: &str, catalog: &Catalog) -> bool {
-    let Some((constraint, of)) = message.rsplit_once(" failed for ") else {
-        return false;
-    };
-    let Some((database, table, _)) = Text::new(of).ok().and_then(|text| text.full_name(0)) else {
-        return false;
-    };
-    let Some(table) = database.and_then(|database| catalog.table(&database, &table)) else {
-        return false;
-    };
+/// The type of the column that "CONSTRAINT `t.c` failed for `d`.`t`" tells of.
+fn constrained<'a>(message: &str, catalog: &'a Catalog) -> Option<&'a FieldType> {
+    let (constraint, of) = message.rsplit_once(" failed for ")?;
+    let (database, table, _) = Text::new(of).ok()?.full_name(0)?;
+    let table = catalog.table(&database?, &table)?;
+    let constraint = constraint.to_lowercase();
     let mut columns = table.columns.iter();
-    columns.any(|c| {
-        let name = format!("`{}.{}`", table.name.o, c.name.o);
-        c.field_type.collate == UCA_9 && constraint.to_lowercase().ends_with(&name.to_lowercase())
-    })
+    let column = columns.find(|c| {
+        let name = format!("`{}.{}`", table.name.l, c.name.l);
+        constraint.ends_with(&name)
+    });
+    column.map(|c| &c.field_type)
+}
+
+/// TiDB tells the size of the key and the row too.
+fn entry_too_large() -> ErrPacket {
+    let message = format!("entry too large, the max entry size is {ENTRY_LIMIT}");
+    ErrPacket::new(ENTRY_TOO_LARGE, "HY000", message)
 }
 
 /// TiDB's syntax error: it prints the text from the offending word on, and names the line and column where that word

@@ -75,6 +75,8 @@ pub fn expression(column: &Column, quoted: &str) -> String {
         // The text of a FLOAT has six digits.
         tp::FLOAT => format!("CAST({quoted} AS DOUBLE)"),
         tp::ENUM | tp::SET | tp::BIT => format!("CAST({quoted} AS UNSIGNED)"),
+        // TiKV has UTF-8 whatever the character set is.
+        _ if column.field_type.is_text() => format!("CONVERT({quoted} USING utf8mb4)"),
         _ => quoted.to_owned(),
     }
 }

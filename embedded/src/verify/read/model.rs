@@ -297,6 +297,20 @@ impl FieldType {
         matches!(self.tp, tp::VARCHAR | tp::TINY_BLOB..=tp::STRING)
     }
 
+    /// Whether it is a string of characters.
+    pub fn is_text(&self) -> bool {
+        self.is_string() && self.charset != "binary"
+    }
+
+    /// Whether a sort key under its collation is the string itself, without trailing spaces if the collation pads: so it is not
+    /// under `gbk_bin` (`row-and-key-codecs.md §9`).
+    pub fn is_bin(&self) -> bool {
+        matches!(
+            self.collate.as_str(),
+            "binary" | "ascii_bin" | "latin1_bin" | "utf8_bin" | "utf8mb4_bin" | "utf8mb4_0900_bin"
+        )
+    }
+
     /// Whether it is DATE, DATETIME or TIMESTAMP.
     pub fn is_calendar(&self) -> bool {
         matches!(self.tp, tp::DATE | tp::DATETIME | tp::TIMESTAMP)
@@ -309,9 +323,8 @@ impl FieldType {
 
     /// Whether a key holds less than the string, so that the string is kept beside it (`row-and-key-codecs.md §3`).
     pub fn needs_restored(&self) -> bool {
-        self.is_string()
-            && self.charset != "binary"
+        self.is_text()
             && self.collate != "utf8mb4_0900_bin"
-            && (!self.collate.ends_with("_bin") || matches!(self.tp, tp::VARCHAR | tp::VAR_STRING))
+            && (!self.is_bin() || matches!(self.tp, tp::VARCHAR | tp::VAR_STRING))
     }
 }
