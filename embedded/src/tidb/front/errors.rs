@@ -3,7 +3,7 @@
 use super::pd::PdError;
 use super::text::Text;
 use crate::tidb::catalog::mariadb_check::{ENTRY_LIMIT, UCA_9};
-use crate::tidb::catalog::model::FieldType;
+use crate::tidb::catalog::model::{FieldType, Tp};
 use crate::tidb::catalog::{Catalog, NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
 use crate::tidb::wire::ErrPacket;
 
@@ -74,6 +74,11 @@ pub(super) fn as_tidb(
             }
         }
         WRONG_VALUE | WRONG_VALUE_FOR_FIELD => {
+            if let Some(rest) = error.message.strip_prefix("Incorrect datetime value")
+                && is_of_timestamp(rest, catalog)
+            {
+                error.message = format!("Incorrect timestamp value{rest}");
+            }
             error.message = with_plain_column(&error.message);
             let of_column = error.message.contains(" for column '");
             if let Some((value, _)) = error.message.rsplit_once(" at row ")
@@ -136,6 +141,19 @@ fn with_plain_column(message: &str) -> String {
         Some(format!("{before} for column '{column}'{after}"))
     };
     plain().unwrap_or_else(|| message.to_owned())
+}
+
+/// Whether "… for column `d`.`t`.`c` at row 1" tells of a TIMESTAMP column.
+fn is_of_timestamp(message: &str, catalog: &Catalog) -> bool {
+    let column = || {
+        let (_, rest) = message.split_once(" for column `")?;
+        let (full, _) = rest.rsplit_once('`')?;
+        let (database, rest) = full.split_once("`.`")?;
+        let (table, column) = rest.split_once("`.`")?;
+        let table = catalog.table(database, table)?;
+        table.columns.iter().find(|c| c.name.o == column)
+    };
+    column().is_some_and(|c| c.field_type.tp == Tp::Timestamp)
 }
 
 /// The type of the column that "CONSTRAINT `t.c` failed for `d`.`t`" tells of.
