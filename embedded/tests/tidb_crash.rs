@@ -10,8 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use cluster::rows::{catalog, compare_all};
 use cluster::{Cluster, Part};
+use embedded::client::{Change, Source};
+use embedded::tidb::apply::record::{Applied, encode};
+use embedded::tidb::codec::Handle;
+use embedded::tidb::codec::keys::record_key;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 
@@ -280,6 +285,55 @@ async fn an_interrupted_ddl_statement_is_completed_or_dropped() {
         compare_all(&mut conn, &client, V).await;
         cluster.verify().await;
     }
+}
+
+/// What SIGKILL leaves of two transactions: of one the primary key is committed, the other one is only prewritten. Nobody reads
+/// their rows, and yet no lock may stay: it would hold up the resolved-ts of every change feed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn locks_of_a_killed_tidb_are_ended() {
+    let mut cluster = Cluster::start(V).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    for statement in [
+        "CREATE TABLE locked (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO locked VALUES (1, 1), (2, 2)",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let schema = catalog(&client, V).await;
+    let table = schema.table("test", "locked").unwrap().id;
+    cluster.kill(Part::Tidb);
+
+    let snapshot = client.snapshot(client.tso().await.unwrap());
+    let position = Applied::load(&snapshot).await.unwrap().unwrap();
+    for (id, decided) in [(1, true), (2, false)] {
+        let key = Bytes::from(record_key(table, &Handle::Int(id)));
+        let row = snapshot.get(&key).await.unwrap().unwrap();
+        let primary = Applied::key(10 + id as usize);
+        let changes = BTreeMap::from([
+            (primary.clone(), Change::Put(encode(&position).unwrap())),
+            (key, Change::Put(row)),
+        ]);
+        let start_ts = client.tso().await.unwrap();
+        client
+            .prewrite(Source::User, start_ts, &primary, &changes)
+            .await
+            .unwrap();
+        if decided {
+            let commit_ts = client.tso().await.unwrap();
+            let rest = client
+                .commit_primary(start_ts, commit_ts, &primary, changes.into_keys())
+                .await
+                .unwrap();
+            assert_eq!(rest.len(), 1, "the row is in another region");
+        }
+    }
+
+    cluster.spawn(Part::Tidb);
+    drop(cluster.sql().await);
+    let left = client.locks(client.tso().await.unwrap()).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    cluster.verify().await;
 }
 
 /// While the rows of a column are written again, in many transactions.

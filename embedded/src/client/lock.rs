@@ -1,5 +1,7 @@
 //! Locks in the way of a read or a write.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
@@ -41,35 +43,29 @@ impl Client {
         }
     }
 
-    /// Ends the transaction behind whatever lock is on `key`, be its owner alive or not, and waits until the key is
-    /// free. Only for keys that nobody but the caller writes.
-    pub async fn break_lock(&self, key: &[u8]) -> Result<(), ClientError> {
-        let mut backoff = self.backoff("break a lock");
-        let request = kv::GetRequest {
-            key: Bytes::copy_from_slice(key),
-            version: self.tso().await?,
-            ..Default::default()
-        };
-        loop {
-            let (_, reply) = self.send_to_key(key, &request, &mut backoff).await?;
-            match reply.error {
-                None => return Ok(()),
-                Some(kv::KeyError {
-                    locked: Some(lock), ..
-                }) => {
-                    // A current time beyond all others makes every lock an expired one.
-                    if let Some(alive) = self.resolve(&lock, 0, Ts::MAX, &mut backoff).await? {
-                        backoff.pause(alive).await?;
-                    }
-                }
-                Some(other) => {
-                    return Err(ClientError::Refused {
-                        what: backoff.what(),
-                        why: describe(&other),
-                    });
-                }
+    /// Ends every transaction that has left locks and whose primary key is `ours`, be its owner alive or not; how many they
+    /// were. Only for keys that nobody but the caller has as primaries.
+    pub async fn end_transactions(
+        &self,
+        ours: impl Fn(&[u8]) -> bool,
+    ) -> Result<usize, ClientError> {
+        let mut left: BTreeMap<(Ts, Bytes), Vec<Bytes>> = BTreeMap::new();
+        for lock in self.locks(self.tso().await?).await? {
+            if ours(&lock.primary_lock) {
+                let txn = (lock.lock_version, lock.primary_lock);
+                left.entry(txn).or_default().push(lock.key);
             }
         }
+        for ((start_ts, primary), keys) in &left {
+            match self.settle(*start_ts, primary).await? {
+                Some(commit_ts) => {
+                    self.commit_rest(*start_ts, commit_ts, keys.iter().cloned())
+                        .await?;
+                }
+                None => self.roll_back(*start_ts, keys.iter().cloned()).await?,
+            }
+        }
+        Ok(left.len())
     }
 
     /// All locks of transactions that began at or before `max_ts`, as they are now.

@@ -65,47 +65,61 @@ impl Client {
     /// committed decides about all.
     ///
     /// # Errors
-    /// [`ClientError::RolledBack`]: nothing of it was written, begin again. [`ClientError::Undetermined`]: read the
-    /// primary (after [`Client::break_lock`]) to know. Other errors: nothing was committed, though locks may stand.
+    /// Those of [`Client::prewrite`] and [`Client::commit_primary`].
     pub async fn commit(
         &self,
         start_ts: Ts,
         primary: &[u8],
         changes: BTreeMap<Bytes, Change>,
     ) -> Result<Committed, ClientError> {
-        self.commit_as(Source::User, start_ts, primary, changes)
-            .await
+        let primary = Bytes::copy_from_slice(primary);
+        self.prewrite(Source::User, start_ts, &primary, &changes)
+            .await?;
+        let commit_ts = self.tso().await?;
+        let rest = self
+            .commit_primary(start_ts, commit_ts, &primary, changes.into_keys())
+            .await?;
+        // The transaction is committed: what remains can only be late, and readers finish it themselves.
+        if let Err(error) = self.commit_rest(start_ts, commit_ts, rest).await {
+            tracing::warn!(start_ts, commit_ts, %error, "locks of a committed transaction are left to readers");
+        }
+        Ok(Committed {
+            start_ts,
+            commit_ts,
+        })
     }
 
-    /// [`Client::commit`] of what `source` writes.
-    pub async fn commit_as(
+    /// The first phase: locks all keys for what `source` changes from `start_ts` on. What has been locked when it fails is
+    /// freed again, as far as the stores are reached.
+    ///
+    /// # Errors
+    /// [`ClientError::RolledBack`]: nothing of it was written, begin again. Other errors: nothing was committed, though locks
+    /// may stand.
+    pub async fn prewrite(
         &self,
         source: Source,
         start_ts: Ts,
-        primary: &[u8],
-        changes: BTreeMap<Bytes, Change>,
-    ) -> Result<Committed, ClientError> {
-        let primary = Bytes::copy_from_slice(primary);
-        if !changes.contains_key(&primary) {
+        primary: &Bytes,
+        changes: &BTreeMap<Bytes, Change>,
+    ) -> Result<(), ClientError> {
+        if !changes.contains_key(primary) {
             return Err(ClientError::Refused {
                 what: "commit a transaction",
                 why: "its primary is none of its keys".to_owned(),
             });
         }
         let size = changes.len() as u64;
-        let all: Batch = changes.keys().map(|k| (k.clone(), None)).collect();
-        let mutations: Batch = changes.into_iter().map(|(k, c)| (k, Some(c))).collect();
-
+        let mutations = changes.iter().map(|(k, c)| (k.clone(), Some(c.clone())));
         let mut backoff = self.backoff("prewrite a transaction");
         let prewritten = self
             .over_regions(
-                mutations,
+                mutations.collect(),
                 &mut backoff,
                 &|client, region, batch, mut backoff| {
                     let primary = primary.clone();
                     Box::pin(async move {
                         client
-                            .prewrite(
+                            .prewrite_batch(
                                 (source, start_ts),
                                 &primary,
                                 &region,
@@ -119,42 +133,27 @@ impl Client {
             )
             .await;
         if let Err(error) = prewritten {
-            self.roll_back(start_ts, all).await;
+            if let Err(error) = self.roll_back(start_ts, changes.keys().cloned()).await {
+                tracing::warn!(start_ts, %error, "locks of a failed transaction are left to expire");
+            }
             return Err(error);
         }
-
-        let commit_ts = self.tso().await?;
-        let rest = self
-            .commit_primary(start_ts, commit_ts, &primary, all)
-            .await?;
-        // From here on the transaction is committed: what remains can only be late, and readers finish it themselves.
-        let mut backoff = self.backoff("commit secondary keys");
-        let secondaries = self
-            .over_regions(rest, &mut backoff, &|client, region, batch, mut backoff| {
-                Box::pin(async move {
-                    client
-                        .commit_batch(start_ts, commit_ts, &region, batch, &mut backoff)
-                        .await
-                })
-            })
-            .await;
-        if let Err(error) = secondaries {
-            tracing::warn!(start_ts, commit_ts, %error, "locks of a committed transaction are left to readers");
-        }
-        Ok(Committed {
-            start_ts,
-            commit_ts,
-        })
+        Ok(())
     }
 
-    /// Commits the primary together with the other keys of its region, in one request; gives the keys that remain.
-    async fn commit_primary(
+    /// The second phase, which decides: commits the primary together with the other `keys` of its region, in one request;
+    /// gives the keys that remain.
+    ///
+    /// # Errors
+    /// [`ClientError::RolledBack`]: nothing of it is committed. [`ClientError::Undetermined`]: [`Client::settle`] tells.
+    pub async fn commit_primary(
         &self,
         start_ts: Ts,
         commit_ts: Ts,
         primary: &Bytes,
-        all: Batch,
-    ) -> Result<Batch, ClientError> {
+        keys: impl IntoIterator<Item = Bytes>,
+    ) -> Result<Vec<Bytes>, ClientError> {
+        let all: Vec<Bytes> = keys.into_iter().collect();
         let mut backoff = self.backoff("commit the primary key");
         let undetermined = |why: String| ClientError::Undetermined { start_ts, why };
         loop {
@@ -162,12 +161,12 @@ impl Client {
                 .region_of(primary, &mut backoff)
                 .await
                 .map_err(|e| undetermined(e.to_string()))?;
-            let (here, rest): (Batch, Batch) = all
+            let (here, rest): (Vec<Bytes>, Vec<Bytes>) = all
                 .iter()
                 .cloned()
-                .partition(|(k, _)| region.contains(&keys::encode(k)));
+                .partition(|k| region.contains(&keys::encode(k)));
             let outcome = self
-                .commit_batch(start_ts, commit_ts, &region, here, &mut backoff)
+                .commit_batch(start_ts, commit_ts, &region, unchanged(here), &mut backoff)
                 .await;
             let cause = match outcome {
                 Ok(None) => return Ok(rest),
@@ -185,7 +184,29 @@ impl Client {
         }
     }
 
-    async fn prewrite(
+    /// What remains of a transaction whose primary is committed.
+    pub async fn commit_rest(
+        &self,
+        start_ts: Ts,
+        commit_ts: Ts,
+        keys: impl IntoIterator<Item = Bytes>,
+    ) -> Result<(), ClientError> {
+        let mut backoff = self.backoff("commit secondary keys");
+        self.over_regions(
+            unchanged(keys),
+            &mut backoff,
+            &|client, region, batch, mut backoff| {
+                Box::pin(async move {
+                    client
+                        .commit_batch(start_ts, commit_ts, &region, batch, &mut backoff)
+                        .await
+                })
+            },
+        )
+        .await
+    }
+
+    async fn prewrite_batch(
         &self,
         (source, start_ts): (Source, Ts),
         primary: &Bytes,
@@ -264,11 +285,17 @@ impl Client {
         }
     }
 
-    /// Takes back what was prewritten; whoever meets a lock that this leaves resolves it.
-    async fn roll_back(&self, start_ts: Ts, all: Batch) {
+    /// Takes back what was prewritten of a transaction that is not committed and never will be.
+    pub(super) async fn roll_back(
+        &self,
+        start_ts: Ts,
+        keys: impl IntoIterator<Item = Bytes>,
+    ) -> Result<(), ClientError> {
         let mut backoff = self.backoff("roll back a transaction");
-        let outcome = self
-            .over_regions(all, &mut backoff, &|client, region, batch, mut backoff| {
+        self.over_regions(
+            unchanged(keys),
+            &mut backoff,
+            &|client, region, batch, mut backoff| {
                 Box::pin(async move {
                     let request = kv::BatchRollbackRequest {
                         start_version: start_ts,
@@ -286,11 +313,9 @@ impl Client {
                         },
                     }
                 })
-            })
-            .await;
-        if let Err(error) = outcome {
-            tracing::warn!(start_ts, %error, "locks of a failed transaction are left to expire");
-        }
+            },
+        )
+        .await
     }
 
     /// Does `step` with every batch of keys, a batch within one region, all at once; what comes back because its region
@@ -307,7 +332,7 @@ impl Client {
         loop {
             let mut batches: Vec<(Region, Batch, usize)> = Vec::new();
             for (key, change) in todo.drain(..) {
-                let weight = key.len() + change.as_ref().map_or(0, Change::len);
+                let weight = key.len() + change.as_ref().map_or(0, Change::size);
                 let wrapped = keys::encode(&key);
                 match batches.last_mut() {
                     Some((region, batch, bytes))
@@ -340,8 +365,13 @@ impl Client {
     }
 }
 
+fn unchanged(keys: impl IntoIterator<Item = Bytes>) -> Batch {
+    keys.into_iter().map(|key| (key, None)).collect()
+}
+
 impl Change {
-    fn len(&self) -> usize {
+    /// Bytes of the value.
+    pub fn size(&self) -> usize {
         match self {
             Self::Put(value) => value.len(),
             Self::Delete => 0,

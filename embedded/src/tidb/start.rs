@@ -43,8 +43,15 @@ pub(super) async fn recover(
     client: &Client,
     stop: CancellationToken,
 ) -> Result<Recovered, Error> {
-    // What an interrupted run was writing is settled first: then everything read here is final.
-    client.break_lock(super::apply::record::APPLIED_KEY).await?;
+    // What an interrupted run was writing is settled first: then everything read here is final, and no lock holds up the
+    // resolved-ts of a change feed.
+    let ended = client.end_transactions(Applied::is_key).await?;
+    if ended > 0 {
+        tracing::info!(
+            transactions = ended,
+            "an earlier run left locks: they are ended"
+        );
+    }
     let snapshot = client.snapshot(client.tso().await?);
     let mut own = Backend::connect(&layout.socket).await?;
     Backend::run_unlogged(&layout.socket, &NO_ANONYMOUS.map(str::to_owned)).await?;

@@ -10,7 +10,7 @@ use super::read::schema::Schema;
 use super::read::{Handle, Key, Unreadable};
 use super::report::{Garbage, Report};
 use crate::client::{Client, Ts};
-use crate::tidb::apply::record::{APPLIED_KEY, INTENT_KEY};
+use crate::tidb::apply::record::{Applied, INTENT_KEY};
 
 /// Entries of an index: what follows its id in the key, and the value.
 pub(super) type Entries = Vec<(Vec<u8>, Bytes)>;
@@ -83,7 +83,7 @@ impl Store {
                 return keys.indexes.entry(index).or_default().push((rest, value));
             }
             Ok(Some(Key::Meta(_))) => return self.meta.push((key, value)),
-            Ok(None) if key == APPLIED_KEY || key == INTENT_KEY => return,
+            Ok(None) if Applied::is_key(&key) || key == INTENT_KEY => return,
             Ok(None) => "is no key of TiDB's".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };

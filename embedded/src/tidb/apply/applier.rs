@@ -142,8 +142,12 @@ impl Applier {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(None),
+                () = stop.cancelled() => {
+                    self.writer.drain().await?;
+                    return Ok(None);
+                }
                 Some(request) = self.desk.requests.recv() => self.answer(request).await?,
+                error = self.writer.failed() => return Err(error),
                 event = incoming.recv() => match event {
                     None => return Ok(Some(BinlogError::Ended)),
                     Some(Err(error)) => return Ok(Some(error)),
@@ -259,17 +263,18 @@ impl Applier {
         counters.extend(taken.filter_map(|(id, last)| self.catalog.take_sequence(*id, *last)));
         let mut changes = group.effect.into_changes(self.catalog.version());
         changes.extend(to_changes(&counters));
-        let committed = self
-            .writer
-            .commit(group.gtid, |_| Ok(changes.clone()))
-            .await?;
         if !counters.is_empty() {
             self.catalog.apply(&counters)?;
             self.catalog_changed = true;
         }
-        tracing::debug!(gtid = %group.gtid, keys = changes.len(), commit_ts = committed.commit_ts, "applied");
-        self.report();
-        Ok(())
+        let (gtid, keys) = (group.gtid, changes.len());
+        let report = self.reporter(gtid);
+        self.writer
+            .submit(gtid, changes, move |commit_ts| {
+                tracing::debug!(%gtid, keys, commit_ts, "applied");
+                report();
+            })
+            .await
     }
 
     /// The ranges of counters that are taken with these rows.
@@ -339,7 +344,7 @@ impl Applier {
                 plan.count_rows(*before, *rows);
             }
             let mut mutations = Vec::new();
-            let committed = self
+            let commit_ts = self
                 .writer
                 .commit(if last { gtid } else { before }, |start_ts| {
                     intent.starts.truncate(step);
@@ -358,7 +363,7 @@ impl Applier {
             tracing::debug!(
                 step,
                 of = plan.len(),
-                commit_ts = committed.commit_ts,
+                commit_ts,
                 sql = intent.sql,
                 "applied"
             );
@@ -452,13 +457,22 @@ impl Applier {
     }
 
     fn report(&mut self) {
-        self.desk.progress.send_modify(|progress| {
-            progress.gtid = self.writer.gtid();
-            if self.catalog_changed {
-                progress.catalog = Arc::new(self.catalog.clone());
-            }
-        });
+        self.reporter(self.writer.gtid())();
+    }
+
+    /// What tells of the schema as it is now, once `gtid` is committed.
+    fn reporter(&mut self, gtid: Gtid) -> impl FnOnce() + Send + 'static {
+        let catalog = self.catalog_changed.then(|| Arc::new(self.catalog.clone()));
         self.catalog_changed = false;
+        let progress = self.desk.progress.clone();
+        move || {
+            progress.send_modify(|progress| {
+                progress.gtid = gtid;
+                if let Some(catalog) = catalog {
+                    progress.catalog = catalog;
+                }
+            });
+        }
     }
 }
 

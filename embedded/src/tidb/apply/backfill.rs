@@ -13,7 +13,7 @@ use super::ApplyError;
 use super::compute::Computer;
 use super::rows;
 use super::writer::{Changes, Writer};
-use crate::client::{Pair, Source};
+use crate::client::Pair;
 use crate::tidb::catalog::model::{IndexInfo, SchemaState, TableInfo};
 use crate::tidb::catalog::{Catalog, Mutation};
 use crate::tidb::codec::{CodecError, Datum, Handle, index, keys, origin, row};
@@ -107,12 +107,7 @@ async fn fill_table(
                 rows::put_entries(&mut changes, &new.table, &new.indexes, row).map_err(failed)?;
             }
             count += pairs.len();
-            if !changes.is_empty() {
-                let at = writer.gtid();
-                writer
-                    .commit_as(Source::Reorganization, at, |_| Ok(changes.clone()))
-                    .await?;
-            }
+            writer.reorganize(changes).await?;
             from = next;
         }
     }

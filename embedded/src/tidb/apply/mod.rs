@@ -9,7 +9,7 @@
 //! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
 //! * [`backfill`] makes the entries of indexes that are added to tables with rows, [`rewrite`] the values of a column that
 //!   changes its type.
-//! * [`writer`] commits, [`applier`] drives it all, [`handle`] is how the front talks to it.
+//! * [`writer`] commits, by the [`lane`] of what is under way; [`applier`] drives it all, [`handle`] is how the front talks to it.
 
 mod accounts;
 pub mod applier;
@@ -19,6 +19,7 @@ mod compute;
 pub mod effect;
 pub mod gtid;
 pub mod handle;
+mod lane;
 pub mod record;
 mod reorganize;
 pub mod rewrite;
@@ -50,6 +51,12 @@ pub enum ApplyError {
     /// TiKV refused for good.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The task that commits has ended.
+    #[error("commit to TiKV: the task that commits has ended: {why}")]
+    Lane {
+        /// Why.
+        why: String,
+    },
     /// A row could not be encoded.
     #[error("encode a row of {table}: {source}")]
     Row {

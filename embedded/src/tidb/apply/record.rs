@@ -9,13 +9,18 @@ use super::{ApplyError, Gtid};
 use crate::client::{Snapshot, Ts};
 use crate::tidb::catalog::{ClusteredIndex, Failure, Session};
 
-/// The key of [`Applied`].
-pub const APPLIED_KEY: &[u8] = b"embedded_tidb_applied";
+/// What the keys of [`Applied`] begin with.
+const APPLIED: &[u8] = b"embedded_tidb_applied";
+/// The first key behind them.
+const APPLIED_END: &[u8] = b"embedded_tidb_appliee";
+/// How many keys of [`Applied`] there are, and so how many transactions may be under way at once.
+pub const SLOTS: usize = 16;
 /// The key of [`Intent`].
 pub const INTENT_KEY: &[u8] = b"embedded_tidb_intent";
 
 /// How far the binlog is applied. Every transaction writes it, as its primary key: so the fate of an interrupted
-/// transaction is told by this key alone.
+/// transaction is told by this key alone. Transactions that are under way at once have keys of their own; the position is
+/// the furthest one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// Which MariaDB data this is the position in.
@@ -35,7 +40,28 @@ impl Applied {
 
     /// Reads it; none in a TiKV that no embedded TiDB has used.
     pub async fn load(snapshot: &Snapshot) -> Result<Option<Self>, ApplyError> {
-        load(snapshot, APPLIED_KEY, "the applied position").await
+        let slots = snapshot.scan(APPLIED, APPLIED_END).await?;
+        let mut furthest: Option<(Gtid, Self)> = None;
+        for slot in slots {
+            let applied: Self = decode(&slot.value, "the applied position")?;
+            let gtid = applied.gtid()?;
+            if furthest.as_ref().is_none_or(|(known, _)| *known < gtid) {
+                furthest = Some((gtid, applied));
+            }
+        }
+        Ok(furthest.map(|(_, applied)| applied))
+    }
+
+    /// The key of the `n`th transaction since the start.
+    pub fn key(n: usize) -> Bytes {
+        [APPLIED, format!("_{:02}", n % SLOTS).as_bytes()]
+            .concat()
+            .into()
+    }
+
+    /// Whether a key is one of a position.
+    pub fn is_key(key: &[u8]) -> bool {
+        key.starts_with(APPLIED)
     }
 }
 
@@ -130,7 +156,10 @@ pub fn clustered_index(text: &str) -> Option<ClusteredIndex> {
 impl Intent {
     /// Reads it; none when no statement is under way.
     pub async fn load(snapshot: &Snapshot) -> Result<Option<Self>, ApplyError> {
-        load(snapshot, INTENT_KEY, "the intent of a DDL statement").await
+        match snapshot.get(INTENT_KEY).await? {
+            None => Ok(None),
+            Some(bytes) => decode(&bytes, "the intent of a DDL statement").map(Some),
+        }
     }
 }
 
@@ -144,18 +173,9 @@ pub fn encode(record: &impl Serialize) -> Result<Bytes, ApplyError> {
         })
 }
 
-async fn load<T: for<'de> Deserialize<'de>>(
-    snapshot: &Snapshot,
-    key: &[u8],
-    what: &'static str,
-) -> Result<Option<T>, ApplyError> {
-    let Some(bytes) = snapshot.get(key).await? else {
-        return Ok(None);
-    };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|e| ApplyError::Record {
-            what,
-            why: e.to_string(),
-        })
+fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8], what: &'static str) -> Result<T, ApplyError> {
+    serde_json::from_slice(bytes).map_err(|e| ApplyError::Record {
+        what,
+        why: e.to_string(),
+    })
 }

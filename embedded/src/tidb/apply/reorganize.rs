@@ -16,9 +16,9 @@ use super::backfill::decoded;
 use super::compute::Computer;
 use super::rows;
 use super::writer::{Changes, Writer};
-use crate::client::{Change, Source};
+use crate::client::Change;
 use crate::tidb::catalog::{RowMove, TableInfo};
-use crate::tidb::codec::keys::{record_key, record_prefix};
+use crate::tidb::codec::keys::{record_end, record_key, record_prefix};
 use crate::tidb::codec::{Datum, index};
 use crate::tidb::partition::Partitioning;
 
@@ -41,18 +41,16 @@ pub(super) async fn move_rows(
         partitions: Partitioning::of(&moves.into)?,
     };
     let mut computer = Computer::of(socket, &moves.table, index::written(&moves.table)).await?;
-    let client = writer.client().clone();
-    let snapshot = client.snapshot(client.tso().await?);
+    let snapshot = writer.snapshot().await?;
     let mut moved = 0;
     let mut counted = 0;
     let mut changes = Changes::new();
     for id in &moves.from {
         let mut here = 0;
-        let start = record_prefix(*id);
-        let end = next_prefix(&start);
-        let mut from = Some(Bytes::from(start));
+        let end = record_end(*id);
+        let mut from = Some(Bytes::from(record_prefix(*id)));
         while let Some(start) = from {
-            let (pairs, next) = snapshot.page(&start, &end).await?;
+            let (pairs, next) = writer.page(&snapshot, &start, &end).await?;
             here += pairs.len();
             let (handles, mut values) = decoded(&moves.table, &pairs).map_err(failed)?;
             if let Some(computer) = &mut computer {
@@ -71,7 +69,8 @@ pub(super) async fn move_rows(
                 changes.insert(key.into(), Change::Put(pair.value));
             }
             if changes.len() >= BATCH {
-                moved += write(writer, std::mem::take(&mut changes)).await?;
+                moved += changes.len();
+                writer.reorganize(std::mem::take(&mut changes)).await?;
             }
             from = next;
         }
@@ -79,24 +78,14 @@ pub(super) async fn move_rows(
             counted = here;
         }
     }
-    moved += write(writer, changes).await?;
+    moved += changes.len();
+    writer.reorganize(changes).await?;
     tracing::debug!(
         table = moves.table.name.o,
         keys = moved,
         "moved to other partitions"
     );
     Ok(i64::try_from(counted).unwrap_or(i64::MAX))
-}
-
-/// Commits rows; how many they were.
-async fn write(writer: &mut Writer, changes: Changes) -> Result<usize, ApplyError> {
-    if !changes.is_empty() {
-        let at = writer.gtid();
-        writer
-            .commit_as(Source::Reorganization, at, |_| Ok(changes.clone()))
-            .await?;
-    }
-    Ok(changes.len())
 }
 
 struct Target<'a> {
@@ -111,13 +100,4 @@ impl Target<'_> {
             Some(partitions) => Ok(partitions.locate(values)?),
         }
     }
-}
-
-/// The first key behind those that begin with `prefix`, which does not end in 0xff.
-fn next_prefix(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    if let Some(last) = end.last_mut() {
-        *last += 1;
-    }
-    end
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::ApplyError;
 use super::writer::{Changes, Writer};
-use crate::client::{Change, Client, Pair, Source};
+use crate::client::{Change, Client, Pair};
 use crate::tidb::cast::{self, CastError};
 use crate::tidb::catalog::model::ColumnInfo;
 use crate::tidb::catalog::{Failure, RowRewrite};
@@ -82,12 +82,7 @@ pub(super) async fn write(writer: &mut Writer, rewrite: &RowRewrite) -> Result<i
                 }
             }
             rows += pairs.len();
-            if !changes.is_empty() {
-                let at = writer.gtid();
-                writer
-                    .commit_as(Source::Reorganization, at, |_| Ok(changes.clone()))
-                    .await?;
-            }
+            writer.reorganize(changes).await?;
             from = next;
         }
     }

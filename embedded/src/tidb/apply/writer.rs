@@ -1,19 +1,13 @@
 //! Committing to TiKV, whatever happens on the way.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use bytes::Bytes;
 
-use super::record::{APPLIED_KEY, Applied, encode};
+use super::lane::{Done, Lane, Txn, pause_after, tso};
+use super::record::{Applied, encode};
 use super::{ApplyError, Gtid};
-use crate::client::{Change, Client, ClientError, Committed, Pair, Snapshot, Source, Ts};
+use crate::client::{Change, Client, Pair, Snapshot, Source, Ts};
 
-/// Pause before a transaction is tried again after the client's own retries were used up.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// Keys and what happens to them.
-pub type Changes = BTreeMap<Bytes, Change>;
+pub use super::lane::Changes;
 
 /// The one writer of this cluster.
 #[derive(Debug)]
@@ -21,6 +15,9 @@ pub struct Writer {
     client: Client,
     identity: String,
     gtid: Gtid,
+    lane: Lane,
+    /// Transactions since the start.
+    written: usize,
 }
 
 impl Writer {
@@ -30,6 +27,8 @@ impl Writer {
             client,
             identity,
             gtid,
+            lane: Lane::start(),
+            written: 0,
         }
     }
 
@@ -38,61 +37,99 @@ impl Writer {
         &self.client
     }
 
-    /// How far the binlog is applied.
+    /// How far the binlog is taken in; [`Writer::drain`] waits until that is committed.
     pub fn gtid(&self) -> Gtid {
         self.gtid
     }
 
-    /// Commits changes together with the new position, and goes on until that is done: what MariaDB has committed cannot
-    /// be taken back. `build` makes the changes for a start TSO; it is called again for each attempt.
-    pub async fn commit(
+    /// Takes in changes, to be committed together with the new position after all that was taken in before, and says when
+    /// they are: what MariaDB has committed cannot be taken back.
+    pub async fn submit(
         &mut self,
         gtid: Gtid,
-        build: impl FnMut(Ts) -> Result<Changes, ApplyError>,
-    ) -> Result<Committed, ApplyError> {
-        self.commit_as(Source::User, gtid, build).await
+        changes: Changes,
+        done: impl FnOnce(Ts) + Send + 'static,
+    ) -> Result<(), ApplyError> {
+        self.enter(Source::User, gtid, changes, Box::new(done))
+            .await
     }
 
-    /// [`Writer::commit`] of what `source` writes.
-    pub async fn commit_as(
+    /// Takes in rows or entries that are written for no change feed; the position stays.
+    pub async fn reorganize(&mut self, changes: Changes) -> Result<(), ApplyError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.enter(Source::Reorganization, self.gtid, changes, Box::new(|_| ()))
+            .await
+    }
+
+    async fn enter(
         &mut self,
         source: Source,
         gtid: Gtid,
+        changes: Changes,
+        done: Done,
+    ) -> Result<(), ApplyError> {
+        let txn = self.txn(source, gtid, changes)?;
+        self.lane.enter(txn, done).await?;
+        self.gtid = gtid;
+        Ok(())
+    }
+
+    /// Commits changes together with the new position; gives the commit TSO when all of it is done. `build` makes the changes
+    /// for a start TSO; it is called again for each attempt.
+    pub async fn commit(
+        &mut self,
+        gtid: Gtid,
         mut build: impl FnMut(Ts) -> Result<Changes, ApplyError>,
-    ) -> Result<Committed, ApplyError> {
+    ) -> Result<Ts, ApplyError> {
+        self.drain().await?;
+        loop {
+            let start_ts = tso(&self.client).await?;
+            let txn = self.txn(Source::User, gtid, build(start_ts)?)?;
+            if !txn.prewrite(start_ts).await? {
+                continue;
+            }
+            let commit_ts = tso(&self.client).await?;
+            if let Some(decided) = txn.decide(start_ts, commit_ts).await? {
+                let commit_ts = decided.commit_ts;
+                txn.finish(decided).await?;
+                self.gtid = gtid;
+                return Ok(commit_ts);
+            }
+        }
+    }
+
+    fn txn(&mut self, source: Source, gtid: Gtid, mut changes: Changes) -> Result<Txn, ApplyError> {
         let position = encode(&Applied {
             identity: self.identity.clone(),
             gtid: gtid.to_string(),
         })?;
-        let committed = loop {
-            let start_ts = self.tso().await?;
-            let mut changes = build(start_ts)?;
-            changes.insert(
-                Bytes::from_static(APPLIED_KEY),
-                Change::Put(position.clone()),
-            );
-            let committed = self
-                .client
-                .commit_as(source, start_ts, APPLIED_KEY, changes)
-                .await;
-            match committed {
-                Ok(committed) => break committed,
-                Err(error) => pause_after(error).await?,
-            }
-            if let Some(commit_ts) = self.settle(start_ts).await? {
-                break Committed {
-                    start_ts,
-                    commit_ts,
-                };
-            }
-        };
-        self.gtid = gtid;
-        Ok(committed)
+        let primary = Applied::key(self.written);
+        self.written += 1;
+        changes.insert(primary.clone(), Change::Put(position));
+        Ok(Txn {
+            client: self.client.clone(),
+            source,
+            primary,
+            changes,
+        })
     }
 
-    /// What is committed by now.
-    pub async fn snapshot(&self) -> Result<Snapshot, ApplyError> {
-        Ok(self.client.snapshot(self.tso().await?))
+    /// Waits until everything that was taken in is committed.
+    pub async fn drain(&mut self) -> Result<(), ApplyError> {
+        self.lane.drain().await
+    }
+
+    /// Why nothing can be committed any more; waits for that.
+    pub async fn failed(&mut self) -> ApplyError {
+        self.lane.failed().await
+    }
+
+    /// What was taken in by now.
+    pub async fn snapshot(&mut self) -> Result<Snapshot, ApplyError> {
+        self.drain().await?;
+        Ok(self.client.snapshot(tso(&self.client).await?))
     }
 
     /// [`Snapshot::page`], tried until it succeeds.
@@ -108,38 +145,5 @@ impl Writer {
                 Err(error) => pause_after(error).await?,
             }
         }
-    }
-
-    async fn tso(&self) -> Result<Ts, ApplyError> {
-        loop {
-            match self.client.tso().await {
-                Ok(ts) => return Ok(ts),
-                Err(error) => pause_after(error).await?,
-            }
-        }
-    }
-
-    /// When the transaction of `start_ts` was committed; if it was not, it is rolled back.
-    async fn settle(&self, start_ts: Ts) -> Result<Option<Ts>, ApplyError> {
-        loop {
-            match self.client.settle(start_ts, APPLIED_KEY).await {
-                Ok(outcome) => return Ok(outcome),
-                Err(error) => pause_after(error).await?,
-            }
-        }
-    }
-}
-
-/// Waits after an error that may pass; other errors end the writer.
-async fn pause_after(error: ClientError) -> Result<(), ApplyError> {
-    match error {
-        ClientError::Exhausted { .. }
-        | ClientError::RolledBack { .. }
-        | ClientError::Undetermined { .. } => {
-            tracing::warn!(%error, "TiKV does not answer; trying again");
-            tokio::time::sleep(PAUSE).await;
-            Ok(())
-        }
-        other => Err(other.into()),
     }
 }
