@@ -146,7 +146,8 @@ async fn a_lock_of_a_live_transaction_is_waited_for_and_a_dead_one_s_is_resolved
     let snapshot = client.snapshot(client.tso().await.unwrap());
     let error = snapshot.get(&key(2)).await.unwrap_err().to_string();
     assert!(error.contains("is locked by transaction"), "{error}");
-    client.break_lock(&key(1)).await.unwrap();
+    let ended = client.end_transactions(|primary| primary == key(1)).await;
+    assert_eq!(ended.unwrap(), 1);
     assert_eq!(snapshot.get(&key(2)).await.unwrap(), None);
     assert_eq!(fake.lock_count(), 0);
 }

@@ -341,6 +341,19 @@ macro_rules! store {
                 })
             }
 
+            async fn kv_scan_lock(&self, r: Request<kv::ScanLockRequest>) -> Result<Response<kv::ScanLockResponse>, Status> {
+                serve!(self, "scan_lock", r, ScanLockResponse, {
+                    let state = self.lock();
+                    let (_, end) = self.bounds(&state, r.context.as_ref().unwrap().region_id);
+                    let found = state.locks.range(r.start_key.clone()..);
+                    let within = found.filter(|(key, lock)| {
+                        (end.is_empty() || wrap(key) < end) && lock.start_ts <= r.max_version
+                    });
+                    let locks = within.take(r.limit as usize).filter_map(|(key, lock)| locked(key, lock).locked);
+                    kv::ScanLockResponse { locks: locks.collect(), ..Default::default() }
+                })
+            }
+
             async fn kv_resolve_lock(&self, r: Request<kv::ResolveLockRequest>) -> Result<Response<kv::ResolveLockResponse>, Status> {
                 serve!(self, "resolve", r, ResolveLockResponse, {
                     let mut state = self.lock();
@@ -370,7 +383,6 @@ store! {
     kv_check_secondary_locks: CheckSecondaryLocksRequest => CheckSecondaryLocksResponse,
     kv_cleanup: CleanupRequest => CleanupResponse,
     kv_batch_get: BatchGetRequest => BatchGetResponse,
-    kv_scan_lock: ScanLockRequest => ScanLockResponse,
     kv_gc: GcRequest => GcResponse,
     kv_delete_range: DeleteRangeRequest => DeleteRangeResponse,
     unsafe_destroy_range: UnsafeDestroyRangeRequest => UnsafeDestroyRangeResponse,
