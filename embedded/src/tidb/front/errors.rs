@@ -177,11 +177,11 @@ fn entry_too_large() -> ErrPacket {
 }
 
 /// TiDB's syntax error: it prints the text from the offending word on, and names the line and column where that word
-/// ends.
+/// ends. It counts the line break itself as a column of the line that follows.
 fn syntax(statement: &str, start: usize, end: usize) -> ErrPacket {
     let before = &statement[..end];
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, str::len);
+    let column = before.len() - before.rfind('\n').unwrap_or(0);
     let message = format!(
         "You have an error in your SQL syntax; check the manual that corresponds to your TiDB version for the right \
          syntax to use line {line} column {column} near \"{}\" ",
@@ -335,7 +335,7 @@ mod tests {
         );
         let message = told(maria, sql, None, TidbVersion::V8_5).message;
         assert!(
-            message.contains("line 2 column 9 near \"b c\" "),
+            message.contains("line 2 column 10 near \"b c\" "),
             "{message}"
         );
         assert!(message.contains("TiDB version"), "{message}");

@@ -1,4 +1,4 @@
-//! What TiDB 4.0 does not read though 8.5 does, transactions that are not served, and `KILL`.
+//! What TiDB does not read, what 4.0 does not though 8.5 does, transactions that are not served, and `KILL`.
 
 use super::errors;
 use super::rewrite::Rewritten;
@@ -33,6 +33,32 @@ pub(super) fn unread_by_4_0(text: &Text<'_>) -> Option<ErrPacket> {
     Some(errors::syntax_at_token(text, share))
 }
 
+/// The syntax error about the row alias of MySQL 8.0.19, `INSERT … VALUES … AS new [(a, b)] ON DUPLICATE KEY UPDATE`: TiDB's parser
+/// has it since 2026, after every release served here.
+pub(super) fn row_alias(text: &Text<'_>) -> Option<ErrPacket> {
+    if !text.is(0, "INSERT") && !text.is(0, "REPLACE") {
+        return None;
+    }
+    let mut depth = 0_i32;
+    let mut has_rows = false;
+    for n in 1..text.tokens.len() {
+        if text.is_sign(n, '(') {
+            depth += 1;
+        } else if text.is_sign(n, ')') {
+            depth -= 1;
+        } else if depth == 0 && !has_rows {
+            // The rows of a query may well have an alias.
+            if ["SELECT", "WITH", "TABLE"].iter().any(|w| text.is(n, w)) {
+                return None;
+            }
+            has_rows = ["VALUES", "VALUE", "SET"].iter().any(|w| text.is(n, w));
+        } else if depth == 0 && text.is(n, "AS") {
+            return Some(errors::syntax_at_token(text, n));
+        }
+    }
+    None
+}
+
 /// A statement that TiDB 8.5 reads and MariaDB does not, in MariaDB's words; or why it fails.
 pub(super) fn in_mariadbs_words(text: &Text<'_>) -> Option<Result<String, ErrPacket>> {
     if text.is(0, "TABLE") {
@@ -54,6 +80,9 @@ pub(super) fn without_share_lock(text: &Text<'_>) -> Option<String> {
 impl Session {
     /// A statement in words that MariaDB reads, if it needs others; or why it is not read.
     pub(super) fn in_other_words(&self, text: &Text<'_>) -> Result<Option<String>, ErrPacket> {
+        if let Some(refusal) = row_alias(text) {
+            return Err(refusal);
+        }
         match self.shared.version {
             TidbVersion::V8_5 => in_mariadbs_words(text).transpose(),
             TidbVersion::V4_0 => match unread_by_4_0(text) {
@@ -140,6 +169,37 @@ mod tests {
         }
         for sql in ["select 1", "rollback", "select * from t for update"] {
             assert_eq!(unread_by_4_0(&Text::new(sql).unwrap()), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn row_aliases_are_not_read() {
+        for (sql, near) in [
+            (
+                "insert into t values (1, 2) as new on duplicate key update b = new.b",
+                "line 1 column 30 near \"as new on",
+            ),
+            (
+                "INSERT INTO t\nSET id = 1, v = 2\nAS new (a, b) ON DUPLICATE KEY UPDATE v = b",
+                "line 3 column 3 near \"AS new (a, b)",
+            ),
+            (
+                "replace t (a) value (1), (cast(2 as signed)) as n",
+                "line 1 column 47 near \"as n\"",
+            ),
+        ] {
+            let refusal = row_alias(&Text::new(sql).unwrap()).unwrap();
+            assert_eq!(refusal.code, 1064, "{sql}");
+            assert!(refusal.message.contains(near), "{sql}: {}", refusal.message);
+        }
+        for sql in [
+            "insert into t values (cast(1 as signed)) on duplicate key update b = values(b) + 1",
+            "insert into t (a, `values`) select a as x, b from u as v on duplicate key update b = v.b",
+            "insert into t set a = cast(1 as char)",
+            "insert into t (select a as b from u)",
+            "select 1 as a",
+        ] {
+            assert_eq!(row_alias(&Text::new(sql).unwrap()), None, "{sql}");
         }
     }
 
