@@ -36,6 +36,10 @@ pub(super) struct Scanner<'a> {
     in_special: bool,
 }
 
+fn is_space(b: u8) -> bool {
+    b.is_ascii_whitespace() || b == 0x0b
+}
+
 fn is_word_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b == b'$' || b >= 0x80
 }
@@ -88,8 +92,8 @@ impl<'a> Scanner<'a> {
         }
         let first = self.byte(0);
         let token = match first {
-            b if b.is_ascii_whitespace() || b == 0x0b => {
-                let len = self.run(0, |b| b.is_ascii_whitespace() || b == 0x0b);
+            b if is_space(b) => {
+                let len = self.run(0, is_space);
                 self.take(TokenKind::Space, len)
             }
             b'#' => self.line_comment(),
@@ -121,8 +125,7 @@ impl<'a> Scanner<'a> {
 
     /// `--` begins a comment before white space or the end.
     fn is_dash_comment(&self) -> bool {
-        self.byte(1) == b'-'
-            && (self.at + 2 >= self.text.len() || self.byte(2).is_ascii_whitespace())
+        self.byte(1) == b'-' && (self.at + 2 >= self.text.len() || is_space(self.byte(2)))
     }
 
     /// Whether the byte before belongs to a name, so that a point separates two names.

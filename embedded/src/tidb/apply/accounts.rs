@@ -3,8 +3,8 @@
 use tidb_sql::SqlMode;
 use tidb_sql::lexer::tokens;
 
-/// Whether a statement of the binlog changes users or privileges. The binlog has it as the front sent it, with its comments;
-/// `SET PASSWORD` the front sends never. A text that is none of SQL is none of these either.
+/// Whether a statement of the binlog changes users or privileges. The binlog has it as the front sent it, with its comments.
+/// A text that is none of SQL is none of these either.
 pub(super) fn is_about_accounts(sql: &str) -> bool {
     // The front lets no session have modes in which texts are read otherwise.
     let Ok(tokens) = tokens(sql, SqlMode::default()) else {
@@ -18,7 +18,8 @@ pub(super) fn is_about_accounts(sql: &str) -> bool {
     let changes = ["CREATE", "ALTER", "DROP", "RENAME"]
         .iter()
         .any(|w| verb.is_word(w));
-    grants || changes && object.is_some_and(|t| t.is_word("USER"))
+    let of = |word: &str| object.is_some_and(|t| t.is_word(word));
+    grants || changes && of("USER") || verb.is_word("SET") && of("PASSWORD")
 }
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod tests {
             "-- a\nALTER\tUSER u IDENTIFIED BY 'x'",
             "# a\ndrop /* b */ user if exists u",
             "rename user u to w",
+            "SET PASSWORD FOR 'u'@'%'='*AB'",
         ] {
             assert!(is_about_accounts(sql), "{sql}");
         }

@@ -7,7 +7,7 @@
 use super::auto_ids;
 use super::mariadb_check::UCA_9;
 use super::model::{
-    CiStr, ColumnInfo, DbInfo, FieldType, ForeignKeyInfo, IndexInfo, TableInfo, Tp, flag,
+    CiStr, ColumnInfo, DbInfo, FieldType, ForeignKeyInfo, IndexInfo, NOW, TableInfo, Tp, flag,
 };
 use super::{
     DdlError, TidbVersion, ddl::unsupported, generated, mariadb_check, mariadb_partition, show,
@@ -205,6 +205,15 @@ pub(crate) fn column(
     Ok(out)
 }
 
+/// Gives a column its default.
+pub(crate) fn set_default(column: &ColumnInfo) -> String {
+    format!(
+        "ALTER COLUMN {} SET{}",
+        quoted(&column.name.o),
+        default(column)
+    )
+}
+
 /// The temporary table in which virtual columns are computed.
 pub(crate) const COMPUTING: &str = "`mysql`.`_tidb_computing`";
 /// Its column that numbers rows.
@@ -239,9 +248,9 @@ fn default(column: &ColumnInfo) -> String {
     match column.default.as_deref() {
         None if ft.is_not_null() || ft.has(flag::NO_DEFAULT) => String::new(),
         None => " DEFAULT NULL".to_owned(),
-        Some("CURRENT_TIMESTAMP") => format!(" DEFAULT CURRENT_TIMESTAMP{}", fsp(ft)),
-        // In UTC, as the front's own session to MariaDB is.
+        Some(NOW) => format!(" DEFAULT CURRENT_TIMESTAMP{}", fsp(ft)),
         Some(text) if ft.is_binary_string() => format!(" DEFAULT x'{}'", hex::encode(text)),
+        // Of TIMESTAMP in UTC, as the front's session with MariaDB is while a plan is carried out.
         Some(text) => format!(" DEFAULT {}", string(text)),
     }
 }

@@ -3,11 +3,13 @@
 //! `root` is the server's own account there, which has no password and everything allowed; so it stays as it is. All clients
 //! come from this machine: accounts are told apart by their names, not by hosts.
 
+use std::collections::BTreeMap;
+
 use super::errors;
 use super::relay::Answered;
 use super::session::Session;
-use super::text::{Kind, Text, quoted};
-use super::{FrontError, served};
+use super::text::{Kind, Text, literal, quoted};
+use super::{FrontError, policy, served};
 use crate::tidb::wire::handshake::NATIVE_PASSWORD;
 use crate::tidb::wire::{ErrPacket, WireError};
 
@@ -32,10 +34,22 @@ const UNSERVED: [&str; 7] = [
 impl Session {
     /// Runs a statement about users or privileges. DDL statements and these come one after the other in the binlog.
     pub(super) async fn accounts(&mut self, sql: &str, more: bool) -> Result<Answered, FrontError> {
-        let rewritten = match Text::new(sql).map(|text| for_mariadb(&text)) {
-            Ok(Ok(rewritten)) => rewritten,
-            Ok(Err(refusal)) => return self.refuse(&refusal).await,
-            Err(_) => return self.refuse(&errors::syntax_at(sql, 0)).await,
+        let Ok(text) = Text::new(sql) else {
+            return self.refuse(&errors::syntax_at(sql, 0)).await;
+        };
+        if self.user == ROOT
+            && text.is(0, "SET")
+            && text.is_sign(2, '=')
+            && text.string(3).as_deref() == Some("")
+        {
+            // It has none.
+            self.succeed(0, more).await?;
+            self.warnings = Some(vec![]);
+            return Ok(Answered::Done);
+        }
+        let rewritten = match for_mariadb(&text, &self.user) {
+            Ok(rewritten) => rewritten,
+            Err(refusal) => return self.refuse(&refusal).await,
         };
         let shared = std::sync::Arc::clone(&self.shared);
         let _one_at_a_time = shared.ddl.lock().await;
@@ -58,13 +72,10 @@ impl Session {
 
     /// `SHOW GRANTS [FOR account]`.
     pub(super) async fn show_grants(&mut self, text: &Text<'_>, n: usize) -> served::Served {
-        let user = match text.is(n, "FOR") {
-            true if text.is(n + 1, "CURRENT_USER") => self.user.clone(),
-            true => match account(text, n + 1) {
-                Some((user, _)) => user,
-                None => return served::refused(errors::syntax_at_token(text, n + 1)),
-            },
-            false => self.user.clone(),
+        let user = match text.is(n, "FOR").then(|| account(text, n + 1)) {
+            Some(Ok((Account::Named(user), _))) => user,
+            Some(Ok((Account::Own, _))) | None => self.user.clone(),
+            Some(Err(refusal)) => return served::refused(refusal),
         };
         let title = match text.is(n, "FOR") || self.user != ROOT {
             true => format!("Grants for {user}@%"),
@@ -72,7 +83,7 @@ impl Session {
         };
         if user == ROOT {
             let all = "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION";
-            let row = vec![super::text::literal(all)];
+            let row = vec![literal(all)];
             return served::served(served::select(&[&title], &[row]));
         }
         let query = format!("SHOW GRANTS FOR {}@'%'", quoted(&user));
@@ -85,12 +96,7 @@ impl Session {
             .rows
             .iter()
             .filter_map(|row| row.first()?.as_ref())
-            .map(|grant| {
-                vec![super::text::literal(&as_tidb(
-                    &String::from_utf8_lossy(grant),
-                    &user,
-                ))]
-            })
+            .map(|grant| vec![literal(&as_tidb(&String::from_utf8_lossy(grant), &user))])
             .collect();
         served::served(served::select(&[&title], &rows))
     }
@@ -116,64 +122,164 @@ fn as_tidb(grant: &str, user: &str) -> String {
     out.replace(&account, &format!("'{user}'@'%'"))
 }
 
-/// The account at the n-th token, and the place after it.
-fn account(text: &Text<'_>, n: usize) -> Option<(String, usize)> {
-    let user = text.string(n).or_else(|| text.name(n))?;
-    let host = text
-        .tokens
-        .get(n + 1)
-        .is_some_and(|t| t.kind == Kind::UserVariable);
-    Some((user, n + 1 + usize::from(host)))
+/// An account that a statement names.
+#[derive(Debug, PartialEq, Eq)]
+enum Account {
+    /// `CURRENT_USER`, `CURRENT_USER()`, `USER()`.
+    Own,
+    Named(String),
 }
 
-/// The statement as MariaDB has it, if it has it.
-fn for_mariadb(text: &Text<'_>) -> Result<String, ErrPacket> {
-    let verb = text.get(0).to_ascii_uppercase();
-    let grants = verb == "GRANT" || verb == "REVOKE";
+/// The account at the n-th token, and the place after it.
+fn account(text: &Text<'_>, n: usize) -> Result<(Account, usize), ErrPacket> {
+    let called = text.is_sign(n + 1, '(') && text.is_sign(n + 2, ')');
+    if text.is(n, "CURRENT_USER") || text.is(n, "USER") && called {
+        return Ok((Account::Own, n + if called { 3 } else { 1 }));
+    }
+    let user = text.string(n).or_else(|| text.name(n));
+    let user = user.ok_or_else(|| errors::syntax_at_token(text, n))?;
+    if !policy::is_kind(text, n + 1, Kind::UserVariable) {
+        return Ok((Account::Named(user), n + 1));
+    }
+    let host = text.get(n + 1)[1..].trim_matches(['\'', '`', '"']);
+    if host != "%" && !host.eq_ignore_ascii_case("localhost") {
+        return Err(errors::unsupported(&format!(
+            "accounts of the host {host}: all clients come from this machine"
+        )));
+    }
+    Ok((Account::Named(user), n + 2))
+}
+
+/// Places outside parentheses, from the n-th token on.
+fn outside(text: &Text<'_>, n: usize) -> impl Iterator<Item = usize> {
+    let mut depth = 0_i32;
+    let tokens = text.tokens.iter().enumerate().skip(n);
+    tokens.filter_map(move |(i, token)| {
+        match token.kind {
+            Kind::Sign('(') => depth += 1,
+            Kind::Sign(')') => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(i)
+    })
+}
+
+/// The places at which a statement names accounts.
+fn named(text: &Text<'_>) -> Result<Vec<usize>, ErrPacket> {
+    let behind = |word: &str| {
+        let found = outside(text, 1).find(|n| text.is(*n, word) && !text.is_sign(n - 1, '.'));
+        let end = text.tokens.len();
+        found
+            .map(|n| n + 1)
+            .ok_or_else(|| errors::syntax_at_token(text, end))
+    };
+    let first = if text.is(0, "GRANT") {
+        behind("TO")?
+    } else if text.is(0, "REVOKE") {
+        behind("FROM")?
+    } else if text.are(2, &["IF", "NOT", "EXISTS"]) {
+        5
+    } else if text.are(2, &["IF", "EXISTS"]) {
+        4
+    } else {
+        2
+    };
+    let renames = text.is(0, "RENAME");
+    let parts = outside(text, first)
+        .filter(|n| text.is_sign(*n, ',') || renames && text.is(*n, "TO"))
+        .map(|n| n + 1);
+    Ok(std::iter::once(first).chain(parts).collect())
+}
+
+/// An account for MariaDB, if it may be changed.
+fn changed(account: Account, session_user: &str) -> Result<String, ErrPacket> {
+    let user = match account {
+        Account::Own => session_user.to_owned(),
+        Account::Named(user) => user,
+    };
+    match RESERVED.iter().any(|r| r.eq_ignore_ascii_case(&user)) {
+        true => Err(errors::unsupported(&format!(
+            "changes of the account {user}"
+        ))),
+        false => Ok(format!("{}@'%'", quoted(&user))),
+    }
+}
+
+/// A statement of this user's as MariaDB has it, if it has it.
+pub(super) fn for_mariadb(text: &Text<'_>, user: &str) -> Result<String, ErrPacket> {
+    if text.is(0, "SET") {
+        return set_password(text, user);
+    }
+    let grants = text.is(0, "GRANT") || text.is(0, "REVOKE");
     if grants && !text.has(&["ON"]) && !text.are(1, &["ALL", "PRIVILEGES"]) {
         return Err(errors::unsupported("roles"));
     }
+    if grants && text.is(1, "PROXY") {
+        return Err(errors::unsupported("GRANT PROXY"));
+    }
     for n in 0..text.tokens.len() {
+        // MariaDB's own ways to log in.
+        if text.are(n, &["IDENTIFIED", "VIA"]) {
+            return Err(errors::syntax_at_token(text, n + 1));
+        }
         if let Some(word) = UNSERVED.iter().find(|word| text.is(n, word)) {
             let nothing = text.are(n, &["REQUIRE", "NONE"]);
             if !nothing {
                 return Err(errors::unsupported(&format!("{word} of users")));
             }
         }
-        let is_host = text
-            .tokens
-            .get(n + 1)
-            .is_some_and(|t| t.kind == Kind::UserVariable);
-        let names = is_host || n > 0 && (text.is(n - 1, "USER") || text.is(n - 1, "EXISTS"));
-        let user = text.string(n).or_else(|| text.name(n));
-        if names
-            && let Some(user) = user
-            && RESERVED.iter().any(|r| r.eq_ignore_ascii_case(&user))
-        {
-            return Err(errors::unsupported(&format!(
-                "changes of the account {user}"
-            )));
-        }
-        if text
-            .tokens
-            .get(n)
-            .is_some_and(|t| t.kind == Kind::UserVariable)
-        {
-            let host = text.get(n)[1..].trim_matches(['\'', '`', '"']).to_owned();
-            if host != "%" && !host.eq_ignore_ascii_case("localhost") {
-                return Err(errors::unsupported(&format!(
-                    "accounts of the host {host}: all clients come from this machine"
-                )));
-            }
+    }
+    let mut edits = password_clauses(text)?;
+    for n in named(text)? {
+        let (account, end) = account(text, n)?;
+        let is_own = account == Account::Own;
+        let account = changed(account, user)?;
+        if is_own {
+            edits.insert(n, (end, account));
         }
     }
-    password_clauses(text)
-}
-
-/// `IDENTIFIED WITH mysql_native_password BY 'x'` is IDENTIFIED BY there, with AS it is VIA and USING.
-fn password_clauses(text: &Text<'_>) -> Result<String, ErrPacket> {
     let mut out = String::new();
     let mut copied = 0;
+    for (from, (to, replacement)) in edits {
+        out.push_str(&text.sql[copied..text.tokens[from].range.start]);
+        out.push_str(&replacement);
+        copied = text.tokens[to - 1].range.end;
+    }
+    out.push_str(&text.sql[copied..]);
+    Ok(out)
+}
+
+/// `SET PASSWORD [FOR account] = …`, where the password is a text, or in a call of PASSWORD.
+fn set_password(text: &Text<'_>, user: &str) -> Result<String, ErrPacket> {
+    let (account, equals) = match text.is(2, "FOR") {
+        true => account(text, 3)?,
+        false => (Account::Own, 2),
+    };
+    if !text.is_sign(equals, '=') {
+        return Err(errors::syntax_at_token(text, equals));
+    }
+    let called = text.is(equals + 1, "PASSWORD") && text.is_sign(equals + 2, '(');
+    let at = equals + if called { 3 } else { 1 };
+    let end = at + 1 + usize::from(called);
+    let password = text
+        .string(at)
+        .filter(|_| !called || text.is_sign(at + 1, ')'));
+    match password {
+        Some(password) if text.tokens.len() == end => Ok(format!(
+            "SET PASSWORD FOR {} = PASSWORD({})",
+            changed(account, user)?,
+            literal(&password)
+        )),
+        _ => Err(errors::syntax_at_token(text, at)),
+    }
+}
+
+/// Tokens that are replaced: up to which, and by what. By the number of the first one.
+type Edits = BTreeMap<usize, (usize, String)>;
+
+/// `IDENTIFIED WITH mysql_native_password BY 'x'` is IDENTIFIED BY there, with AS it is VIA and USING.
+fn password_clauses(text: &Text<'_>) -> Result<Edits, ErrPacket> {
+    let mut out = Edits::new();
     for n in 0..text.tokens.len() {
         if !text.are(n, &["IDENTIFIED", "WITH"]) {
             continue;
@@ -190,11 +296,8 @@ fn password_clauses(text: &Text<'_>) -> Result<String, ErrPacket> {
             false if text.is(n + 3, "BY") => "BY",
             false => continue,
         };
-        out.push_str(&text.sql[copied..text.tokens[n + 1].range.start]);
-        out.push_str(with);
-        copied = text.tokens[n + 3].range.end;
+        out.insert(n + 1, (n + 4, with.to_owned()));
     }
-    out.push_str(&text.sql[copied..]);
     Ok(out)
 }
 
@@ -204,7 +307,7 @@ mod tests {
 
     #[test]
     fn statements_are_mariadbs_or_refused() {
-        let of = |sql: &str| for_mariadb(&Text::new(sql).unwrap()).map_err(|e| e.message);
+        let of = |sql: &str| for_mariadb(&Text::new(sql).unwrap(), "me").map_err(|e| e.message);
         for (sql, mariadb) in [
             (
                 "create user 'u'@'%' identified by 'x'",
@@ -222,6 +325,22 @@ mod tests {
                 "grant select on d.* to u require none",
                 "grant select on d.* to u require none",
             ),
+            (
+                "grant select (public) on mysql.root to u, current_user() with grant option",
+                "grant select (public) on mysql.root to u, `me`@'%' with grant option",
+            ),
+            (
+                "alter user user() identified by 'root', w identified by 'x'",
+                "alter user `me`@'%' identified by 'root', w identified by 'x'",
+            ),
+            (
+                "set password = 'it''s'",
+                "SET PASSWORD FOR `me`@'%' = PASSWORD('it''s')",
+            ),
+            (
+                "set password for 'u'@'%' = password('x')",
+                "SET PASSWORD FOR `u`@'%' = PASSWORD('x')",
+            ),
         ] {
             assert_eq!(of(sql).as_deref(), Ok(mariadb), "{sql}");
         }
@@ -232,8 +351,45 @@ mod tests {
             "create user 'u'@'10.0.0.1'",
             "create user u require ssl",
             "grant r to u",
+            "alter user u identified by 'x', root identified by 'x'",
+            "drop user u, 'root'",
+            "rename user u to mysql",
+            "rename user u to w, root to x",
+            "grant select on d.* to u, `root`@'%'",
+            "revoke all privileges on d.* from u, root",
+            "grant proxy on root to u",
+            "set password for root = 'x'",
         ] {
             assert!(of(sql).unwrap_err().contains("does not support"), "{sql}");
+        }
+        for sql in [
+            "alter user u identified via unix_socket",
+            "alter user u identified by 'x' or identified via unix_socket",
+            "drop user",
+            "grant select on d.*",
+            "set password = x",
+            "set password = 'x', sql_log_bin = 0",
+        ] {
+            assert!(of(sql).unwrap_err().contains("SQL syntax"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_account_is_nobodys_to_change() {
+        for sql in [
+            "alter user current_user() identified by 'x'",
+            "alter user current_user identified by 'x'",
+            "alter user u, user() identified by 'x'",
+            "drop user current_user",
+            "rename user current_user to u",
+            "revoke all privileges on *.* from current_user()",
+            "set password = 'x'",
+        ] {
+            let refused = for_mariadb(&Text::new(sql).unwrap(), ROOT).unwrap_err();
+            assert!(
+                refused.message.ends_with("changes of the account root"),
+                "{sql}"
+            );
         }
     }
 

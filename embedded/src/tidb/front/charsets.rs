@@ -1,14 +1,16 @@
 //! Character sets of a connection.
 //!
 //! TiDB's latin1 is UTF-8 under another name: MariaDB is told utf8mb4, and what the session's variables tell is kept here. GBK
-//! is MariaDB's own; of SQL texts in it only those in ASCII are read.
+//! is MariaDB's own; of SQL texts in it only those in ASCII are read. MariaDB reads SQL as utf8mb4 even then: among the client's
+//! texts stands SQL of the front's own, with names and values in UTF-8. What a prepared statement is run with is in GBK.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::ddl::refusal;
-use super::errors;
 use super::text::Text;
-use crate::tidb::catalog::{TidbVersion, charset};
+use super::{errors, lists};
+use crate::tidb::catalog::{TidbVersion, charset, sql_error};
 use crate::tidb::wire::ErrPacket;
 
 const CLIENT: &str = "character_set_client";
@@ -16,6 +18,7 @@ const CONNECTION: &str = "character_set_connection";
 const RESULTS: &str = "character_set_results";
 const COLLATION: &str = "collation_connection";
 
+const ASCII: &str = "ascii";
 const GBK: &str = "gbk";
 const LATIN1: &str = "latin1";
 
@@ -25,7 +28,7 @@ const COLLATIONS: [(&str, &str); 7] = [
     ("utf8", "utf8_bin"),
     ("utf8mb3", "utf8_bin"),
     (LATIN1, "latin1_bin"),
-    ("ascii", "ascii_bin"),
+    (ASCII, "ascii_bin"),
     ("binary", "binary"),
     (GBK, "gbk_chinese_ci"),
 ];
@@ -34,7 +37,6 @@ const COLLATIONS: [(&str, &str); 7] = [
 #[derive(Debug, Default)]
 pub(super) struct Charsets {
     told: BTreeMap<&'static str, &'static str>,
-    client_is_gbk: bool,
 }
 
 /// What a SET statement changes of them, once it has succeeded.
@@ -60,25 +62,27 @@ impl Charsets {
 
     /// Whether a SQL text of the client's can be read.
     pub(super) fn can_read(&self, sql: &[u8]) -> bool {
-        !self.client_is_gbk || sql.is_ascii()
+        self.of_parameters().is_none() || sql.is_ascii()
+    }
+
+    /// The character set in which the client sends parameters, if MariaDB is told of another one for SQL texts.
+    pub(super) fn of_parameters(&self) -> Option<&'static str> {
+        self.told(CLIENT).filter(|charset| is_narrow(charset))
     }
 
     pub(super) fn change(&mut self, change: &Change) {
         for name in change.variables {
             let is_connection = *name == CONNECTION;
-            if change.charset == LATIN1 {
-                self.told.insert(name, LATIN1);
+            if is_connection {
+                self.told.remove(COLLATION);
+            }
+            if change.charset == LATIN1 || *name == CLIENT && is_narrow(change.charset) {
+                self.told.insert(name, change.charset);
                 if is_connection {
                     self.told.insert(COLLATION, "latin1_bin");
                 }
             } else {
                 self.told.remove(name);
-                if is_connection {
-                    self.told.remove(COLLATION);
-                }
-            }
-            if *name == CLIENT {
-                self.client_is_gbk = change.charset == GBK;
             }
         }
     }
@@ -91,6 +95,31 @@ fn find(name: &str, version: TidbVersion) -> Result<(&'static str, &'static str)
         .into_iter()
         .find(|(charset, _)| charset.eq_ignore_ascii_case(name));
     known.ok_or_else(|| errors::unsupported(&format!("character set {name} of a connection")))
+}
+
+/// Whether SQL texts in a character set are read only as far as they are in ASCII.
+fn is_narrow(charset: &str) -> bool {
+    charset == GBK || charset == ASCII
+}
+
+/// A collation of a connection, by its name.
+fn collation(name: &str, charset: &str) -> Result<&'static str, ErrPacket> {
+    let found = lists::collation(name);
+    let found = found.ok_or_else(|| refusal(&sql_error::unknown_collation(name)))?;
+    if !found
+        .charset
+        .eq_ignore_ascii_case(&charset.replace("utf8mb3", "utf8"))
+    {
+        let error = sql_error::charset_collation_mismatch(found.name, charset);
+        return Err(refusal(&error));
+    }
+    match found.is_of_mysql_8() {
+        true => Err(errors::unsupported(&format!(
+            "collation {} of a connection",
+            found.name
+        ))),
+        false => Ok(found.name),
+    }
 }
 
 /// The same at MariaDB.
@@ -129,16 +158,27 @@ pub(super) fn names(
         variables,
         charset: found.0,
     };
-    if !is_names {
-        return Ok((format!("CHARACTER SET {charset}"), change));
+    let mut end = n + 1;
+    if is_names && end < to && text.is(end, "COLLATE") {
+        let wanted = text.string(end + 1).or_else(|| text.name(end + 1));
+        let wanted = wanted.ok_or_else(|| errors::syntax_at_token(text, end + 1))?;
+        let wanted = self::collation(&wanted, found.0)?;
+        if charset == found.0 {
+            collation = wanted;
+        }
+        end += 2;
     }
-    let wanted = (n + 1 < to && text.is(n + 1, "COLLATE"))
-        .then(|| text.string(n + 2).or_else(|| text.name(n + 2)))
-        .flatten();
-    if let Some(wanted) = wanted.as_deref().filter(|_| charset == found.0) {
-        collation = wanted;
+    if end < to {
+        return Err(errors::syntax_at_token(text, end));
     }
-    Ok((format!("NAMES {charset} COLLATE {collation}"), change))
+    let mut set = match is_names {
+        true => format!("NAMES {charset} COLLATE {collation}"),
+        false => format!("CHARACTER SET {charset}"),
+    };
+    if is_narrow(charset) {
+        let _ = write!(set, ", SESSION {CLIENT} = utf8mb4");
+    }
+    Ok((set, change))
 }
 
 /// An assignment of a character set to one of the session's variables; none if `variable` is no such one.
@@ -169,6 +209,7 @@ pub(super) fn assignment(
         };
         let set = match variable {
             CONNECTION => format!("SESSION {COLLATION} = {collation}"),
+            CLIENT if is_narrow(charset) => format!("SESSION {CLIENT} = utf8mb4"),
             _ => format!("SESSION {variable} = {charset}"),
         };
         (set, change)
@@ -208,9 +249,46 @@ mod tests {
         let mut charsets = Charsets::default();
         assert_eq!(set("set names gbk", TidbVersion::V4_0).unwrap_err(), 1115);
         let (sql, change) = set("set names 'GBK' collate gbk_bin", TidbVersion::V8_5).unwrap();
-        assert_eq!(sql, "NAMES gbk COLLATE gbk_bin");
+        assert_eq!(
+            sql,
+            "NAMES gbk COLLATE gbk_bin, SESSION character_set_client = utf8mb4"
+        );
         charsets.change(&change);
+        assert_eq!(charsets.told(CLIENT), Some(GBK));
+        assert_eq!(charsets.told(CONNECTION), None);
+        assert_eq!(charsets.of_parameters(), Some(GBK));
         assert!(charsets.can_read(b"select 1") && !charsets.can_read("select 'é'".as_bytes()));
         assert_eq!(set("set names utf16", TidbVersion::V8_5).unwrap_err(), 1115);
+        let (_, change) = set("set names utf8mb4", TidbVersion::V8_5).unwrap();
+        charsets.change(&change);
+        assert_eq!(charsets.of_parameters(), None);
+    }
+
+    #[test]
+    fn collations_are_those_that_are_listed() {
+        let set = |sql: &str| set(sql, TidbVersion::V8_5).map(|(sql, _)| sql);
+        for (sql, code) in [
+            (
+                "set names utf8mb4 collate 'utf8mb4_bin, sql_log_bin=0'",
+                1273,
+            ),
+            ("set names latin1 collate 'latin1_bin, sql_log_bin=0'", 1273),
+            ("set names utf8mb4 collate `x`", 1273),
+            ("set names utf8mb4 collate utf8_bin", 1253),
+            ("set names utf8mb4 collate utf8mb4_0900_ai_ci", 1235),
+            ("set names utf8mb4 collate", 1064),
+            ("set names utf8mb4 sql_log_bin", 1064),
+            ("set character set utf8mb4 collate utf8mb4_bin", 1064),
+        ] {
+            assert_eq!(set(sql), Err(code), "{sql}");
+        }
+        assert_eq!(
+            set("set names utf8mb4 collate UTF8MB4_General_CI").as_deref(),
+            Ok("NAMES utf8mb4 COLLATE utf8mb4_general_ci")
+        );
+        assert_eq!(
+            set("set names latin1 collate latin1_bin").as_deref(),
+            Ok("NAMES utf8mb4 COLLATE utf8mb4_bin")
+        );
     }
 }

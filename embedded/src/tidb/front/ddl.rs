@@ -52,7 +52,11 @@ impl Session {
         let failure = plan.failure.clone();
         let temporary = plan.temporary.clone();
         let is_locked = !plan.rewrites.is_empty();
-        if !plan.is_empty() {
+        // Constant defaults of TIMESTAMP are in UTC in a plan.
+        let zone = self.enter_utc().await?;
+        let done = if plan.is_empty() {
+            Ok(None)
+        } else {
             let intent = Intent {
                 sql: sql.to_owned(),
                 session: (&session).into(),
@@ -63,19 +67,21 @@ impl Session {
                 rows: BTreeMap::new(),
                 failure: rolled_back,
             };
-            let refusal = self.carry_out(sql, intent, plan).await?;
+            let done = self.carry_out(sql, intent, plan).await;
             if is_locked {
                 self.unlock().await?;
             }
-            if let Some(refusal) = refusal {
-                return self.refuse(&refusal).await;
-            }
-        }
+            done
+        };
         drop(one_at_a_time);
-        if let Some((info, statement)) = temporary
-            && let Some(database) = self.database_of_created(sql)
-            && let Some(refusal) = self.make_temporary(&database, info, &statement).await?
-        {
+        let done = match (done, temporary, self.database_of_created(sql)) {
+            (Ok(None), Some((info, statement)), Some(database)) => {
+                self.make_temporary(&database, info, &statement).await
+            }
+            (done, ..) => done,
+        };
+        self.leave_utc(&zone).await?;
+        if let Some(refusal) = done? {
             return self.refuse(&refusal).await;
         }
         if let Some(failure) = failure {

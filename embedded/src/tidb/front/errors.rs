@@ -223,6 +223,11 @@ pub(super) fn unsupported(what: &str) -> ErrPacket {
     )
 }
 
+/// A text of the client's is none that can be read.
+pub(super) fn unreadable() -> ErrPacket {
+    unsupported("SQL texts that are not UTF-8: send bytes as hexadecimal literals or as parameters")
+}
+
 /// TiDB knows the function and does nothing for it, and so refuses it unless it is told not to.
 pub(super) fn only_noop(function: &str) -> ErrPacket {
     ErrPacket::new(

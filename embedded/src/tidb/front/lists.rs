@@ -54,7 +54,7 @@ pub(super) struct Collation {
     pub(super) default: bool,
 }
 
-const fn collation(name: &'static str, charset: &'static str, id: u16, sort_len: u8) -> Collation {
+const fn known(name: &'static str, charset: &'static str, id: u16, sort_len: u8) -> Collation {
     Collation {
         name,
         charset,
@@ -66,23 +66,23 @@ const fn collation(name: &'static str, charset: &'static str, id: u16, sort_len:
 
 /// The collations of 8.5.
 const COLLATIONS: [Collation; 13] = [
-    collation("ascii_bin", "ascii", 65, 1),
-    collation("binary", "binary", 63, 1),
-    collation("gbk_bin", GBK, 87, 1),
-    collation("gbk_chinese_ci", GBK, 28, 1),
-    collation("latin1_bin", "latin1", 47, 1),
-    collation("utf8_bin", "utf8", 83, 1),
-    collation("utf8_general_ci", "utf8", 33, 1),
-    collation("utf8_unicode_ci", "utf8", 192, 8),
-    collation("utf8mb4_0900_ai_ci", "utf8mb4", 255, 0),
-    collation("utf8mb4_0900_bin", "utf8mb4", 309, 1),
-    collation("utf8mb4_bin", "utf8mb4", 46, 1),
-    collation("utf8mb4_general_ci", "utf8mb4", 45, 1),
-    collation("utf8mb4_unicode_ci", "utf8mb4", 224, 8),
+    known("ascii_bin", "ascii", 65, 1),
+    known("binary", "binary", 63, 1),
+    known("gbk_bin", GBK, 87, 1),
+    known("gbk_chinese_ci", GBK, 28, 1),
+    known("latin1_bin", "latin1", 47, 1),
+    known("utf8_bin", "utf8", 83, 1),
+    known("utf8_general_ci", "utf8", 33, 1),
+    known("utf8_unicode_ci", "utf8", 192, 8),
+    known("utf8mb4_0900_ai_ci", "utf8mb4", 255, 0),
+    known("utf8mb4_0900_bin", "utf8mb4", 309, 1),
+    known("utf8mb4_bin", "utf8mb4", 46, 1),
+    known("utf8mb4_general_ci", "utf8mb4", 45, 1),
+    known("utf8mb4_unicode_ci", "utf8mb4", 224, 8),
 ];
 
 impl Collation {
-    fn is_of_mysql_8(&self) -> bool {
+    pub(super) fn is_of_mysql_8(&self) -> bool {
         self.name.contains("0900")
     }
 
@@ -94,6 +94,12 @@ impl Collation {
             "PAD SPACE"
         }
     }
+}
+
+/// A collation by its name.
+pub(super) fn collation(name: &str) -> Option<Collation> {
+    let name = name.to_ascii_lowercase().replacen("utf8mb3_", "utf8_", 1);
+    COLLATIONS.into_iter().find(|known| known.name == name)
 }
 
 /// A release's character sets, in its order.

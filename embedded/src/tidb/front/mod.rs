@@ -7,7 +7,7 @@
 //!
 //! * [`login`] and [`session`]: the connection; [`accounts`]: users and privileges; [`temporary`]: tables of a session;
 //!   [`relay`]: answers of MariaDB on their way to the client.
-//! * [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
+//! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 //! * [`memtable`]: tables that are made when they are read, `information_schema` above all; [`regions`], [`admin`] and
@@ -15,7 +15,6 @@
 
 mod accounts;
 mod admin;
-mod ansi_quotes;
 mod charsets;
 mod columns;
 mod control;
@@ -41,6 +40,7 @@ mod regions;
 mod relay;
 mod rewrite;
 mod rewritten;
+mod scan;
 mod served;
 mod session;
 mod set;

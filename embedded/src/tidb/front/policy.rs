@@ -97,6 +97,7 @@ fn class_of(text: &Text<'_>) -> Option<Class> {
         "CREATE" | "DROP" | "ALTER" | "RENAME" if text.is(1, "USER") => Class::Accounts,
         "GRANT" | "REVOKE" => Class::Accounts,
         "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "RENAME" => Class::Ddl,
+        "SET" if text.is(1, "PASSWORD") => Class::Accounts,
         "SET" => Class::Set,
         "SHOW" => Class::Show,
         "DESC" | "DESCRIBE" | "EXPLAIN" => Class::Explain,
@@ -335,6 +336,7 @@ mod tests {
             ("rename table a to b", Class::Ddl),
             ("create or replace view v as select 1", Class::Ddl),
             ("set autocommit = 1", Class::Set),
+            ("set password = ''", Class::Accounts),
         ] {
             assert_eq!(class(sql), Ok(expected), "{sql}");
         }

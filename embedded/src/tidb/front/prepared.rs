@@ -29,11 +29,9 @@ pub(super) enum Prepared {
 
 impl Session {
     pub(super) async fn prepare(&mut self, body: &[u8]) -> Result<(), FrontError> {
-        let sql = String::from_utf8_lossy(body).into_owned();
-        if !self.charsets.can_read(body) {
-            let refusal = errors::unsupported("SQL texts in gbk beyond ASCII");
-            return self.fail(&refusal).await;
-        }
+        let Some(sql) = self.readable(body).map(str::to_owned) else {
+            return self.fail(&errors::unreadable()).await;
+        };
         let route = match self.route_prepared(&sql).await? {
             Ok(route) => route,
             Err(refusal) => return self.fail(&refusal).await,
@@ -117,6 +115,10 @@ impl Session {
                         self.carry(&rewritten).await?;
                     }
                 }
+                let charset = self.charsets.of_parameters();
+                if let Some(charset) = charset {
+                    self.read_as(charset).await?;
+                }
                 self.pass_on(command::STMT_EXECUTE, body).await?;
                 let passing = Passing {
                     renames: &rewritten.renames,
@@ -125,10 +127,21 @@ impl Session {
                     prepared: Some(id),
                     ..Passing::default()
                 };
-                self.relay(passing).await.map(|_| ())
+                let relayed = self.relay(passing).await;
+                if charset.is_some() {
+                    self.read_as("utf8mb4").await?;
+                }
+                relayed.map(|_| ())
             }
             Some(Prepared::AtFront { sql }) => self.execute_at_front(&sql).await,
         }
+    }
+
+    /// Lets MariaDB read what it is sent as of this character set.
+    async fn read_as(&mut self, charset: &str) -> Result<(), FrontError> {
+        let set = format!("SET SESSION character_set_client = {charset}");
+        self.backend.execute(&set).await?;
+        Ok(())
     }
 
     async fn execute_at_front(&mut self, sql: &str) -> Result<(), FrontError> {

@@ -13,6 +13,9 @@ use crate::tidb::wire::ErrPacket;
 /// Prefix of the user variables that carry TiDB's values.
 pub(super) const CARRIER: &str = "@__embedded_tidb_";
 
+/// What the names of TiDB's own variables and functions begin with.
+const TIDB: &str = "tidb_";
+
 /// Words that may follow a table and are no alias of it.
 const AFTER_TABLE: [&str; 19] = [
     "WHERE",
@@ -127,7 +130,7 @@ impl Session {
                     } else if let Some(value) = self.variable(scope.as_deref(), &name).await? {
                         let carrier = format!("{CARRIER}{name}");
                         Some((carrier, Some(value)))
-                    } else if name.starts_with("tidb_")
+                    } else if name.starts_with(TIDB)
                         || variables::is_mariadbs_alone(self.shared.version, &name)
                     {
                         return Ok(Err(errors::unknown_variable(&name)));
@@ -135,11 +138,7 @@ impl Session {
                         None
                     }
                 }
-                Kind::Word
-                    if original.len() > 5
-                        && original[..5].eq_ignore_ascii_case("tidb_")
-                        && text.is_sign(n + 1, '(') =>
-                {
+                Kind::Word if is_tidb_function(text, n) => {
                     let name = original.to_ascii_lowercase();
                     let value = match name.as_str() {
                         "tidb_version" => Some(literal(&self.shared.build_text)),
@@ -246,6 +245,12 @@ impl Session {
     }
 }
 
+/// Whether a call of a function of TiDB's stands at the n-th token.
+fn is_tidb_function(text: &Text<'_>, n: usize) -> bool {
+    let start = text.get(n).get(..TIDB.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(TIDB)) && text.is_sign(n + 1, '(')
+}
+
 /// Whether a call stands at the n-th token that tells who the user is: MariaDB would tell its own.
 fn is_user_function(text: &Text<'_>, n: usize) -> bool {
     if n > 0 && (text.is_sign(n - 1, '.') || text.is(n - 1, "AS")) {
@@ -280,6 +285,41 @@ fn number_or_literal(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidb::catalog::TidbVersion;
+    use crate::tidb::front::{accounts, policy};
+    use proptest::prelude::*;
+
+    #[test]
+    fn functions_of_tidb_are_found_among_names_of_any_letters() {
+        let found = |sql: &str| is_tidb_function(&Text::new(sql).unwrap(), 0);
+        assert!(found("TiDB_version()"));
+        for sql in [
+            "ñandú()",
+            "tidbé()",
+            "tidb_version",
+            "tidb",
+            "数据库表()",
+            "",
+        ] {
+            assert!(!found(sql), "{sql}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn texts_like_sql_never_panic(
+            sql in "(?i)(select|insert into|grant|alter user|create user|set|tidb_|json_extract|cast|as json|current_user                    |identified with|to|on|é|数|`x`|'y'|\"z\"|@|@@|\\.|,|\\(|\\)|->|/\\*!|\\*/|--|[0-9]| ){0,12}"
+        ) {
+            let Ok(text) = Text::new(&sql) else { return Ok(()) };
+            let _ = (policy::classify(&text), policy::target(&text), policy::writes_row_id(&text));
+            let _ = (functions::edits(&text), functions::has_invalid_json(&text, TidbVersion::V8_5));
+            let _ = accounts::for_mariadb(&text, "u");
+            for n in 0..text.tokens.len() {
+                let _ = (is_tidb_function(&text, n), is_user_function(&text, n));
+                let _ = (variable_name(text.get(n)), text.string(n), text.full_name(n));
+            }
+        }
+    }
 
     #[test]
     fn names_are_read_with_and_without_scope() {

@@ -123,7 +123,9 @@ impl Session {
         match command {
             command::QUERY => self.query(body).await,
             command::INIT_DB => {
-                let name = String::from_utf8_lossy(body).into_owned();
+                let Some(name) = self.readable(body).map(str::to_owned) else {
+                    return self.fail(&errors::unreadable()).await;
+                };
                 self.pass_on(command, body).await?;
                 if self.relay(Passing::default()).await? == Answered::Done {
                     self.database = Some(name);

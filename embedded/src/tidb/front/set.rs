@@ -122,15 +122,7 @@ impl Session {
         if text.is(1, "STATEMENT") {
             return Ok(Err(errors::syntax_at_token(text, 1)));
         }
-        // The one user has no password.
-        if text.is(1, "PASSWORD")
-            && text.is_sign(2, '=')
-            && text.string(3).is_some_and(|password| password.is_empty())
-        {
-            return Ok(Ok(out));
-        }
         for (word, what) in [
-            ("PASSWORD", "users and privileges"),
             ("ROLE", "users and privileges"),
             ("DEFAULT", "users and privileges"),
             ("RESOURCE", "resource groups"),

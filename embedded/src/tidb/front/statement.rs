@@ -7,7 +7,7 @@ use super::relay::{Answered, Passing};
 use super::rewrite::Rewritten;
 use super::session::Session;
 use super::text::{Broken, Kind, Text};
-use super::{FrontError, control, errors, functions, served};
+use super::{FrontError, control, errors, functions, scan, served};
 use crate::tidb::catalog::Warning;
 use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN, MAY_GIVE};
 use crate::tidb::wire::capability::{LOCAL_FILES, MULTI_STATEMENTS};
@@ -40,15 +40,11 @@ type Routed = Result<Result<Route, ErrPacket>, FrontError>;
 impl Session {
     /// One or several statements in text form.
     pub(super) async fn query(&mut self, body: &[u8]) -> Result<(), FrontError> {
-        let readable = self.charsets.can_read(body);
-        let Some(sql) = std::str::from_utf8(body).ok().filter(|_| readable) else {
-            let refusal = errors::unsupported(
-                "SQL texts that are not UTF-8: send bytes as hexadecimal literals or as parameters",
-            );
-            return self.fail(&refusal).await;
+        let Some(sql) = self.readable(body) else {
+            return self.fail(&errors::unreadable()).await;
         };
-        let statements = match Text::new(sql) {
-            Ok(text) => text.statements(sql),
+        let statements = match scan::statements(sql, self.reading()) {
+            Ok(statements) => statements,
             Err(broken) => return self.fail(&unclosed(sql, &broken)).await,
         };
         if statements.is_empty() {
@@ -67,6 +63,12 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// A text of the client's, if it can be read.
+    pub(super) fn readable<'b>(&self, body: &'b [u8]) -> Option<&'b str> {
+        let text = std::str::from_utf8(body).ok();
+        text.filter(|_| self.charsets.can_read(body))
     }
 
     /// Runs one statement and answers, in the binary protocol if `binary`.
@@ -207,17 +209,16 @@ impl Session {
 
     /// Decides about a statement of the binary protocol.
     pub(super) async fn route_prepared(&mut self, sql: &str) -> Routed {
-        let plain = match self.plain(sql) {
-            Ok(plain) => plain,
+        let statements = match scan::statements(sql, self.reading()) {
+            Ok(statements) => statements,
             Err(broken) => return Ok(Err(unclosed(sql, &broken))),
         };
-        let text = match Text::new(&plain) {
-            Ok(text) => text,
-            Err(broken) => return Ok(Err(unclosed(sql, &broken))),
-        };
-        match text.statements(&plain).as_slice() {
+        match statements.as_slice() {
             [] => Ok(Err(ErrPacket::new(1065, "42000", "Query was empty"))),
-            [one] => self.route(one).await,
+            [one] => match self.plain(one) {
+                Ok(plain) => self.route(&plain).await,
+                Err(broken) => Ok(Err(unclosed(one, &broken))),
+            },
             _ => {
                 let message = "Can not prepare multiple statements";
                 Ok(Err(ErrPacket::new(8115, "HY000", message)))
@@ -427,6 +428,5 @@ fn is_about_warnings(sql: &str) -> bool {
 }
 
 fn unclosed(sql: &str, broken: &Broken) -> ErrPacket {
-    let Broken::Unclosed { at } = broken;
-    errors::syntax_at(sql, *at)
+    errors::syntax_at(sql, broken.at)
 }

@@ -98,6 +98,22 @@ impl Zone {
     }
 }
 
+impl Session {
+    /// Lets the session's connection to MariaDB be in UTC; gives the time zone that it was in.
+    pub(super) async fn enter_utc(&mut self) -> Result<String, FrontError> {
+        let zone = self.backend.value("SELECT @@time_zone").await?;
+        self.leave_utc("+00:00").await?;
+        Ok(zone)
+    }
+
+    /// Lets it be in a time zone again.
+    pub(super) async fn leave_utc(&mut self, zone: &str) -> Result<(), FrontError> {
+        let set = format!("SET time_zone = {}", literal(zone));
+        self.backend.execute(&set).await?;
+        Ok(())
+    }
+}
+
 /// Whether a text may be the name of a zone (and not an offset).
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())

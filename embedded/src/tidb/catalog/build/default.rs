@@ -1,6 +1,6 @@
 //! DEFAULT values as TiDB stores them: checked, and turned into text.
 
-use super::super::model::{ColumnInfo, FieldType, Tp};
+use super::super::model::{ColumnInfo, FieldType, NOW, Tp};
 use super::super::{DdlError, Session, TidbVersion, ddl::sql_error, time_zone};
 use crate::tidb::codec::{Decimal, Duration, Time, tso};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -25,8 +25,6 @@ pub(crate) struct Stored {
     /// Base64 of a BIT's bytes.
     pub(crate) bits: Option<String>,
 }
-
-const NOW: &str = "CURRENT_TIMESTAMP";
 
 /// Checks the default of column `name` and gives its stored form.
 pub(crate) fn stored(

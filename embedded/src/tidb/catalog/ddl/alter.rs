@@ -52,6 +52,7 @@ pub(crate) fn alter(
             clauses.extend(clause);
         }
     }
+    let defaults: Vec<String> = ops.iter().filter_map(Op::later_default).collect();
     if several || ops.len() > 1 {
         generated::among_others(p, table, &ops)?;
         multi::check(p, table, &ops)?;
@@ -61,9 +62,10 @@ pub(crate) fn alter(
     }
     if !clauses.is_empty() {
         let table = mariadb::full_name(&db.info, &table.name.o);
-        p.plan
-            .mariadb
-            .push(format!("ALTER TABLE {table} {}", clauses.join(", ")));
+        for clauses in [clauses, defaults].iter().filter(|c| !c.is_empty()) {
+            let statement = format!("ALTER TABLE {table} {}", clauses.join(", "));
+            p.plan.mariadb.push(statement);
+        }
     }
     Ok(())
 }

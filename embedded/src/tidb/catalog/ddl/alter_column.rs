@@ -78,9 +78,14 @@ pub(super) fn add(
     if p.modern() {
         column.origin_default_bit = Some(origin.bits);
     }
+    let mut at_mariadb = column.clone();
+    if column.defaults_to_now() {
+        // MariaDB would fill the rows that are there with a now of its own: the default becomes it later.
+        at_mariadb.default.clone_from(&column.origin_default);
+    }
     let mut clause = format!(
         "ADD COLUMN {}{}",
-        mariadb::column(p.query, table, &column)?,
+        mariadb::column(p.query, table, &at_mariadb)?,
         position_clause(position)
     );
     for check in mariadb::checks(p.query, table, &column)? {

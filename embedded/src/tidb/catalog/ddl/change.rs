@@ -1,5 +1,6 @@
 //! A change of ALTER TABLE that was checked: on its own it is a job, among others a part of one.
 
+use super::super::mariadb;
 use super::super::model::{
     Action, CiStr, ColumnInfo, DbInfo, ForeignKeyInfo, IndexInfo, SchemaState, TableInfo, Tree,
     TtlInfo,
@@ -108,6 +109,16 @@ impl Edit {
 impl Op {
     pub(super) fn at_once(action: Action, args: Tree, edit: Edit) -> Self {
         Self::AtOnce { action, args, edit }
+    }
+
+    /// What MariaDB is told of an added column once it has filled the rows that were there.
+    pub(super) fn later_default(&self) -> Option<String> {
+        match self {
+            Self::AddColumn { column, .. } if column.defaults_to_now() => {
+                Some(mariadb::set_default(column))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn action(&self) -> Action {

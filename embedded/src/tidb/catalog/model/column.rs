@@ -9,6 +9,9 @@ pub type GeneratedDependences = Option<BTreeMap<String, BTreeMap<String, ()>>>;
 /// Version of the structure: TIMESTAMP defaults are in UTC.
 const CURRENT_VERSION: u64 = 2;
 
+/// The default of a column that is given the time of the statement.
+pub(crate) const NOW: &str = "CURRENT_TIMESTAMP";
+
 /// A column (`docs/spec/tidb-schema.md §3.1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnInfo {
@@ -101,6 +104,12 @@ impl ColumnInfo {
     /// Whether the column is computed and not stored.
     pub fn is_virtual(&self) -> bool {
         self.is_generated() && !self.generated_stored
+    }
+
+    /// Whether the default is the time of the statement.
+    pub(crate) fn defaults_to_now(&self) -> bool {
+        matches!(self.field_type.tp, Tp::Timestamp | Tp::Datetime)
+            && self.default.as_deref() == Some(NOW)
     }
 
     /// Whether old rows that lack the column, and new ones that leave it out, both have NULL.

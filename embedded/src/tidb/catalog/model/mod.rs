@@ -15,6 +15,7 @@ mod tree;
 mod ttl;
 mod view;
 
+pub(crate) use column::NOW;
 pub use column::{ColumnInfo, GeneratedDependences};
 pub use db::DbInfo;
 pub use field_type::{FieldType, Tp, flag};

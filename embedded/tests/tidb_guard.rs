@@ -1,0 +1,151 @@
+//! What the front keeps from MariaDB: texts that would mean something else there, and what a user may not do.
+
+// The lint knows tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod cluster;
+
+use cluster::Cluster;
+use cluster::rows::compare_all;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, OptsBuilder};
+
+const NEW: &str = "v8.5.3";
+
+async fn run(conn: &mut Conn, statements: &[&str]) {
+    for sql in statements {
+        conn.query_drop(*sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+/// The code that a statement is refused with.
+async fn refused(conn: &mut Conn, sql: &str) -> u16 {
+    match conn.query_drop(sql).await {
+        Err(Error::Server(error)) => error.code,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+async fn log_in(cluster: &Cluster, user: &str, password: Option<&str>) -> Result<Conn, u16> {
+    let opts = OptsBuilder::default()
+        .ip_or_hostname("127.0.0.1")
+        .tcp_port(cluster.tidb_port())
+        .user(Some(user))
+        .pass(password)
+        .prefer_socket(false);
+    Conn::new(opts).await.map_err(|error| match error {
+        Error::Server(error) => error.code,
+        other => panic!("{other}"),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_and_accounts_are_no_way_around_the_front() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    for (sql, code) in [
+        (
+            "set names utf8mb4 collate 'utf8mb4_bin, sql_log_bin=0'",
+            1273,
+        ),
+        ("alter user current_user() identified by 'x'", 1235),
+        ("set password = 'x'", 1235),
+        ("select ñandú()", 1305),
+    ] {
+        assert_eq!(refused(&mut conn, sql).await, code, "{sql}");
+    }
+    run(
+        &mut conn,
+        &[
+            "create user u1 identified by 'x'",
+            "set password for u1 = 'y'",
+            "create table t (id int primary key)",
+            "insert into t values (1)",
+        ],
+    )
+    .await;
+    let mut u1 = log_in(&cluster, "u1", Some("y")).await.unwrap();
+    run(&mut u1, &["set password = 'z'"]).await;
+    u1.disconnect().await.unwrap();
+    assert_eq!(log_in(&cluster, "u1", Some("y")).await.unwrap_err(), 1045);
+    let mut u1 = log_in(&cluster, "u1", Some("z")).await.unwrap();
+    assert_eq!(refused(&mut u1, "set password for root = 'x'").await, 1235);
+    u1.disconnect().await.unwrap();
+    compare_all(&mut conn, &cluster.client().await, NEW).await;
+    conn.disconnect().await.unwrap();
+    cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defaults_of_times_are_the_same_at_mariadb_in_any_time_zone() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "set time_zone = '+08:00'",
+            "create table t (id int primary key, a timestamp not null default '2020-01-01 00:00:00')",
+            "insert into t (id) values (1)",
+            "alter table t add column b timestamp default '2021-01-01 00:00:00'",
+            "alter table t add column c datetime(3) default now(3), add column d timestamp(6) default now(6)",
+            "insert into t (id) values (2)",
+        ],
+    )
+    .await;
+    let told: Vec<(i32, String, String)> = conn
+        .query("select id, cast(a as char), cast(b as char) from t order by id")
+        .await
+        .unwrap();
+    let row = |id| {
+        let (a, b) = ("2020-01-01 00:00:00", "2021-01-01 00:00:00");
+        (id, a.to_owned(), b.to_owned())
+    };
+    assert_eq!(told, [row(1), row(2)]);
+    // The column is there since a moment ago, in the session's time zone.
+    let recent = "select count(*) from t where c between now() - interval 5 minute and now() + interval 1 second \
+                  and d between now() - interval 5 minute and now() + interval 1 second";
+    let recent: Option<i64> = conn.query_first(recent).await.unwrap();
+    assert_eq!(recent, Some(2));
+    let zone: Option<String> = conn.query_first("select @@time_zone").await.unwrap();
+    assert_eq!(zone.as_deref(), Some("+08:00"));
+    run(&mut conn, &["set time_zone = '+00:00'"]).await;
+    compare_all(&mut conn, &cluster.client().await, NEW).await;
+    conn.disconnect().await.unwrap();
+    cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_come_in_gbk_and_names_of_the_schema_do_not() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table `表` (id int primary key, v varchar(10))",
+            "set names gbk",
+        ],
+    )
+    .await;
+    let tables: Option<Vec<u8>> = conn.query_first("show tables").await.unwrap();
+    assert_eq!(tables.as_deref(), Some(&b"\xb1\xed"[..]), "表 in GBK");
+    run(
+        &mut conn,
+        &["create table t (id int primary key, v varchar(10))"],
+    )
+    .await;
+    conn.exec_drop("insert into t values (?, ?)", (1, &b"\xb1\xed"[..]))
+        .await
+        .unwrap();
+    let client: Option<String> = conn
+        .query_first("select @@character_set_client")
+        .await
+        .unwrap();
+    assert_eq!(client.as_deref(), Some("gbk"));
+    run(&mut conn, &["set names utf8mb4"]).await;
+    let v: Option<String> = conn.query_first("select v from t").await.unwrap();
+    assert_eq!(v.as_deref(), Some("表"));
+    compare_all(&mut conn, &cluster.client().await, NEW).await;
+    conn.disconnect().await.unwrap();
+}
