@@ -149,3 +149,168 @@ async fn parameters_come_in_gbk_and_names_of_the_schema_do_not() {
     compare_all(&mut conn, &cluster.client().await, NEW).await;
     conn.disconnect().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_statements_are_given_the_values_of_each_run() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table a (id bigint primary key auto_random, v int)",
+            "prepare s from 'select count(*) from information_schema.tables where table_schema = ?'",
+            "set @db = 'test'",
+            "prepare i from 'insert into a (v) values (?)'",
+            "set @v = 1",
+            "execute i using @v",
+        ],
+    )
+    .await;
+    let count = "execute s using @db";
+    let told: Option<i64> = conn.query_first(count).await.unwrap();
+    assert_eq!(told, Some(1));
+    run(&mut conn, &["create table b (id int primary key)"]).await;
+    let told: Option<i64> = conn.query_first(count).await.unwrap();
+    assert_eq!(told, Some(2));
+    let made: Option<(u64, u64)> = conn
+        .query_first("select id, last_insert_id() from a")
+        .await
+        .unwrap();
+    assert!(made.is_some_and(|(id, last)| id == last), "{made:?}");
+    run(
+        &mut conn,
+        &[
+            "set @text = 'select 1'",
+            "prepare t from @text",
+            "execute t",
+            "deallocate prepare t",
+        ],
+    )
+    .await;
+    for (sql, code) in [
+        ("prepare x from @ 'select 1'", 1064),
+        ("prepare x from 'select 1' 'x'", 1064),
+        ("prepare x from 'create table c (a int)'", 1235),
+        ("prepare x from 'execute s'", 1235),
+        ("prepare x from 'insert into mysql.user values (1)'", 1235),
+        ("prepare x from ''", 1065),
+        ("execute t", 1243),
+        ("flush tables with read lock", 1105),
+    ] {
+        assert_eq!(refused(&mut conn, sql).await, code, "{sql}");
+    }
+    // In the binary protocol: a semicolon at the end, and rows that are MariaDB's to tell after all.
+    let one: Option<i64> = conn.exec_first("select 1;", ()).await.unwrap();
+    assert_eq!(one, Some(1));
+    let databases: Vec<String> = conn.exec("show databases;", ()).await.unwrap();
+    assert!(databases.contains(&"test".to_owned()), "{databases:?}");
+    run(&mut conn, &["set global tidb_gc_life_time = '1h'"]).await;
+    let both = "select @@global.tidb_enable_clustered_index, @@session.tidb_enable_clustered_index";
+    run(&mut conn, &["set session tidb_enable_clustered_index = 0"]).await;
+    let both: Option<(String, String)> = conn.query_first(both).await.unwrap();
+    let (global, session) = both.unwrap();
+    assert_ne!(global, session);
+    compare_all(&mut conn, &cluster.client().await, NEW).await;
+    conn.disconnect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_schema_is_told_wherever_tables_are_listed() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table t (id int primary key)",
+            "use information_schema",
+        ],
+    )
+    .await;
+    for from in [
+        "schemata s, tables t",
+        "(schemata s join tables t)",
+        "schemata s straight_join tables t",
+        "schemata s, information_schema.tables t",
+        "(information_schema.tables t join schemata s)",
+    ] {
+        let sql = format!(
+            "select t.tidb_pk_type from {from} where t.table_name = 't' and s.schema_name = 'test'"
+        );
+        let told: Vec<String> = conn.query(&sql).await.unwrap();
+        assert_eq!(told, ["CLUSTERED"], "{sql}");
+    }
+    for (sql, code) in [
+        ("show tables from test where 1 = 1 union select 1", 1235),
+        ("show tables from test where 1) or (1", 1064),
+        (
+            "show tables from test where tables_in_test in (select 1)",
+            1235,
+        ),
+    ] {
+        assert_eq!(refused(&mut conn, sql).await, code, "{sql}");
+    }
+    conn.disconnect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_see_and_change_what_they_may() {
+    let mut cluster = Cluster::start(NEW).await;
+    let mut root = cluster.sql().await;
+    run(
+        &mut root,
+        &[
+            "create database d",
+            "create table d.t (a int primary key)",
+            "create table d.secret (a int primary key)",
+            "create user u",
+            "grant select on d.t to u",
+        ],
+    )
+    .await;
+    let mut u = log_in(&cluster, "u", None).await.unwrap();
+    let tables: Vec<String> = u.query("show tables from d").await.unwrap();
+    assert_eq!(tables, ["t"]);
+    let databases: Vec<String> = u.query("show databases").await.unwrap();
+    assert!(
+        databases.contains(&"d".to_owned()) && !databases.contains(&"test".to_owned()),
+        "{databases:?}"
+    );
+    let tables: Vec<String> = u
+        .query(
+            "select table_name from information_schema.tables where table_schema in ('d', 'test')",
+        )
+        .await
+        .unwrap();
+    assert_eq!(tables, ["t"]);
+    run(&mut u, &["show create table d.t", "show columns from d.t"]).await;
+    for (sql, code) in [
+        ("show create table d.secret", 1142),
+        ("show columns from d.secret", 1142),
+        ("desc d.secret", 1142),
+        ("show index from d.secret", 1142),
+        ("show table d.secret regions", 1142),
+        ("split table d.t between (0) and (4000) regions 4", 1142),
+        ("admin check table d.t", 1227),
+        ("admin show ddl jobs", 1227),
+        ("select * from information_schema.cluster_info", 1227),
+        ("select * from mysql.tidb", 1142),
+        ("alter table d.t comment 'x'", 1142),
+        ("create placement policy p followers=2", 1227),
+    ] {
+        assert_eq!(refused(&mut u, sql).await, code, "{sql}");
+    }
+    run(&mut root, &["grant all privileges on d.* to u"]).await;
+    let mut u = log_in(&cluster, "u", None).await.unwrap();
+    run(
+        &mut u,
+        &[
+            "alter table d.t comment 'x'",
+            "split table d.t between (0) and (4000) regions 4",
+            "create temporary table d.own (a int)",
+            "show create table d.own",
+        ],
+    )
+    .await;
+    u.disconnect().await.unwrap();
+    root.disconnect().await.unwrap();
+}

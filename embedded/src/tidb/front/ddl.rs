@@ -44,6 +44,13 @@ impl Session {
                 return self.refuse(&refusal(&error)).await;
             }
         };
+        if plan.mariadb.is_empty()
+            && plan.temporary.is_none()
+            && !plan.is_empty()
+            && let Some(refusal) = self.may_not_change(sql).await?
+        {
+            return self.refuse(&refusal).await;
+        }
         let rolled_back = match self.prepare_rewrites(sql, &mut plan).await? {
             Prepared::Ready { failure } => failure,
             Prepared::Refused(refusal) => return self.refuse(&refusal).await,

@@ -2,6 +2,7 @@
 
 use super::pd::PdError;
 use super::text::Text;
+use crate::client::ClientError;
 use crate::tidb::catalog::mariadb_check::{ENTRY_LIMIT, UCA_9};
 use crate::tidb::catalog::model::{FieldType, Tp};
 use crate::tidb::catalog::{Catalog, NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
@@ -35,11 +36,25 @@ pub(super) const NOT_SUPPORTED: u16 = 1235;
 const UNKNOWN_VARIABLE: u16 = 1193;
 /// `ErrPDServerTimeout`.
 const PD_TIMEOUT: u16 = 9001;
+/// `ErrTiKVServerTimeout`.
+const TIKV_TIMEOUT: u16 = 9002;
 
 /// PD did not tell what a statement wants to know.
 pub(super) fn pd(error: &PdError) -> ErrPacket {
     let message = format!("PD server timeout: failed to {error}");
     ErrPacket::new(PD_TIMEOUT, "HY000", &message)
+}
+
+/// TiKV, or PD for a timestamp, did not answer.
+pub(super) fn client(error: &ClientError) -> ErrPacket {
+    let message = format!("TiKV server timeout: failed to {error}");
+    ErrPacket::new(TIKV_TIMEOUT, "HY000", message)
+}
+
+/// TiDB has no lock on all tables.
+pub(super) fn no_read_lock() -> ErrPacket {
+    let message = "FLUSH TABLES WITH READ LOCK is not supported.  Please use @@tidb_snapshot";
+    ErrPacket::new(1105, "HY000", message)
 }
 
 /// An error of MariaDB's as TiDB would put it. `target` is the table that the statement writes.

@@ -5,13 +5,16 @@ use serde_json::Value;
 use super::served::{Served, filtered, refused, select, served};
 use super::session::Session;
 use super::text::{Kind, Text, literal};
+use crate::client::Pair;
 use crate::tidb::catalog::TidbVersion;
 use crate::tidb::codec::keys::MetaKey;
+use crate::tidb::codec::tso;
+use crate::tidb::wire::ErrPacket;
 
+/// `ER_UNKNOWN_ERROR`.
+const UNKNOWN: u16 = 1105;
 /// Jobs that are told if no number is given.
 const USUAL: usize = 10;
-/// Bits of a timestamp below its milliseconds.
-const LOGICAL_BITS: u32 = 18;
 
 /// Names of what jobs do, by number (`docs/spec/tidb-schema.md §6.2`).
 const ACTIONS: [(u64, &str); 47] = [
@@ -107,7 +110,7 @@ fn time(ts: &Value, digits: u8) -> String {
     match ts.as_u64().filter(|ts| *ts > 0) {
         None => "NULL".to_owned(),
         Some(ts) => {
-            let ms = ts >> LOGICAL_BITS;
+            let ms = tso::physical_ms(ts);
             let seconds = format!("{}.{:03}", ms / 1000, ms % 1000);
             match digits {
                 0 => format!("CAST(FROM_UNIXTIME({}) AS DATETIME)", ms / 1000),
@@ -196,12 +199,15 @@ impl Session {
         let start = MetaKey::hash_prefix(b"DDLJobHistory");
         let mut end = start.clone();
         end.push(u8::MAX);
-        let mut jobs: Vec<Value> = snapshot
-            .scan(&start, &end)
-            .await?
-            .iter()
-            .filter_map(|pair| serde_json::from_slice(&pair.value).ok())
-            .collect();
+        let history = snapshot.scan(&start, &end).await?;
+        let read = |pair: &Pair| serde_json::from_slice(&pair.value);
+        let mut jobs: Vec<Value> = match history.iter().map(read).collect() {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                let message = format!("a job of the history is no JSON: {error}");
+                return refused(ErrPacket::new(UNKNOWN, "HY000", message));
+            }
+        };
         jobs.sort_by_key(|job| std::cmp::Reverse(job["id"].as_i64()));
         let shown = jobs.iter().take(given.unwrap_or(USUAL));
         let rows: Vec<_> = shown.flat_map(|job| rows(job, release)).collect();

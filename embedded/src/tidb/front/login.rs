@@ -82,10 +82,7 @@ pub(super) async fn accept(
 
     let collation = backend_collation(login.collation);
     let database = login.database.as_deref();
-    let proof = match login.user == ROOT {
-        true => &[][..],
-        false => &login.auth,
-    };
+    let proof = proof(&login.user, &login.auth);
     let mut ok = match backend
         .log_in(
             login.capabilities,
@@ -105,7 +102,8 @@ pub(super) async fn accept(
     ok.info.clear();
     client.write(&ok.encode_plain(OK)).await?;
     client.flush().await?;
-    Ok(Some(Session::new(client, backend, login, peer, shared)))
+    let session = Session::new(client, backend, (login, ok.status), peer, shared);
+    Ok(Some(session))
 }
 
 async fn refuse(
@@ -137,11 +135,31 @@ fn is_empty_proof(auth: &[u8]) -> bool {
     matches!(auth, [] | [0])
 }
 
+/// The proof of a password for MariaDB: none for an empty one, as which `root`'s counts.
+pub(super) fn proof<'a>(user: &str, auth: &'a [u8]) -> &'a [u8] {
+    match user == ROOT || is_empty_proof(auth) {
+        true => &[],
+        false => auth,
+    }
+}
+
 /// The collation to log in with at MariaDB.
 pub(super) fn backend_collation(wanted: u8) -> u8 {
     if KNOWN_COLLATIONS.contains(&wanted) {
         wanted
     } else {
         UTF8MB4_BIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_password_has_no_proof() {
+        assert_eq!(proof("u", &[0]), &[0_u8; 0]);
+        assert_eq!(proof("u", &[1, 2]), &[1, 2]);
+        assert_eq!(proof(ROOT, &[1, 2]), &[0_u8; 0]);
     }
 }

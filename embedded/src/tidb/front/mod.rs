@@ -5,7 +5,7 @@
 //! TiDB refuses is refused with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in
 //! silence.
 //!
-//! * [`login`] and [`session`]: the connection; [`accounts`]: users and privileges; [`temporary`]: tables of a session;
+//! * [`login`] and [`session`]: the connection; [`accounts`] and [`rights`]: users and privileges; [`temporary`]: tables of a session;
 //!   [`relay`]: answers of MariaDB on their way to the client.
 //! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
@@ -33,6 +33,7 @@ mod objects;
 mod partition;
 mod pd;
 mod policy;
+mod prepare;
 mod prepared;
 mod privileges;
 mod processes;
@@ -40,6 +41,7 @@ mod regions;
 mod relay;
 mod rewrite;
 mod rewritten;
+mod rights;
 mod scan;
 mod served;
 mod session;

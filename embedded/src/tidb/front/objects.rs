@@ -55,6 +55,9 @@ impl Session {
         let Some(info) = catalog.table(&database, &name) else {
             return refused(unknown_table(&database, &name));
         };
+        if let Some(refusal) = self.hidden(&database, &name) {
+            return refused(refusal);
+        }
         match show_create(info).filter(|_| kind(info) == wanted) {
             Some(query) => served(query),
             None => refused(ErrPacket::new(

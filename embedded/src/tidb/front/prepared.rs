@@ -4,7 +4,7 @@ use super::relay::{Answered, Passing, told};
 use super::rewrite::Rewritten;
 use super::session::Session;
 use super::statement::Route;
-use super::{FrontError, errors};
+use super::{FrontError, errors, scan};
 use crate::tidb::wire::capability::DEPRECATE_EOF;
 use crate::tidb::wire::packet::{ERR, OK};
 use crate::tidb::wire::{ErrPacket, OkPacket, Reader, command};
@@ -31,6 +31,11 @@ impl Session {
     pub(super) async fn prepare(&mut self, body: &[u8]) -> Result<(), FrontError> {
         let Some(sql) = self.readable(body).map(str::to_owned) else {
             return self.fail(&errors::unreadable()).await;
+        };
+        // What is run is the one statement of the text, without a semicolon behind it.
+        let sql = match scan::statements(&sql, self.reading()) {
+            Ok(mut statements) if statements.len() == 1 => statements.remove(0),
+            _ => sql,
         };
         let route = match self.route_prepared(&sql).await? {
             Ok(route) => route,
@@ -111,8 +116,10 @@ impl Session {
                 self.warnings = None;
                 if !rewritten.carriers.is_empty() {
                     // TiDB's values are those of the moment of execution.
-                    if let Ok(Route::Forward { rewritten, .. }) = self.route_prepared(&sql).await? {
-                        self.carry(&rewritten).await?;
+                    match self.route_prepared(&sql).await? {
+                        Ok(Route::Forward { rewritten, .. }) => self.carry(&rewritten).await?,
+                        Ok(_) => return self.execute_at_front(&sql).await,
+                        Err(refusal) => return self.refuse(&refusal).await.map(|_| ()),
                     }
                 }
                 let charset = self.charsets.of_parameters();
@@ -149,13 +156,16 @@ impl Session {
     }
 
     /// Runs a query at MariaDB so that its rows come in the binary protocol.
-    pub(super) async fn run_binary(&mut self, query: &str) -> Result<Answered, FrontError> {
+    pub(super) async fn run_binary(
+        &mut self,
+        query: &str,
+        passing: Passing<'_>,
+    ) -> Result<Answered, FrontError> {
         self.pass_on(command::STMT_PREPARE, query.as_bytes())
             .await?;
         let first = self.backend.channel.read().await?;
         if first.first() == Some(&ERR) {
-            self.client.write(&first).await?;
-            return Ok(Answered::Failed);
+            return self.pass_error(&first, passing).await;
         }
         let mut r = Reader::new(&first, "the answer to a prepare");
         r.u8()?;
@@ -173,7 +183,7 @@ impl Session {
         self.pass_on(command::STMT_EXECUTE, &execute).await?;
         let passing = Passing {
             prepared: Some(id),
-            ..Passing::default()
+            ..passing
         };
         let answered = self.relay(passing).await?;
         self.pass_on(command::STMT_CLOSE, &id.to_le_bytes()).await?;

@@ -17,7 +17,7 @@ const SPLIT_RANGES: u16 = 8212;
 /// `ER_UNKNOWN_ERROR`.
 const UNKNOWN: u16 = 1105;
 /// Rows that a region has to have room for.
-const MIN_STEP: i64 = 1000;
+const MIN_STEP: i128 = 1000;
 /// Regions that one statement may ask for.
 const MAX_REGIONS: i64 = 1000;
 /// Length of an int handle.
@@ -113,6 +113,9 @@ impl Session {
         let Some(database) = database.or_else(|| self.database.clone()) else {
             return refused(no_database());
         };
+        if !self.rights().await?.may("INSERT", &database, &name) {
+            return refused(self.denied("INSERT", &name));
+        }
         let catalog = self.shared.apply.catalog();
         let Some(info) = catalog.table(&database, &name) else {
             return refused(unknown_table(&database, &name));
@@ -207,13 +210,16 @@ fn integer(text: &Text<'_>, n: usize) -> Result<(i64, usize), ErrPacket> {
         .tokens
         .get(at)
         .filter(|token| token.kind == Kind::Number && text.is_sign(at + 1, ')'))
-        .and_then(|token| text.of(token).parse::<i64>().ok());
+        .and_then(|token| {
+            let sign = if minus == 1 { "-" } else { "" };
+            format!("{sign}{}", text.of(token)).parse::<i64>().ok()
+        });
     let Some(number) = number else {
         return Err(errors::unsupported(
             "SPLIT TABLE by values other than integers",
         ));
     };
-    Ok((if minus == 1 { -number } else { number }, at + 2))
+    Ok((number, at + 2))
 }
 
 /// The handles at which regions are to begin, or why they cannot.
@@ -240,8 +246,8 @@ fn handles(cut: &Cut, table: &str, release: TidbVersion) -> Result<Vec<i64>, Err
         );
         return refuse(code, message);
     }
-    let step = high.wrapping_sub(low) as u64 / number as u64;
-    let step = i64::try_from(step).unwrap_or(i64::MAX);
+    let (low, high) = (i128::from(low), i128::from(high));
+    let step = (high - low) / i128::from(number);
     if step < MIN_STEP {
         let message = match release {
             TidbVersion::V4_0 => format!(
@@ -253,7 +259,10 @@ fn handles(cut: &Cut, table: &str, release: TidbVersion) -> Result<Vec<i64>, Err
         };
         return refuse(code, message);
     }
-    Ok((1..number).map(|i| low.saturating_add(i * step)).collect())
+    let handles = (1..number).map(|i| low + i128::from(i) * step);
+    Ok(handles
+        .filter_map(|handle| i64::try_from(handle).ok())
+        .collect())
 }
 
 /// A region's boundary without its wrap.
@@ -334,6 +343,9 @@ mod tests {
                 .message
                 .ends_with("expected at least 1000, but got 250")
         );
+        let whole = of(i64::MIN, i64::MAX, 4, TidbVersion::V8_5).unwrap();
+        let quarter = 1_i64 << 62;
+        assert_eq!(whole, [-quarter - 1, -2, quarter - 3]);
         let old = of(0, 1000, 4, TidbVersion::V4_0).unwrap_err();
         assert_eq!(
             (old.code, old.message.as_str()),

@@ -231,7 +231,7 @@ impl Session {
         Ok(())
     }
 
-    async fn pass_error(
+    pub(super) async fn pass_error(
         &mut self,
         payload: &[u8],
         passing: Passing<'_>,

@@ -128,7 +128,9 @@ impl Session {
                         let scope = scope.map(|s| format!("{s}.")).unwrap_or_default();
                         Some((format!("@@{scope}{renamed}"), None))
                     } else if let Some(value) = self.variable(scope.as_deref(), &name).await? {
-                        let carrier = format!("{CARRIER}{name}");
+                        // The same name may stand for another value in another scope.
+                        let scope = scope.filter(|s| s == "global").map(|s| format!("{s}_"));
+                        let carrier = format!("{CARRIER}{}{name}", scope.unwrap_or_default());
                         Some((carrier, Some(value)))
                     } else if name.starts_with(TIDB)
                         || variables::is_mariadbs_alone(self.shared.version, &name)

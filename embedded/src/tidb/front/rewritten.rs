@@ -38,12 +38,12 @@ impl Session {
             Err(WireError::Server { error, .. }) => return Ok(Prepared::Refused(error)),
             Err(other) => return Err(other.into()),
         }
-        let misfit = self.misfit(plan).await?;
-        if misfit.is_some() {
+        let misfit = self.misfit(plan).await;
+        if !matches!(misfit, Ok(None)) {
             self.unlock().await?;
         }
         let refused = |error: DdlError| Ok(Prepared::Refused(refusal(&error)));
-        match misfit {
+        match misfit? {
             None => Ok(Prepared::Ready { failure: None }),
             Some(Misfit::Fails(failure)) => {
                 plan.roll_back(&failure);

@@ -52,7 +52,9 @@ pub(super) fn scan(
 /// What stands for a token in a plain text, if something else does.
 fn replaced(token: &Scanned<'_>) -> Option<String> {
     // Even where TiDB does not run one, what reads the plain text must not.
-    let foreign = ["/*!", "/*M!", "/*T!"].iter().any(|s| token.text.starts_with(s));
+    let foreign = ["/*!", "/*M!", "/*T!"]
+        .iter()
+        .any(|s| token.text.starts_with(s));
     match token.kind {
         TokenKind::SpecialOpen | TokenKind::SpecialClose => Some(" ".repeat(token.text.len())),
         // Lines stay lines, for errors.

@@ -7,7 +7,7 @@ use super::FrontError;
 use super::errors;
 use super::policy::SYSTEM_DATABASES;
 use super::statement::Route;
-use super::text::{Text, literal, quoted};
+use super::text::{Kind, Text, literal, quoted};
 use crate::tidb::catalog::TidbVersion;
 use crate::tidb::wire::ErrPacket;
 
@@ -61,11 +61,33 @@ pub(super) fn filtered(
             .ok_or_else(|| errors::syntax_at_token(text, from + 1))?;
         let _ = write!(out, " WHERE {} LIKE {}", quoted(column), literal(&pattern));
     } else if text.is(from, "WHERE") {
-        let _ = write!(out, " {}", text.from(from));
+        let _ = write!(out, " WHERE ({})", condition(text, from + 1)?);
     } else if from < text.tokens.len() {
         return Err(errors::syntax_at_token(text, from));
     }
     Ok(out)
+}
+
+/// The condition from the n-th token on, which must be one expression: MariaDB reads it within parentheses.
+fn condition<'t>(text: &'t Text<'_>, n: usize) -> Result<&'t str, ErrPacket> {
+    let mut depth = 0_i32;
+    for (i, token) in text.tokens.iter().enumerate().skip(n) {
+        match token.kind {
+            Kind::Sign('(') => depth += 1,
+            Kind::Sign(')') => depth -= 1,
+            Kind::Word if text.is(i, "SELECT") || text.is(i, "TABLE") || text.is(i, "VALUES") => {
+                return Err(errors::unsupported("queries in SHOW … WHERE"));
+            }
+            _ => {}
+        }
+        if depth < 0 {
+            return Err(errors::syntax_at_token(text, i));
+        }
+    }
+    match (text.tokens.get(n), text.tokens.last()) {
+        (Some(first), Some(last)) if depth == 0 => Ok(&text.sql[first.range.start..last.range.end]),
+        _ => Err(errors::syntax_at_token(text, text.tokens.len())),
+    }
 }
 
 pub(super) type Served = Result<Result<Route, ErrPacket>, FrontError>;
@@ -98,4 +120,34 @@ pub(super) fn unknown_table(database: &str, table: &str) -> ErrPacket {
         "42S02",
         format!("Table '{database}.{table}' doesn't exist"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_one_expression() {
+        let of = |sql: &str| {
+            let text = Text::new(sql).unwrap();
+            filtered("rows", "c", &text, 0).map_err(|error| error.code)
+        };
+        assert_eq!(
+            of("where a = 1 or (b) -- c").as_deref(),
+            Ok("SELECT * FROM (rows) AS `shown` WHERE (a = 1 or (b))")
+        );
+        assert_eq!(
+            of("like 'a''b'").as_deref(),
+            Ok("SELECT * FROM (rows) AS `shown` WHERE `c` LIKE 'a''b'")
+        );
+        for (sql, code) in [
+            ("where 1) union (select 1", 1064),
+            ("where (1", 1064),
+            ("where", 1064),
+            ("where a in (select 1)", 1235),
+            ("where 1 union select user from mysql.user", 1235),
+        ] {
+            assert_eq!(of(sql), Err(code), "{sql}");
+        }
+    }
 }

@@ -11,9 +11,10 @@ use super::charsets::Charsets;
 use super::json::Shape;
 use super::prepared::Prepared;
 use super::relay::{Answered, Passing};
+use super::rights::Rights;
 use super::temporary::Name;
 use super::variables::Values;
-use super::{FrontError, Shared, accounts, errors, login};
+use super::{FrontError, Shared, errors, login};
 use crate::client::Ts;
 use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
@@ -33,6 +34,8 @@ pub(super) struct Session {
     pub(super) database: Option<String>,
     /// The account that it is logged in as.
     pub(super) user: String,
+    /// Its privileges, as they were when the statement under way asked for them.
+    pub(super) rights: Rights,
     /// Status bits as last told by MariaDB.
     pub(super) status: u16,
     pub(super) in_transaction: bool,
@@ -47,6 +50,8 @@ pub(super) struct Session {
     /// The table of whose AUTO_RANDOM values the statement under way may make some.
     pub(super) makes_ids: Option<Arc<TableInfo>>,
     pub(super) prepared: HashMap<u32, Prepared>,
+    /// Texts of the statements that PREPARE named.
+    pub(super) texts: HashMap<String, String>,
     /// Columns of the cursors that prepared statements opened.
     pub(super) cursors: HashMap<u32, Shape>,
     pub(super) last_special: u32,
@@ -61,7 +66,7 @@ impl Session {
     pub(super) fn new(
         client: Channel<TcpStream>,
         backend: Backend,
-        login: Login,
+        (login, status): (Login, u16),
         peer: SocketAddr,
         shared: Arc<Shared>,
     ) -> Self {
@@ -73,7 +78,8 @@ impl Session {
             capabilities: login.capabilities,
             database: login.database,
             user: login.user,
-            status: 0,
+            rights: Rights::Given(vec![]),
+            status,
             in_transaction: false,
             transaction_ts: None,
             variables,
@@ -81,6 +87,7 @@ impl Session {
             warnings: None,
             makes_ids: None,
             prepared: HashMap::new(),
+            texts: HashMap::new(),
             cursors: HashMap::new(),
             last_special: 0,
             temporary: HashMap::new(),
@@ -108,10 +115,11 @@ impl Session {
                 return Ok(());
             }
             match self.command(*command, body).await {
-                // PD is asked before a statement does anything: the client hears of it and goes on.
-                Err(FrontError::Pd(error)) => {
-                    self.client.write(&errors::pd(&error).encode()).await?;
-                }
+                // PD and TiKV are asked, and MariaDB's errors are read to their end, before a client is answered: it
+                // hears of them and goes on.
+                Err(FrontError::Pd(error)) => self.fail(&errors::pd(&error)).await?,
+                Err(FrontError::Client(error)) => self.fail(&errors::client(&error)).await?,
+                Err(FrontError::Wire(WireError::Server { error, .. })) => self.fail(&error).await?,
                 done => done?,
             }
             self.client.flush().await?;
@@ -192,6 +200,7 @@ impl Session {
 
     fn reset(&mut self) {
         self.prepared.clear();
+        self.texts.clear();
         self.ansi_quotes = false;
         self.temporary.clear();
         self.cursors.clear();
@@ -272,9 +281,9 @@ impl Session {
         let mut forwarded = user.clone().into_bytes();
         forwarded.push(0);
         // The proof is for the salt of MariaDB's own greeting.
-        let proof = if user == accounts::ROOT { vec![] } else { auth };
+        let proof = login::proof(&user, &auth);
         forwarded.push(len.min(u8::try_from(proof.len()).unwrap_or(u8::MAX)));
-        forwarded.extend_from_slice(&proof);
+        forwarded.extend_from_slice(proof);
         forwarded.extend_from_slice(database.as_bytes());
         forwarded.push(0);
         forwarded.extend_from_slice(&u16::from(collation).to_le_bytes());

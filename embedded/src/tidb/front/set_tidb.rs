@@ -10,6 +10,7 @@ use super::variables::{Scope, Variable};
 use super::{FrontError, errors};
 use crate::client::Ts;
 use crate::tidb::catalog::TidbVersion;
+use crate::tidb::codec::tso;
 use crate::tidb::wire::ErrPacket;
 
 /// `ER_LOCAL_VARIABLE` and `ER_GLOBAL_VARIABLE`; 4.0 has no numbers for them.
@@ -18,8 +19,6 @@ const ONLY_GLOBAL: u16 = 1229;
 const UNKNOWN: u16 = 1105;
 /// `ErrSnapshotTooOld`.
 const SNAPSHOT_TOO_OLD: u16 = 8055;
-/// Bits of a timestamp below its milliseconds.
-const LOGICAL_BITS: u32 = 18;
 /// `tidb_gc_life_time` of a new cluster.
 const GC_LIFE_TIME: Duration = Duration::from_secs(600);
 
@@ -56,7 +55,7 @@ impl Session {
             let message = format!("Incorrect datetime value: '{value}'");
             return Ok(ErrPacket::new(1292, "22007", message));
         };
-        let now = (self.shared.client.tso().await? >> LOGICAL_BITS) as i64;
+        let now = tso::physical_ms(self.shared.client.tso().await?) as i64;
         let life = i64::try_from(self.gc_life_time().as_millis()).unwrap_or(i64::MAX);
         let safe_point = now.saturating_sub(life);
         if wanted >= safe_point {
@@ -72,7 +71,7 @@ impl Session {
     /// A time of the session, or a timestamp of PD, in milliseconds since 1970.
     async fn milliseconds(&mut self, value: &str) -> Result<Option<i64>, FrontError> {
         if let Ok(ts) = value.parse::<Ts>() {
-            return Ok(i64::try_from(ts >> LOGICAL_BITS).ok());
+            return Ok(i64::try_from(tso::physical_ms(ts)).ok());
         }
         let query = format!(
             "SELECT CAST(UNIX_TIMESTAMP({}) * 1000 AS SIGNED)",

@@ -130,6 +130,7 @@ impl Session {
         let mut names: Vec<String> = catalog
             .databases()
             .map(|db| db.info.name.o.clone())
+            .filter(|name| self.rights.sees_database(name))
             .collect();
         names.extend(virtual_databases(self.shared.version).map(str::to_owned));
         names.sort();
@@ -162,7 +163,11 @@ impl Session {
         let Some(db) = catalog.database(&database) else {
             return refused(unknown_database(&database));
         };
-        let mut tables: Vec<_> = db.tables().collect();
+        let database = &db.info.name.o;
+        let mut tables: Vec<_> = db
+            .tables()
+            .filter(|table| self.rights.sees(database, &table.name.o))
+            .collect();
         tables.sort_by_key(|table| &table.name.l);
         let full = text.is(1, "FULL");
         let title = format!("Tables_in_{}", db.info.name.o);
@@ -223,6 +228,9 @@ impl Session {
         let Some(info) = self.table_info(&database, &table) else {
             return refused(unknown_table(&database, &table));
         };
+        if let Some(refusal) = self.hidden(&database, &table) {
+            return refused(refusal);
+        }
         let info = &*info;
         if let Some(query) = super::objects::show_create(info) {
             return served(query);
@@ -291,6 +299,9 @@ impl Session {
         let Some((db, info)) = found else {
             return refused(unknown_table(&database, &table));
         };
+        if let Some(refusal) = self.hidden(&database, &table) {
+            return refused(refusal);
+        }
         if regions {
             return self.show_regions(text, info, after + 1).await;
         }
@@ -379,6 +390,9 @@ impl Session {
             }
             return refused(unknown_table(&database, table));
         };
+        if let Some(refusal) = self.hidden(&database, table) {
+            return refused(refusal);
+        }
         if !info.is_base_table() {
             let what = format!("SHOW COLUMNS of a {}", super::objects::kind(&info));
             return refused(errors::unsupported(&what));
@@ -410,6 +424,9 @@ impl Session {
         let Some(info) = self.table_info(&database, &table) else {
             return refused(unknown_table(&database, &table));
         };
+        if let Some(refusal) = self.hidden(&database, &table) {
+            return refused(refusal);
+        }
         let (columns, rows) = super::indexes::rows(&info);
         match filtered(&select(&columns, &rows), "Key_name", text, n) {
             Ok(query) => served(query),

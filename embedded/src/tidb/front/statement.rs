@@ -6,8 +6,8 @@ use super::policy::{self, Class};
 use super::relay::{Answered, Passing};
 use super::rewrite::Rewritten;
 use super::session::Session;
-use super::text::{Broken, Kind, Text};
-use super::{FrontError, control, errors, functions, scan, served};
+use super::text::{Broken, Text};
+use super::{FrontError, control, errors, functions, rights, scan, served};
 use crate::tidb::catalog::Warning;
 use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN, MAY_GIVE};
 use crate::tidb::wire::capability::{LOCAL_FILES, MULTI_STATEMENTS};
@@ -35,7 +35,20 @@ pub(super) enum Route {
     Nothing { warnings: Vec<Warning> },
 }
 
-type Routed = Result<Result<Route, ErrPacket>, FrontError>;
+impl Route {
+    /// MariaDB runs this text.
+    pub(super) fn as_is(sql: String) -> Self {
+        Self::Forward {
+            rewritten: Rewritten {
+                sql,
+                ..Rewritten::default()
+            },
+            target: None,
+        }
+    }
+}
+
+pub(super) type Routed = Result<Result<Route, ErrPacket>, FrontError>;
 
 impl Session {
     /// One or several statements in text form.
@@ -84,9 +97,7 @@ impl Session {
         };
         match self.route(&plain).await? {
             Err(refusal) => self.refuse(&refusal).await,
-            // A job keeps the statement as it was typed.
-            Ok(Route::Ddl) => self.ddl(sql, more).await,
-            Ok(route) => self.take(route, &plain, more, binary).await,
+            Ok(route) => self.take(route, (sql, &plain), more, binary).await,
         }
     }
 
@@ -104,7 +115,7 @@ impl Session {
     async fn take(
         &mut self,
         route: Route,
-        sql: &str,
+        (typed, sql): (&str, &str),
         more: bool,
         binary: bool,
     ) -> Result<Answered, FrontError> {
@@ -112,8 +123,6 @@ impl Session {
             Route::Forward { rewritten, target } => {
                 self.warnings = None;
                 self.carry(&rewritten).await?;
-                self.pass_on(command::QUERY, rewritten.sql.as_bytes())
-                    .await?;
                 let passing = Passing {
                     more,
                     renames: &rewritten.renames,
@@ -121,9 +130,20 @@ impl Session {
                     target: target.as_deref(),
                     prepared: None,
                 };
+                if binary {
+                    return self.run_binary(&rewritten.sql, passing).await;
+                }
+                self.pass_on(command::QUERY, rewritten.sql.as_bytes())
+                    .await?;
                 self.relay(passing).await
             }
-            Route::Served { query } if binary => self.run_binary(&query).await,
+            Route::Served { query } if binary => {
+                let passing = Passing {
+                    statement: &query,
+                    ..Passing::default()
+                };
+                self.run_binary(&query, passing).await
+            }
             Route::Served { query } => {
                 let told = is_about_warnings(sql).then(|| self.warnings.clone());
                 self.pass_on(command::QUERY, query.as_bytes()).await?;
@@ -138,7 +158,8 @@ impl Session {
                 }
                 Ok(answered)
             }
-            Route::Ddl => self.ddl(sql, more).await,
+            // A job keeps the statement as it was typed.
+            Route::Ddl => self.ddl(typed, more).await,
             Route::Accounts => self.accounts(sql, more).await,
             Route::Set => self.set(sql, more).await,
             Route::Nothing { warnings } => {
@@ -188,18 +209,30 @@ impl Session {
             Err(refusal) => return Ok(Err(refusal)),
         };
         match class {
+            Class::Plain if text.is(0, "EXECUTE") => self.execute_text(&text).await,
             Class::Query | Class::Dml | Class::Plain => self.forwarded(&text).await,
             Class::Ddl => Ok(Ok(Route::Ddl)),
             Class::Accounts => Ok(Ok(Route::Accounts)),
             Class::Set => Ok(Ok(Route::Set)),
-            Class::Show => self.show(&text).await,
-            Class::Explain => self.explain(&text).await,
+            Class::Show | Class::Explain => {
+                self.rights = self.rights().await?;
+                match class {
+                    Class::Show => self.show(&text).await,
+                    _ => self.explain(&text).await,
+                }
+            }
             Class::Prepare => self.prepare_text(&text).await,
             Class::Kill => Ok(self.kill(&text)),
+            Class::Admin if !self.rights().await?.may_everywhere("SUPER") => {
+                Ok(Err(rights::lacks("SUPER")))
+            }
             Class::Admin => self.admin(&text).await,
             Class::Split => self.split(&text).await,
             Class::Analyze => Ok(self.analyze(&text)),
-            Class::Flush => Ok(Ok(Route::Nothing { warnings: vec![] })),
+            Class::Flush => Ok(match text.has(&["WITH", "READ", "LOCK"]) {
+                true => Err(errors::no_read_lock()),
+                false => Ok(Route::Nothing { warnings: vec![] }),
+            }),
             Class::LockTables => Ok(self.lock_tables(&text)),
             Class::UnlockTables => Ok(Ok(Route::Nothing {
                 warnings: self.no_table_locks("UNLOCK"),
@@ -237,7 +270,7 @@ impl Session {
             return Ok(Err(ErrPacket::new(1148, "42000", message)));
         }
         if let Some(plain) = control::transaction(text) {
-            return Ok(Ok(forward(plain.to_owned())));
+            return Ok(Ok(Route::as_is(plain.to_owned())));
         }
         let target = policy::target(text).filter(|_| writes);
         if let Some((database, table)) = &target {
@@ -342,56 +375,12 @@ impl Session {
         }
     }
 
-    /// `PREPARE name FROM 'text'`: the text must be one that MariaDB may run as it is.
-    async fn prepare_text(&mut self, text: &Text<'_>) -> Routed {
-        if !text.is(2, "FROM") {
-            return Ok(Err(errors::syntax_at_token(text, 2)));
-        }
-        let inner = if policy::is_kind(text, 3, Kind::UserVariable) {
-            let query = format!("SELECT {}", text.get(3));
-            self.backend.value(&query).await?
-        } else {
-            match text.string(3) {
-                Some(inner) => inner,
-                None => return Ok(Err(errors::syntax_at_token(text, 3))),
-            }
-        };
-        let route = match Text::new(&inner) {
-            Err(broken) => return Ok(Err(unclosed(&inner, &broken))),
-            Ok(inner) => match policy::classify(&inner) {
-                Err(refusal) => return Ok(Err(refusal)),
-                Ok(Class::Query | Class::Dml | Class::Plain) => self.forwarded(&inner).await?,
-                Ok(_) => {
-                    let what = format!(
-                        "PREPARE … FROM a {} statement",
-                        inner.get(0).to_ascii_uppercase()
-                    );
-                    return Ok(Err(errors::unsupported(&what)));
-                }
-            },
-        };
-        match route {
-            Err(refusal) => Ok(Err(refusal)),
-            Ok(Route::Forward { rewritten, .. }) if rewritten.renames.is_empty() => {
-                let sql = format!(
-                    "PREPARE {} FROM {}",
-                    text.get(1),
-                    super::text::literal(&rewritten.sql)
-                );
-                Ok(Ok(forward(sql)))
-            }
-            Ok(_) => Ok(Err(errors::unsupported(
-                "PREPARE … FROM a text with variables or functions of TiDB",
-            ))),
-        }
-    }
-
     /// The value of an expression, NULL as none.
     pub(super) async fn evaluate(
         &mut self,
         expression: &str,
     ) -> Result<Result<Option<String>, ErrPacket>, FrontError> {
-        let query = format!("SELECT {expression}");
+        let query = format!("SELECT ({expression})");
         let text = match Text::new(&query) {
             Ok(text) => text,
             Err(broken) => return Ok(Err(unclosed(&query, &broken))),
@@ -411,22 +400,13 @@ impl Session {
     }
 }
 
-fn forward(sql: String) -> Route {
-    Route::Forward {
-        rewritten: Rewritten {
-            sql,
-            ..Rewritten::default()
-        },
-        target: None,
-    }
-}
-
 /// `SHOW WARNINGS` and `SHOW ERRORS` leave what they tell as it is.
 fn is_about_warnings(sql: &str) -> bool {
     Text::new(sql)
         .is_ok_and(|text| text.is(0, "SHOW") && (text.is(1, "WARNINGS") || text.is(1, "ERRORS")))
 }
 
-fn unclosed(sql: &str, broken: &Broken) -> ErrPacket {
+/// What is answered to a text that cannot be read.
+pub(super) fn unclosed(sql: &str, broken: &Broken) -> ErrPacket {
     errors::syntax_at(sql, broken.at)
 }

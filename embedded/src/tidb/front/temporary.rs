@@ -26,8 +26,8 @@ enum About {
         names: Vec<Name>,
     },
     Truncate(Name),
-    /// TiDB does not do these to a temporary table.
-    Other(&'static str, Name),
+    /// TiDB does not do these to temporary tables.
+    Other(&'static str, Vec<Name>),
 }
 
 impl Session {
@@ -103,8 +103,8 @@ impl Session {
                 false => return Ok(None),
                 true => format!("TRUNCATE TABLE {}", full(&name)),
             },
-            Some(About::Other(what, name)) => {
-                if !has(&name) {
+            Some(About::Other(what, names)) => {
+                if !names.iter().any(has) {
                     return Ok(None);
                 }
                 let message = format!("TiDB doesn't support {what} for local temporary table");
@@ -183,7 +183,7 @@ impl Session {
             let only_temporary = text.is(1, "TEMPORARY");
             let n = 1 + usize::from(only_temporary);
             if text.is(n, "INDEX") {
-                return Some(About::Other("DROP INDEX", name(on()? + 1)?.0));
+                return Some(About::Other("DROP INDEX", vec![name(on()? + 1)?.0]));
             }
             if !text.is(n, "TABLE") && !text.is(n, "TABLES") {
                 return None;
@@ -210,13 +210,25 @@ impl Session {
             return Some(About::Truncate(name(n)?.0));
         }
         if text.are(0, &["ALTER", "TABLE"]) {
-            return Some(About::Other("ALTER TABLE", name(2)?.0));
+            return Some(About::Other("ALTER TABLE", vec![name(2)?.0]));
         }
         if text.are(0, &["RENAME", "TABLE"]) {
-            return Some(About::Other("RENAME TABLE", name(2)?.0));
+            // a TO b, c TO d
+            let mut names = vec![];
+            let mut n = 2;
+            loop {
+                let (from, to) = name(n)?;
+                names.push(from);
+                let (_, after) = text.is(to, "TO").then(|| name(to + 1))??;
+                if !text.is_sign(after, ',') {
+                    break;
+                }
+                n = after + 1;
+            }
+            return Some(About::Other("RENAME TABLE", names));
         }
         if text.is(0, "CREATE") && text.has(&["INDEX"]) {
-            return Some(About::Other("CREATE INDEX", name(on()? + 1)?.0));
+            return Some(About::Other("CREATE INDEX", vec![name(on()? + 1)?.0]));
         }
         None
     }

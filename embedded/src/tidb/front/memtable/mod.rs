@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::FrontError;
 use super::errors;
 use super::rewrite::{CARRIER, follows_table};
+use super::rights::{self, Rights};
 use super::session::Session;
 use super::text::{Text, literal, quoted};
 use crate::tidb::catalog::from_utc;
@@ -70,6 +71,14 @@ const FOREIGN: [&str; 16] = [
     "wsrep_",
 ];
 
+/// Tables that tell of the cluster, to those who may see what others do.
+const OF_THE_CLUSTER: [&str; 4] = [
+    "cluster_info",
+    "tidb_servers_info",
+    "tikv_region_status",
+    "tikv_store_status",
+];
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -119,6 +128,25 @@ impl MemTable {
         Value::Array(rows.collect()).to_string()
     }
 
+    /// Leaves out the rows of what a user may not see.
+    fn keep_seen(&mut self, rights: &Rights) {
+        let place = |names: &[&str]| {
+            let mut columns = self.columns.iter();
+            columns.position(|(name, _)| names.contains(name))
+        };
+        let Some(database) = place(&["TABLE_SCHEMA", "SCHEMA_NAME"]) else {
+            return;
+        };
+        let table = place(&["TABLE_NAME"]);
+        self.rows.retain(|row| {
+            let text = |n: usize| row.get(n).and_then(Value::as_str).unwrap_or_default();
+            match table {
+                Some(table) => rights.sees(text(database), text(table)),
+                None => rights.sees_database(text(database)),
+            }
+        });
+    }
+
     /// A table over the rows in a user variable. It is no derived table: in such a one's columns MariaDB does not tell
     /// names as they are written in the statement.
     fn standing(&self, carrier: &str) -> String {
@@ -146,14 +174,13 @@ impl MemTable {
 impl Session {
     /// What stands for the table that is named at the n-th token, if it is one that is made, or why it cannot be read.
     pub(super) async fn memtable(&mut self, text: &Text<'_>, n: usize) -> Result<Made, FrontError> {
-        let behind = n > 0 && (text.is(n - 1, "FROM") || text.is(n - 1, "JOIN"));
-        if !behind && !text.is_sign(n + 1, '.') {
+        let qualified = text.is_sign(n + 1, '.') && (n == 0 || !text.is_sign(n - 1, '.'));
+        if !qualified && !in_table_list(text, n) {
             return Ok(Ok(None));
         }
         let Some((named, table, after)) = text.full_name(n) else {
             return Ok(Ok(None));
         };
-        let listed = n > 0 && named.is_some() && text.is_sign(n - 1, ',');
         let Some(database) = named.clone().or_else(|| self.database.clone()) else {
             return Ok(Ok(None));
         };
@@ -168,7 +195,7 @@ impl Session {
                 carrier: None,
             })));
         }
-        if !(behind || listed) || text.is_sign(after, '(') {
+        if text.is_sign(after, '(') {
             return Ok(Ok(None));
         }
         let alias =
@@ -191,9 +218,17 @@ impl Session {
             "mysql" if lower == "tidb" => Some(self.mysql_tidb().await?),
             _ => return Ok(Ok(None)),
         };
-        let Some(made) = made else {
+        let Some(mut made) = made else {
             return Ok(unmade(&lower).map_or(Ok(None), Err));
         };
+        let rights = self.rights().await?;
+        if database == "mysql" && !rights.may("SELECT", "mysql", &lower) {
+            return Ok(Err(self.denied("SELECT", &lower)));
+        }
+        if OF_THE_CLUSTER.contains(&lower.as_str()) && !rights.may_everywhere("PROCESS") {
+            return Ok(Err(rights::lacks("PROCESS")));
+        }
+        made.keep_seen(&rights);
         let carrier = format!("{CARRIER}table_{lower}");
         let utc_offset = self.catalog_session().await?.utc_offset;
         let sql = format!("{}{alias}", made.standing(&carrier));
@@ -233,6 +268,42 @@ impl Session {
             _ => return Ok(None),
         }))
     }
+}
+
+/// Whether tables are listed where the n-th token stands.
+fn in_table_list(text: &Text<'_>, n: usize) -> bool {
+    const BEFORE: [&str; 3] = ["FROM", "JOIN", "STRAIGHT_JOIN"];
+    const OTHERS: [&str; 15] = [
+        "SELECT", "WHERE", "ON", "BY", "HAVING", "SET", "VALUES", "VALUE", "USING", "LIMIT",
+        "LIKE", "AS", "INTO", "UPDATE", "CALL",
+    ];
+    let Some(before) = n.checked_sub(1) else {
+        return false;
+    };
+    let is_one_of = |words: &[&str], i: usize| words.iter().any(|word| text.is(i, word));
+    if !text.is_sign(before, ',') && !text.is_sign(before, '(') {
+        return is_one_of(&BEFORE, before) && !(before > 0 && text.is(before - 1, "SELECT"));
+    }
+    let mut depth = 0_usize;
+    for i in (0..n).rev() {
+        if text.is_sign(i, ')') {
+            depth += 1;
+        } else if text.is_sign(i, '(') {
+            // Arguments of a function, columns of an index hint.
+            let called = i
+                .checked_sub(1)
+                .is_some_and(|i| text.name(i).is_some() && !is_one_of(&BEFORE, i));
+            if depth == 0 && called {
+                return false;
+            }
+            depth = depth.saturating_sub(1);
+        } else if depth == 0 && is_one_of(&BEFORE, i) {
+            return !(i > 0 && text.is(i - 1, "SELECT"));
+        } else if depth == 0 && is_one_of(&OTHERS, i) {
+            return false;
+        }
+    }
+    false
 }
 
 /// Whether the name before a second dot is no database here: `FROM t AS information_schema` nobody writes.
@@ -285,6 +356,34 @@ mod tests {
             "{sql}"
         );
         assert!(sql.contains("`B` BIGINT PATH '$.\"1\"'"), "{sql}");
+    }
+
+    #[test]
+    fn tables_are_listed_after_more_than_from() {
+        for (sql, expected) in [
+            ("select tables from a", false),
+            ("select 1, tables from a", false),
+            ("select * from tables", true),
+            ("select * from a, tables", true),
+            ("select * from (tables)", true),
+            ("select * from (a join (b, tables))", true),
+            ("select * from a x straight_join tables", true),
+            ("select straight_join tables from a", false),
+            ("select straight_join 1, tables from a", false),
+            ("select * from a where f(a, tables)", false),
+            ("select * from a join b using (tables)", false),
+            ("select * from (select 1) x, tables", true),
+            ("select count(*), tables from a", false),
+            ("select * from a use index (tables)", false),
+            ("select * from a order by 1, tables", false),
+            ("select (tables) from a", false),
+        ] {
+            let text = Text::new(sql).unwrap();
+            let n = (0..text.tokens.len())
+                .find(|n| text.is(*n, "tables"))
+                .unwrap();
+            assert_eq!(in_table_list(&text, n), expected, "{sql}");
+        }
     }
 
     #[test]

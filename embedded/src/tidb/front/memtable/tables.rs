@@ -8,11 +8,10 @@ use super::{Kind, MemTable};
 use crate::tidb::catalog::auto_ids::Counter;
 use crate::tidb::catalog::model::{PartitionDefinition, PartitionInfo, PolicyRef};
 use crate::tidb::catalog::{Catalog, Database, TableInfo, TidbVersion};
+use crate::tidb::codec::tso;
 use crate::tidb::front::objects::kind;
 use crate::tidb::front::served::virtual_databases;
 
-/// Bits of a timestamp below its milliseconds.
-const LOGICAL_BITS: u32 = 18;
 /// AUTO_RANDOM's usual range bits.
 const RANGE_BITS: u64 = 64;
 
@@ -141,7 +140,7 @@ fn object(db: &Database, table: &TableInfo) -> Vec<Value> {
 
 /// The time of a timestamp of PD, in UTC to the second.
 pub(super) fn time(ts: u64) -> Value {
-    let seconds = (ts >> LOGICAL_BITS) / 1000;
+    let seconds = tso::physical_ms(ts) / 1000;
     i64::try_from(seconds)
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
