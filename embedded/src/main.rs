@@ -1,7 +1,7 @@
 //! The processes of the embedded TiDB cluster: `embedded pd`, `embedded tikv`, `embedded tidb`; and `embedded verify`,
 //! which compares what they hold.
 //!
-//! Each process runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT, and exits with 1 and one message when
+//! Each process runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT (`embedded verify` at once), and exits with 1 and one message when
 //! it cannot start or has to stop.
 
 use std::error::Error;
@@ -48,13 +48,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(component: Component) -> Result<ExitCode, Box<dyn Error>> {
-    let stop = shutdown::on_signals()?;
     match component {
-        Component::Pd(args) => pd::run(args, stop).await?,
-        Component::Tikv(args) => tikv::run(args, stop).await?,
-        Component::Tidb(args) => tidb::run(args, stop).await?,
+        // These a signal ends at once.
         Component::Verify(args) => return Ok(verify::run(args).await),
         Component::Tether(args) => return Err(tidb::mariadb::tether::run(args).into()),
+        Component::Pd(args) => pd::run(args, shutdown::on_signals()?).await?,
+        Component::Tikv(args) => tikv::run(args, shutdown::on_signals()?).await?,
+        Component::Tidb(args) => tidb::run(args, shutdown::on_signals()?).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

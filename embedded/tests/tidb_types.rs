@@ -147,7 +147,7 @@ fn columns(version: &str) -> Vec<(&'static str, Literals)> {
         ("bit(1)", between(0, 1)),
         ("bit(17)", between(0, (1 << 17) - 1)),
         ("bit(64)", between(0, u64::MAX.into())),
-        ("enum('a','b''c','','乙')", between(1, 4)),
+        ("enum('a','b''c','','乙','d\\\\e')", between(1, 5)),
         ("set('x','y z','w','乙')", between(0, 15)),
         ("year", between(1901, 2155)),
         (

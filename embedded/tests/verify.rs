@@ -21,7 +21,7 @@ use mysql_async::prelude::Queryable;
 const V: &str = "v8.5.3";
 
 /// Tables of every kind of handle and partitions, with rows of every type and indexes.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 26] = [
     "CREATE TABLE kinds (id BIGINT UNSIGNED PRIMARY KEY, i TINYINT, u INT UNSIGNED ZEROFILL, f FLOAT, d DOUBLE, \
      n DECIMAL(20,5) , z DECIMAL(6,2) ZEROFILL, y YEAR, da DATE, dt DATETIME(3), ts TIMESTAMP(6) NULL, ti TIME(2), \
      c CHAR(9), v VARCHAR(99), b BINARY(4), vb VARBINARY(9), tx TEXT, bl BLOB, e ENUM('x','y'), s SET('p','q'), bt BIT(13), \
@@ -52,16 +52,25 @@ const TABLES: [&str; 21] = [
     "CREATE TABLE counted (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT UNIQUE)",
     "INSERT INTO counted (v) VALUES (1), (2)",
     "INSERT INTO counted VALUES (1000000, 3)",
+    "CREATE VIEW looked AS SELECT a, s FROM loose",
+    "CREATE SEQUENCE untaken INCREMENT BY 10",
+    "CREATE SEQUENCE down START WITH -7 INCREMENT BY -3 CACHE 5",
+    "SELECT NEXTVAL(down), NEXTVAL(down)",
+    "CREATE TABLE odd (e ENUM('a\\\\b', 'c''d\n', '乙') NOT NULL, f FLOAT(7,3) UNSIGNED, i INT(5) ZEROFILL, b BOOL, y YEAR, \
+     t TINYTEXT, m MEDIUMBLOB, g INT AS (i + 1) NOT NULL, id INT AUTO_INCREMENT, PRIMARY KEY (e, y), KEY (t(7)), KEY (id))",
 ];
 
 /// Character sets and collations that 4.0 does not have.
-const NEW_TABLES: [&str; 4] = [
+const NEW_TABLES: [&str; 7] = [
     "CREATE TABLE chinese (k VARCHAR(20) CHARSET gbk COLLATE gbk_bin, v VARCHAR(20) CHARSET gbk, c CHAR(9) CHARSET gbk, \
      PRIMARY KEY (k) CLUSTERED, KEY (v(3), k), UNIQUE KEY (c), KEY kc (k(1), c(2)))",
     "INSERT INTO chinese VALUES ('中文 ', '乙a  ', '啊'), ('', 'B？', NULL), ('龥b', NULL, 'ab')",
     "CREATE TABLE nine (u VARCHAR(9) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY CLUSTERED, v VARCHAR(9) COLLATE utf8mb4_0900_ai_ci, \
      b VARCHAR(9) COLLATE utf8mb4_0900_bin, UNIQUE KEY (v), KEY (b))",
     "INSERT INTO nine VALUES ('é ', 'Ab', 'b '), ('z', NULL, '')",
+    "ALTER SEQUENCE down INCREMENT BY -1",
+    "CREATE TABLE expressions (a INT, b VARCHAR(9), KEY sums ((a + 1), b), KEY up ((UPPER(b))))",
+    "INSERT INTO expressions VALUES (1, 'x'), (NULL, NULL)",
 ];
 
 /// Columns that rows of `kinds` lack.
@@ -160,6 +169,11 @@ async fn every_planted_fault_is_named() {
     let moved = value_of(&keys::record_key(partition(0), &Handle::Int(1))).await;
     let texts = under(keys::record_prefix(table("texts").id)).await;
     let of_index = under(keys::index_prefix(table("texts").id, 2)).await;
+    let mut of_later = of_index[0].value.to_vec();
+    assert_eq!(of_later[1..3], [125, 1], "{of_later:?}");
+    of_later[2] = 2;
+    let sequence = table("down").id;
+    let taken = keys::MetaKey::hash("DB:2", format!("SID:{sequence}")).encode();
     let mut another = texts[0].key.to_vec();
     let letter = another.iter().rposition(|b| *b == b'c').unwrap();
     another[letter] = b'd';
@@ -261,6 +275,14 @@ async fn every_planted_fault_is_named() {
             &["index u"],
         ),
         (
+            vec![(of_index[0].key.to_vec(), Some(of_later.into()))],
+            &["its version is 2"],
+        ),
+        (
+            vec![(taken, Some(Bytes::from_static(b"-8")))],
+            &["sequence test.down: its last value, SID, stands at -8 in TiKV, the next one is"],
+        ),
+        (
             vec![(b"stray".to_vec(), Some(second))],
             &["key 7374726179 is no key of TiDB's"],
         ),
@@ -279,6 +301,7 @@ async fn every_planted_fault_is_named() {
         put(&client, &back).await;
     }
     cluster.verify().await;
+    in_mariadb_alone(&cluster).await;
     conn.query_drop("DROP TABLE counted").await.unwrap();
     conn.query_drop("ALTER TABLE loose DROP INDEX s")
         .await
@@ -313,6 +336,77 @@ async fn every_planted_fault_is_named() {
     let locked = format!("key {} is locked", hex::encode(&texts[0].key));
     assert!(shown.contains(&locked), "{shown}");
     by_command_line(&cluster, &client).await;
+}
+
+/// Statements that go past the front and the binlog, and those that take them back.
+async fn in_mariadb_alone(cluster: &Cluster) {
+    let mut mariadb = cluster.mariadb().await;
+    for (sql, back, fault) in [
+        (
+            "DROP VIEW test.looked",
+            "CREATE VIEW test.looked AS SELECT a, s FROM test.loose",
+            "MariaDB does not have the view test.looked",
+        ),
+        (
+            "CREATE VIEW test.more AS SELECT 1",
+            "DROP VIEW test.more",
+            "view test.more is in MariaDB, but not in the schema in TiKV",
+        ),
+        (
+            "RENAME TABLE test.down TO test.renamed",
+            "RENAME TABLE test.renamed TO test.down",
+            "MariaDB does not have the sequence test.down",
+        ),
+        (
+            "ALTER SEQUENCE test.untaken MAXVALUE 77",
+            "ALTER SEQUENCE test.untaken MAXVALUE 9223372036854775806",
+            "sequence test.untaken: minimum, maximum, start, increment and cycle are",
+        ),
+        (
+            "ALTER TABLE test.parts MODIFY v VARCHAR(10) COLLATE utf8mb4_bin",
+            "ALTER TABLE test.parts MODIFY v VARCHAR(9) COLLATE utf8mb4_bin",
+            "v is of type varchar(9) in TiKV, varchar(10) in MariaDB",
+        ),
+        (
+            "ALTER TABLE test.parts MODIFY v VARCHAR(9) COLLATE utf8mb4_general_ci",
+            "ALTER TABLE test.parts MODIFY v VARCHAR(9) COLLATE utf8mb4_bin",
+            "v needs the collation utf8mb4_bin in MariaDB",
+        ),
+        (
+            "ALTER TABLE test.hashed MODIFY v INT NOT NULL",
+            "ALTER TABLE test.hashed MODIFY v INT",
+            "v may be NULL on one side alone",
+        ),
+        (
+            "ALTER TABLE test.loose DROP KEY a, ADD KEY a (a, s(3))",
+            "ALTER TABLE test.loose DROP KEY a, ADD KEY a (a, s)",
+            "key a is (a, s) in TiKV, (a, s(3)) in MariaDB",
+        ),
+        (
+            "ALTER TABLE test.loose ADD KEY more (s)",
+            "ALTER TABLE test.loose DROP KEY more",
+            "key more is in MariaDB alone",
+        ),
+        (
+            "ALTER TABLE test.hashed DROP KEY v",
+            "ALTER TABLE test.hashed ADD KEY v (v)",
+            "MariaDB does not have the key v",
+        ),
+    ] {
+        for (statement, found) in [(sql, true), (back, false)] {
+            let both = format!("SET sql_log_bin = 0; {statement}");
+            let done = mariadb.query_drop(both).await;
+            done.unwrap_or_else(|e| panic!("{statement}: {e}"));
+            let shown = cluster.verified().await.to_string();
+            assert_eq!(
+                shown.contains(fault),
+                found,
+                "{statement}: {fault:?} in:\n{shown}"
+            );
+        }
+    }
+    cluster.verify().await;
+    mariadb.disconnect().await.unwrap();
 }
 
 /// What the program prints, and its exit codes.

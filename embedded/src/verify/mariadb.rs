@@ -21,6 +21,50 @@ pub(super) struct MariaDb(Backend);
 /// Database and table, in lower case.
 pub(super) type TableName = (String, String);
 
+/// What a database has under a name.
+#[derive(Debug)]
+pub(super) enum Object {
+    Table(MariaTable),
+    View,
+    Sequence,
+}
+
+/// A table as MariaDB describes it.
+#[derive(Debug, Default)]
+pub(super) struct MariaTable {
+    /// In their order, without that of row ids.
+    pub(super) columns: Vec<MariaColumn>,
+    /// By name, in lower case.
+    pub(super) keys: BTreeMap<String, Key>,
+}
+
+/// A column there.
+#[derive(Debug)]
+pub(super) struct MariaColumn {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) nullable: bool,
+    /// Empty for those that are no text.
+    pub(super) collation: String,
+}
+
+/// A key of a table, on either side.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) unique: bool,
+    /// Columns in lower case, with the length of a prefix.
+    pub(super) parts: Vec<(String, Option<i64>)>,
+}
+
+/// A sequence's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SequenceRow {
+    /// The first value that was not taken.
+    pub(super) next: i64,
+    /// MINVALUE, MAXVALUE, START, INCREMENT, CYCLE.
+    pub(super) options: [i64; 5],
+}
+
 impl MariaDb {
     pub(super) async fn connect(socket: &Path) -> Result<Self, VerifyError> {
         let mut backend = Backend::connect(socket).await?;
@@ -57,20 +101,89 @@ impl MariaDb {
         Ok(self.0.value(&position).await?.parse()?)
     }
 
-    /// All tables with their columns by their order, without that of row ids.
-    pub(super) async fn tables(&mut self) -> Result<BTreeMap<TableName, Vec<String>>, VerifyError> {
+    /// All tables, views and sequences.
+    pub(super) async fn objects(&mut self) -> Result<BTreeMap<TableName, Object>, VerifyError> {
         let sql = format!(
-            "SELECT LOWER(t.table_schema), LOWER(t.table_name), c.column_name FROM information_schema.tables t \
-             JOIN information_schema.columns c USING (table_schema, table_name) \
-             WHERE t.table_schema NOT IN ({OWN}) AND t.table_type = 'BASE TABLE' \
-             ORDER BY 1, 2, c.ordinal_position"
+            "SELECT LOWER(table_schema), LOWER(table_name), table_type FROM information_schema.tables \
+             WHERE table_schema NOT IN ({OWN})"
         );
-        let mut out: BTreeMap<TableName, Vec<String>> = BTreeMap::new();
+        let mut out = BTreeMap::new();
         for row in self.strings(&sql).await? {
-            if let Ok([database, table, column]) = <[String; 3]>::try_from(row) {
-                let columns = out.entry((database, table)).or_default();
-                if column != ROW_ID {
-                    columns.push(column);
+            if let Ok([database, table, kind]) = <[String; 3]>::try_from(row) {
+                let object = match kind.as_str() {
+                    "VIEW" => Object::View,
+                    "SEQUENCE" => Object::Sequence,
+                    _ => Object::Table(MariaTable::default()),
+                };
+                out.insert((database, table), object);
+            }
+        }
+        let sql = format!(
+            "SELECT LOWER(table_schema), LOWER(table_name), column_name, column_type, is_nullable, collation_name \
+             FROM information_schema.columns WHERE table_schema NOT IN ({OWN}) ORDER BY 1, 2, ordinal_position"
+        );
+        for row in self.strings(&sql).await? {
+            let Ok([database, table, name, kind, nullable, collation]) =
+                <[String; 6]>::try_from(row)
+            else {
+                continue;
+            };
+            if let Some(Object::Table(table)) = out.get_mut(&(database, table))
+                && name != ROW_ID
+            {
+                table.columns.push(MariaColumn {
+                    name,
+                    kind,
+                    nullable: nullable == "YES",
+                    collation,
+                });
+            }
+        }
+        let sql = format!(
+            "SELECT LOWER(table_schema), LOWER(table_name), LOWER(index_name), non_unique, LOWER(column_name), sub_part \
+             FROM information_schema.statistics WHERE table_schema NOT IN ({OWN}) ORDER BY 1, 2, 3, seq_in_index"
+        );
+        for row in self.strings(&sql).await? {
+            let Ok([database, table, name, non_unique, column, prefix]) =
+                <[String; 6]>::try_from(row)
+            else {
+                continue;
+            };
+            if let Some(Object::Table(table)) = out.get_mut(&(database, table)) {
+                let key = table.keys.entry(name).or_default();
+                key.unique = non_unique == "0";
+                key.parts.push((column, prefix.parse().ok()));
+            }
+        }
+        Ok(out)
+    }
+
+    /// How far each sequence is. Its row is the newest one, whatever snapshot is open.
+    pub(super) async fn sequences(
+        &mut self,
+    ) -> Result<BTreeMap<TableName, SequenceRow>, VerifyError> {
+        let sql = format!(
+            "SELECT LOWER(table_schema), LOWER(table_name) FROM information_schema.tables \
+             WHERE table_schema NOT IN ({OWN}) AND table_type = 'SEQUENCE'"
+        );
+        let mut out = BTreeMap::new();
+        for row in self.strings(&sql).await? {
+            let Ok([database, table]) = <[String; 2]>::try_from(row) else {
+                continue;
+            };
+            let sql = format!(
+                "SELECT next_not_cached_value, minimum_value, maximum_value, start_value, increment, cycle_option FROM {}.{}",
+                quoted(&database),
+                quoted(&table)
+            );
+            for row in self.strings(&sql).await? {
+                let numbers: Option<Vec<i64>> = row.iter().map(|n| n.parse().ok()).collect();
+                if let Some([next, options @ ..]) = numbers.as_deref()
+                    && let Ok(options) = options.try_into()
+                {
+                    let name = (database.clone(), table.clone());
+                    let next = *next;
+                    out.insert(name, SequenceRow { next, options });
                 }
             }
         }

@@ -4,21 +4,25 @@
 //! in TiKV's transactions: so clients may write meanwhile ([`point`]). A DDL statement is waited for; it waits in its turn
 //! for a table that is being read. TiKV's bytes are read by a decoder of its own ([`read`]).
 //!
-//! * [`table`] compares a table's [`rows`], [`index`] its entries, [`counters`] its counters;
+//! * [`table`] compares a table's [`rows`], [`shape`] its description, [`index`] its entries, [`counters`] its counters;
+//!   [`objects`] compares views and sequences;
 //! * [`store`] has all keys at the timestamp, and says which of them belong to nothing;
 //! * [`mariadb`] is the other side, [`report`] what comes out.
 
 mod counters;
 mod index;
 mod mariadb;
+mod objects;
 mod part;
 mod point;
 pub mod read;
 pub mod report;
 mod rows;
+mod shape;
 mod store;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,7 +30,7 @@ use std::time::{Duration, Instant};
 use crate::client::{Client, ClientError};
 use crate::tidb::apply::{ApplyError, GtidError};
 use crate::tidb::wire::WireError;
-use mariadb::MariaDb;
+use mariadb::{MariaDb, Object, SequenceRow, TableName};
 use read::Unreadable;
 pub use report::Report;
 
@@ -119,10 +123,11 @@ pub async fn verify(
     let deadline = Instant::now() + patience;
     loop {
         let mut mariadb = MariaDb::connect(mariadb).await?;
+        let sequences = mariadb.sequences().await?;
         let point = point::find(client, &mut mariadb, deadline).await?;
         let why = match point {
             point::Found::Point(point) => {
-                let compared = compare(client, &mut mariadb, point, deadline).await;
+                let compared = compare(client, &mut mariadb, &sequences, point, deadline).await;
                 // What a DDL statement changes meanwhile does not show in MariaDB's snapshot.
                 match point::disturbed(client, point).await? {
                     None => return compared,
@@ -146,6 +151,7 @@ pub async fn verify(
 async fn compare(
     client: &Client,
     mariadb: &mut MariaDb,
+    sequences: &BTreeMap<TableName, SequenceRow>,
     point: point::Point,
     deadline: Instant,
 ) -> Result<Report, VerifyError> {
@@ -153,23 +159,37 @@ async fn compare(
     store::locks(client, point.ts, deadline, &mut report).await?;
     let mut store = store::Store::load(client, point.ts, &mut report).await?;
     let schema = store.schema().map_err(VerifyError::Schema)?;
-    let mut known = mariadb.tables().await?;
+    let mut known = mariadb.objects().await?;
+    let objects = objects::Objects {
+        schema: &schema,
+        before: sequences,
+        after: &mariadb.sequences().await?,
+    };
     for database in schema.databases.values() {
-        for table in database.tables.values().filter(|t| t.has_rows()) {
+        for table in database.tables.values() {
             let name = (database.name.clone(), table.name.lower.clone());
-            let columns = known.remove(&name);
+            let theirs = known.remove(&name);
+            if !table.has_rows() {
+                objects.check(database, table, theirs, &mut report);
+                continue;
+            }
             let mut result = report::Table::new(&database.name, &table.name.original);
             let mut check = table::Check::new(&name, table, &mut result);
-            check.rows(&store, mariadb, columns).await?;
+            check.rows(&store, mariadb, theirs).await?;
             check.indexes(&store);
             check.counters(&schema, database);
             report.not_compared.append(&mut check.not_compared);
             report.tables.push(result);
         }
     }
-    for (database, table) in known.into_keys() {
+    for ((database, table), object) in known {
+        let kind = match object {
+            Object::Table(_) => "table",
+            Object::View => "view",
+            Object::Sequence => "sequence",
+        };
         report.fault(format!(
-            "table {database}.{table} is in MariaDB, but not in the schema in TiKV"
+            "{kind} {database}.{table} is in MariaDB, but not in the schema in TiKV"
         ));
     }
     store.strays(&schema, &mut report);

@@ -10,6 +10,10 @@ use crate::tidb::apply::Gtid;
 /// Faults of a table, or of what belongs to none, that are told; of more there is the number.
 const TOLD: usize = 10;
 
+/// What is looked at in no table.
+const NEVER_COMPARED: &str =
+    "defaults, expressions and constraints of columns, definitions of partitions, queries of views";
+
 /// Faults: the first ones in words, and how many there are.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Faults {
@@ -109,6 +113,10 @@ pub struct Report {
     pub gtid: String,
     /// Table by table.
     pub tables: Vec<Table>,
+    /// Views that are on both sides.
+    pub views: usize,
+    /// Sequences that are on both sides.
+    pub sequences: usize,
     /// What awaits garbage collection.
     pub garbage: Vec<Garbage>,
     /// What was not looked at, and why.
@@ -123,8 +131,10 @@ impl Report {
             ts,
             gtid: gtid.to_string(),
             tables: vec![],
+            views: 0,
+            sequences: 0,
             garbage: vec![],
-            not_compared: vec![],
+            not_compared: vec![NEVER_COMPARED.to_owned()],
             faults: Faults::default(),
         }
     }
@@ -195,8 +205,10 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "{} tables at {position} (TiKV at {}): {}",
+            "{} tables, {} views, {} sequences at {position} (TiKV at {}): {}",
             self.tables.len(),
+            self.views,
+            self.sequences,
             self.ts,
             match self.fault_count() {
                 0 => "all equal".to_owned(),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::VerifyError;
-use super::mariadb::{MariaDb, TableName};
+use super::mariadb::{MariaDb, Object, TableName};
 use super::part;
 use super::read::cell::{self, Cell};
 use super::read::model::{Part, tp};
-use super::read::{Column, Handle, Input, Table, datum, text};
+use super::read::{Handle, Input, Table, datum, text};
 use super::report;
 use super::rows::{self, MariaRow, RowKey, TikvRow};
 use super::store::Store;
@@ -51,12 +51,12 @@ impl<'a> Check<'a> {
         self.result.faults.add(fault);
     }
 
-    /// Compares the rows. `columns` are those of MariaDB's table, if it has it.
+    /// Compares the description and the rows. `theirs` is what MariaDB has under the name.
     pub(super) async fn rows(
         &mut self,
         store: &Store,
         mariadb: &mut MariaDb,
-        columns: Option<Vec<String>>,
+        theirs: Option<Object>,
     ) -> Result<(), VerifyError> {
         self.read_tikv(store);
         self.result.tikv = rows::side(self.tikv.iter().map(|(key, row)| (key, &row.cells)));
@@ -69,12 +69,11 @@ impl<'a> Check<'a> {
             self.not_compared.push(what);
             return Ok(());
         }
-        let Some(columns) = columns else {
+        let Some(Object::Table(theirs)) = theirs else {
             self.fault("MariaDB does not have the table".to_owned());
             return Ok(());
         };
-        if let Some(why) = self.differing_columns(&columns) {
-            self.fault(why);
+        if !self.shape(&theirs) {
             return Ok(());
         }
         self.weighed = rows::weighed(self.table);
@@ -106,23 +105,6 @@ impl<'a> Check<'a> {
             let what = format!("the texts in the handles of {name}: no rule for {collation}");
             self.not_compared.push(what);
         }
-    }
-
-    /// How the columns differ. Those that stand for an index's expression may be anywhere in MariaDB.
-    fn differing_columns(&self, theirs: &[String]) -> Option<String> {
-        let public = self.table.columns.iter().filter(|c| c.is_public());
-        let (hidden, ours): (Vec<&Column>, Vec<&Column>) = public.partition(|c| c.hidden);
-        let lower = |columns: &[&Column]| -> Vec<String> {
-            let names = columns.iter().map(|c| c.name.lower.clone());
-            names.collect()
-        };
-        let (hidden, ours) = (lower(&hidden), lower(&ours));
-        let theirs: Vec<String> = theirs.iter().map(|name| name.to_lowercase()).collect();
-        let seen = theirs.iter().filter(|name| !hidden.contains(name));
-        let same = seen.eq(&ours) && hidden.iter().all(|name| theirs.contains(name));
-        (!same).then(|| {
-            format!("its columns are {ours:?} and {hidden:?} in TiKV, {theirs:?} in MariaDB")
-        })
     }
 
     /// Takes over what MariaDB computes: the columns that no row in TiKV has.

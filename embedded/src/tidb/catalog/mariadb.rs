@@ -234,9 +234,13 @@ pub(crate) fn computing(table: &TableInfo, columns: &[&ColumnInfo]) -> Result<St
     ))
 }
 
-/// A type: TiDB's own text, in which only JSON and the widths of newer releases differ.
+/// A type: TiDB's own text, in which only JSON and the widths of newer releases differ. There a backslash stands for itself.
 fn type_text(ft: &FieldType) -> String {
-    show::type_text(ft, false)
+    let mut ft = ft.clone();
+    for member in ft.elems.iter_mut().flatten() {
+        *member = member.replace('\\', "\\\\");
+    }
+    show::type_text(&ft, false)
 }
 
 fn default(column: &ColumnInfo) -> String {

@@ -24,6 +24,8 @@ pub mod tp {
     pub const ENUM: u8 = 247;
     pub const SET: u8 = 248;
     pub const TINY_BLOB: u8 = 249;
+    pub const MEDIUM_BLOB: u8 = 250;
+    pub const LONG_BLOB: u8 = 251;
     pub const BLOB: u8 = 252;
     pub const VAR_STRING: u8 = 253;
     pub const STRING: u8 = 254;
@@ -35,6 +37,7 @@ pub mod flag {
     pub const NOT_NULL: u64 = 1;
     pub const PRIMARY: u64 = 1 << 1;
     pub const UNSIGNED: u64 = 1 << 5;
+    pub const ZEROFILL: u64 = 1 << 6;
     pub const AUTO_INCREMENT: u64 = 1 << 9;
 }
 
@@ -105,7 +108,7 @@ pub struct Table {
     /// Set for views.
     pub view: Option<serde::de::IgnoredAny>,
     /// Set for sequences.
-    pub sequence: Option<serde::de::IgnoredAny>,
+    pub sequence: Option<Sequence>,
     /// Of this structure.
     pub version: u16,
 }
@@ -188,6 +191,26 @@ pub struct Part {
     pub length: i64,
 }
 
+/// A sequence.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sequence {
+    /// START.
+    #[serde(rename = "sequence_start")]
+    pub start: i64,
+    /// CYCLE.
+    #[serde(rename = "sequence_cycle")]
+    pub cycle: bool,
+    /// MINVALUE.
+    #[serde(rename = "sequence_min_value")]
+    pub min: i64,
+    /// MAXVALUE.
+    #[serde(rename = "sequence_max_value")]
+    pub max: i64,
+    /// INCREMENT.
+    #[serde(rename = "sequence_increment")]
+    pub increment: i64,
+}
+
 /// Partitions.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -248,11 +271,16 @@ impl Table {
         primary.filter(|_| self.is_common_handle == Some(true))
     }
 
+    /// The indexes that statements see.
+    pub fn public_indexes(&self) -> impl Iterator<Item = &Index> {
+        self.indexes.iter().filter(|i| i.state == PUBLIC)
+    }
+
     /// The indexes that have entries: of a clustered one the rows are.
     pub fn written_indexes(&self) -> impl Iterator<Item = &Index> {
         let clustered = self.clustered().map(|i| i.id);
-        let written = move |i: &&Index| Some(i.id) != clustered && i.state == PUBLIC;
-        self.indexes.iter().filter(written)
+        self.public_indexes()
+            .filter(move |i| Some(i.id) != clustered)
     }
 
     /// Whether rows are told apart by `_tidb_rowid`.
@@ -267,9 +295,14 @@ impl Table {
 }
 
 impl Column {
+    /// Whether it is computed.
+    pub fn is_generated(&self) -> bool {
+        !self.generated_expr_string.is_empty()
+    }
+
     /// Whether it is in no row.
     pub fn is_virtual(&self) -> bool {
-        !self.generated_expr_string.is_empty() && !self.generated_stored
+        self.is_generated() && !self.generated_stored
     }
 
     /// Whether statements see it.

@@ -37,6 +37,8 @@ pub struct Made {
     pub name: String,
     /// Names of its indexes by id.
     pub indexes: BTreeMap<i64, String>,
+    /// What a sequence was counted on by.
+    pub increments: BTreeSet<i64>,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +124,8 @@ impl Schema {
             for (id, name) in partitions.chain([(table.id, name.clone())]) {
                 let made = self.made.entry(id).or_default();
                 made.name = name;
+                let increments = table.sequence.iter().map(|sequence| sequence.increment);
+                made.increments.extend(increments);
                 let indexes = table.indexes.iter();
                 made.indexes
                     .extend(indexes.map(|i| (i.id, i.name.original.clone())));
