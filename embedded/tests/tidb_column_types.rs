@@ -7,8 +7,7 @@ mod cluster;
 
 use cluster::Cluster;
 use cluster::rows::{catalog, compare_all};
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Error};
+use cluster::sql::outcome;
 
 const V: &str = "v8.5.3";
 
@@ -100,15 +99,6 @@ const CHANGES: [(&str, &str, &[&str]); 26] = [
     ),
 ];
 
-/// Gives MySQL's code of an error; none if all went well.
-async fn run(conn: &mut Conn, sql: &str) -> Option<u16> {
-    match conn.query_drop(sql).await {
-        Ok(()) => None,
-        Err(Error::Server(error)) => Some(error.code),
-        Err(other) => panic!("{sql}: {other}"),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_sides_hold_the_same_after_a_change_of_type() {
     let mut cluster = Cluster::start(V).await;
@@ -126,16 +116,16 @@ async fn both_sides_hold_the_same_after_a_change_of_type() {
                 format!("CREATE TABLE t (a INT PRIMARY KEY, v {from}, b INT DEFAULT 5{index})"),
                 format!("INSERT INTO t VALUES (1, {value}, 1), (2, NULL, 2)"),
             ] {
-                let error = run(&mut conn, &statement).await;
+                let error = outcome(&mut conn, &statement).await;
                 assert_eq!(error, None, "{sql}: {statement}");
             }
             if value == &values[0] {
                 // Rows that lack a column.
                 let add = "ALTER TABLE t ADD COLUMN c VARCHAR(5) DEFAULT 'c'";
-                assert_eq!(run(&mut conn, add).await, None, "{sql}: {add}");
+                assert_eq!(outcome(&mut conn, add).await, None, "{sql}: {add}");
             }
             let before = compare_all(&mut conn, &client, V).await;
-            let error = run(&mut conn, &format!("ALTER TABLE t MODIFY v {to}")).await;
+            let error = outcome(&mut conn, &format!("ALTER TABLE t MODIFY v {to}")).await;
             assert!(
                 matches!(error, None | Some(1235 | 1265 | 1292 | 1690)),
                 "{sql}: {error:?}"
@@ -145,13 +135,17 @@ async fn both_sides_hold_the_same_after_a_change_of_type() {
                 assert_eq!(before, after, "{sql}: refused, and nothing is changed");
             } else {
                 changed += 1;
-                assert_eq!(run(&mut conn, "UPDATE t SET b = b + 1").await, None);
-                assert_eq!(run(&mut conn, "DELETE FROM t WHERE v IS NULL").await, None);
+                assert_eq!(outcome(&mut conn, "UPDATE t SET b = b + 1").await, None);
+                assert_eq!(
+                    outcome(&mut conn, "DELETE FROM t WHERE v IS NULL").await,
+                    None
+                );
                 compare_all(&mut conn, &client, V).await;
             }
         }
     }
     assert!(changed >= CHANGES.len(), "{changed} values were cast");
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +160,7 @@ async fn a_column_moves_is_renamed_and_keeps_its_index_while_it_is_rewritten() {
         "INSERT INTO t (id, w) VALUES ('c', 30)",
         "UPDATE t SET vv = 'one' WHERE vv = '1'",
     ] {
-        assert_eq!(run(&mut conn, statement).await, None, "{statement}");
+        assert_eq!(outcome(&mut conn, statement).await, None, "{statement}");
     }
     compare_all(&mut conn, &client, V).await;
     let schema = catalog(&client, V).await;
@@ -188,8 +182,9 @@ async fn a_column_moves_is_renamed_and_keeps_its_index_while_it_is_rewritten() {
         ("INSERT INTO t VALUES ('y', 'd', NULL, 1)", 0),
         ("ALTER TABLE t MODIFY w VARCHAR(5) NOT NULL", 1265),
     ] {
-        let error = run(&mut conn, statement).await.unwrap_or(0);
+        let error = outcome(&mut conn, statement).await.unwrap_or(0);
         assert_eq!(error, code, "{statement}");
     }
     compare_all(&mut conn, &client, V).await;
+    cluster.verify().await;
 }

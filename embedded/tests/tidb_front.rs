@@ -7,28 +7,13 @@ mod cluster;
 
 use bytes::Bytes;
 use cluster::rows::compare_all;
+use cluster::sql::{refused, run};
 use cluster::{Cluster, Part};
 use futures_util::{StreamExt as _, stream};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 const NEW: &str = "v8.5.3";
-
-async fn run(conn: &mut Conn, statements: &[&str]) {
-    for statement in statements {
-        conn.query_drop(*statement)
-            .await
-            .unwrap_or_else(|e| panic!("{statement}: {e}"));
-    }
-}
-
-/// The code of the error that a statement ends with.
-async fn error(conn: &mut Conn, statement: &str) -> u16 {
-    match conn.query_drop(statement).await {
-        Err(mysql_async::Error::Server(error)) => error.code,
-        other => panic!("{statement}: {other:?}"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_schema_is_told_by_information_schema() {
@@ -114,15 +99,15 @@ async fn the_schema_is_told_by_information_schema() {
 
     // What is not there, and what is not served.
     assert_eq!(
-        error(&mut conn, "select * from information_schema.innodb_trx").await,
+        refused(&mut conn, "select * from information_schema.innodb_trx").await,
         1146
     );
     assert_eq!(
-        error(&mut conn, "select * from information_schema.slow_query").await,
+        refused(&mut conn, "select * from information_schema.slow_query").await,
         1235
     );
     assert_eq!(
-        error(&mut conn, "select nope from information_schema.tables").await,
+        refused(&mut conn, "select nope from information_schema.tables").await,
         1054
     );
     let triggers: Vec<String> = conn
@@ -130,6 +115,7 @@ async fn the_schema_is_told_by_information_schema() {
         .await
         .unwrap();
     assert!(triggers.is_empty(), "{triggers:?}");
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,6 +149,7 @@ async fn the_cluster_is_told_as_pd_knows_it() {
         .await
         .unwrap();
     assert_eq!(life.as_deref(), Some("1h0m0s"));
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,9 +158,9 @@ async fn a_client_outlives_a_pd_that_is_gone() {
     let mut conn = cluster.sql().await;
     run(&mut conn, &["create table t (id int primary key)"]).await;
     cluster.kill(Part::Pd);
-    assert_eq!(error(&mut conn, "show table t regions").await, 9001);
+    assert_eq!(refused(&mut conn, "show table t regions").await, 9001);
     let stores = "select * from information_schema.tikv_region_status";
-    assert_eq!(error(&mut conn, stores).await, 9001);
+    assert_eq!(refused(&mut conn, stores).await, 9001);
     run(&mut conn, &["select * from t"]).await;
     cluster.spawn(Part::Pd);
     let conn = tokio::sync::Mutex::new(conn);
@@ -183,6 +170,7 @@ async fn a_client_outlives_a_pd_that_is_gone() {
     })
     .await;
     run(&mut *conn.lock().await, &["insert into t values (1)"]).await;
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,11 +197,11 @@ async fn regions_are_split_and_shown() {
         .unwrap();
     assert_eq!(told, Some((2, 1)));
     assert_eq!(
-        error(&mut conn, "split table t between (0) and (1000) regions 4").await,
+        refused(&mut conn, "split table t between (0) and (1000) regions 4").await,
         8212
     );
     assert_eq!(
-        error(&mut conn, "split table t index k by ('x')").await,
+        refused(&mut conn, "split table t index k by ('x')").await,
         1235
     );
 
@@ -267,6 +255,7 @@ async fn regions_are_split_and_shown() {
     assert_eq!(job.get::<String, _>("JOB_TYPE").unwrap(), "create table");
     assert_eq!(job.get::<i64, _>("TABLE_ID").unwrap(), table);
     assert_eq!(job.get::<String, _>("STATE").unwrap(), "synced");
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,7 +263,7 @@ async fn what_cannot_be_kept_is_refused() {
     let mut cluster = Cluster::start(NEW).await;
     let mut conn = cluster.sql().await;
     run(&mut conn, &["create table t (id int primary key)"]).await;
-    assert_eq!(error(&mut conn, "begin optimistic").await, 1235);
+    assert_eq!(refused(&mut conn, "begin optimistic").await, 1235);
     run(
         &mut conn,
         &[
@@ -283,36 +272,37 @@ async fn what_cannot_be_kept_is_refused() {
         ],
     )
     .await;
-    assert_eq!(error(&mut conn, "begin").await, 1235);
-    assert_eq!(error(&mut conn, "start transaction").await, 1235);
+    assert_eq!(refused(&mut conn, "begin").await, 1235);
+    assert_eq!(refused(&mut conn, "start transaction").await, 1235);
     run(
         &mut conn,
         &["begin pessimistic", "insert into t values (2)", "commit"],
     )
     .await;
     run(&mut conn, &["set autocommit = 0"]).await;
-    assert_eq!(error(&mut conn, "insert into t values (3)").await, 1235);
+    assert_eq!(refused(&mut conn, "insert into t values (3)").await, 1235);
     run(&mut conn, &["set tidb_txn_mode = ''", "set autocommit = 1"]).await;
     let ids: Vec<i64> = conn.query("table t order by id").await.unwrap();
     assert_eq!(ids, [1, 2]);
-    assert_eq!(error(&mut conn, "values row(1, 2)").await, 1051);
+    assert_eq!(refused(&mut conn, "values row(1, 2)").await, 1051);
     assert_eq!(
-        error(&mut conn, "set session tidb_gc_life_time = '1h'").await,
+        refused(&mut conn, "set session tidb_gc_life_time = '1h'").await,
         1229
     );
     assert_eq!(
-        error(&mut conn, "set global tidb_snapshot = ''").await,
+        refused(&mut conn, "set global tidb_snapshot = ''").await,
         1228
     );
     assert_eq!(
-        error(&mut conn, "set tidb_snapshot = '2000-01-01'").await,
+        refused(&mut conn, "set tidb_snapshot = '2000-01-01'").await,
         8055
     );
-    assert_eq!(error(&mut conn, "set tidb_snapshot = now()").await, 1235);
-    assert_eq!(error(&mut conn, "select @@wsrep_on").await, 1193);
+    assert_eq!(refused(&mut conn, "set tidb_snapshot = now()").await, 1235);
+    assert_eq!(refused(&mut conn, "select @@wsrep_on").await, 1193);
     run(&mut conn, &["kill 4294967295"]).await;
     let warned: Option<(String, u16, String)> = conn.query_first("show warnings").await.unwrap();
     assert_eq!(warned.map(|w| w.1), Some(1105));
+    cluster.verify().await;
 }
 
 /// Runs a LOAD DATA statement for which the client sends a file in these pieces; it fails in the end if there is an error.
@@ -358,10 +348,10 @@ async fn files_of_the_client_are_loaded() {
 
     // Refused before a file is asked for, and in the midst of one: the connection serves on.
     let missing = "load data local infile 'f' into table nope";
-    let refused = load(&mut conn, missing, pieces(&["1\n"])).await;
+    let missing = load(&mut conn, missing, pieces(&["1\n"])).await;
     assert!(
-        matches!(&refused, Err(mysql_async::Error::Server(e)) if e.code == 1146),
-        "{refused:?}"
+        matches!(&missing, Err(mysql_async::Error::Server(e)) if e.code == 1146),
+        "{missing:?}"
     );
     let big: String = (10..2_000).map(|id| format!("{id},x\n")).collect();
     let broken = vec![
@@ -372,7 +362,7 @@ async fn files_of_the_client_are_loaded() {
     assert!(failed.is_err(), "{failed:?}");
     let mut conn = cluster.sql().await;
     assert_eq!(
-        error(&mut conn, "load data infile '/etc/passwd' into table t").await,
+        refused(&mut conn, "load data infile '/etc/passwd' into table t").await,
         1235
     );
 
@@ -393,4 +383,5 @@ async fn files_of_the_client_are_loaded() {
     let quoted: Option<String> = conn.query_first(format!("select '{large}'")).await.unwrap();
     assert!(quoted.as_deref() == Some(large.as_str()));
     compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
 }

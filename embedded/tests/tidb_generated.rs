@@ -9,7 +9,9 @@ mod cluster;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::Cluster;
+use cluster::dice::Dice;
 use cluster::rows::catalog;
+use cluster::sql::run;
 use embedded::client::Client;
 use embedded::tidb::catalog::TableInfo;
 use embedded::tidb::codec::{Datum, Handle, index, json, keys, origin, row};
@@ -128,27 +130,13 @@ async fn check(client: &Client, version: &str) -> usize {
     entries
 }
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-
-    fn pick(&mut self, of: &[&str]) -> String {
-        of[self.roll(of.len() as u64) as usize].to_owned()
-    }
-
     fn statement(&mut self) -> String {
         let id = self.roll(25);
-        let a = self.pick(&["NULL", "0", "-5", "1000", "77"]);
-        let b = self.pick(&["NULL", "''", "'a'", "'Straße é'", "'b  '", "'ÑANDÚ'"]);
+        let a = *self.pick(&["NULL", "0", "-5", "1000", "77"]);
+        let b = *self.pick(&["NULL", "''", "'a'", "'Straße é'", "'b  '", "'ÑANDÚ'"]);
         let n = self.roll(40);
-        let s = self.pick(&[
+        let s = *self.pick(&[
             r#""one""#,
             r#""q\\"uote\\n""#,
             r#""\\u00e9""#,
@@ -182,16 +170,10 @@ impl Dice {
                 // Some are refused, for a duplicate key: then they change nothing.
                 let _ = conn.query_drop(self.statement()).await;
             }
-            let end = self.pick(&["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]);
+            let end = *self.pick(&["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]);
             conn.query_drop(end).await.unwrap();
         }
     }
-}
-
-async fn run(conn: &mut Conn, statement: &str) {
-    conn.query_drop(statement)
-        .await
-        .unwrap_or_else(|e| panic!("{statement}: {e}"));
 }
 
 const CREATE: &str = "CREATE TABLE g (id INT PRIMARY KEY, a INT, b VARCHAR(20), j JSON, \
@@ -205,14 +187,14 @@ async fn survive(version: &'static str, later: &[&str]) {
     let mut cluster = Cluster::start(version).await;
     let client = cluster.client().await;
     let mut conn = cluster.sql().await;
-    run(&mut conn, CREATE).await;
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    run(&mut conn, &[CREATE]).await;
+    let mut dice = Dice::new(0);
     for _ in 0..4 {
         dice.transactions(&mut conn, 10).await;
         assert!(check(&client, version).await > 0);
     }
     for statement in later {
-        run(&mut conn, statement).await;
+        run(&mut conn, &[statement]).await;
         check(&client, version).await;
         dice.transactions(&mut conn, 5).await;
         assert!(check(&client, version).await > 0, "after {statement}");
@@ -246,15 +228,15 @@ async fn what_is_not_served_is_refused_and_changes_nothing() {
     let mut cluster = Cluster::start(V).await;
     let client = cluster.client().await;
     let mut conn = cluster.sql().await;
-    run(&mut conn, CREATE).await;
+    run(&mut conn, &[CREATE]).await;
     run(
         &mut conn,
-        "CREATE TABLE nn (a INT, b INT AS (a + 1) NOT NULL)",
+        &["CREATE TABLE nn (a INT, b INT AS (a + 1) NOT NULL)"],
     )
     .await;
     run(
         &mut conn,
-        r#"INSERT INTO g (id, a, b, j) VALUES (1, 2, 'b', '{"n": 3, "s": "t"}')"#,
+        &[r#"INSERT INTO g (id, a, b, j) VALUES (1, 2, 'b', '{"n": 3, "s": "t"}')"#],
     )
     .await;
     for (statement, code) in [
@@ -330,7 +312,7 @@ async fn indexes_are_made_of_rows_of_any_character_set_and_size() {
         "CREATE INDEX k1 ON t (one)",
         "CREATE INDEX kc ON t (chars)",
     ] {
-        run(&mut conn, statement).await;
+        run(&mut conn, &[statement]).await;
     }
     cluster.verify().await;
 }

@@ -11,7 +11,7 @@ mod cluster;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::Cluster;
-use cluster::dice::Dice;
+use cluster::dice::{Dice, TEXTS};
 use cluster::rows::{catalog, compare_all};
 use embedded::client::Client;
 use embedded::tidb::catalog::TableInfo;
@@ -218,18 +218,7 @@ async fn check_all(conn: &mut Conn, client: &Client, version: &str) -> usize {
 
 impl Dice {
     fn text(&mut self) -> String {
-        const TEXTS: [&str; 9] = [
-            "NULL",
-            "''",
-            "'a'",
-            "'A'",
-            "'a  '",
-            "'abcdefgh'",
-            "'é'",
-            "'abcxyz '",
-            "'中文文本'",
-        ];
-        TEXTS[self.roll(9) as usize].to_owned()
+        self.pick(&TEXTS).to_string()
     }
 
     fn statement(&mut self, tables: &[&str]) -> String {

@@ -7,6 +7,7 @@ mod cluster;
 
 use cluster::Cluster;
 use cluster::rows::compare_all;
+use cluster::sql::run;
 use embedded::tidb::wire::capability::{OFFERED, PLUGIN_AUTH, STATUS_CURSOR_EXISTS};
 use embedded::tidb::wire::column::TYPE_JSON;
 use embedded::tidb::wire::handshake::{Greeting, Login};
@@ -22,14 +23,6 @@ const OLD: &str = "v4.0.9";
 const BINARY: u16 = 63;
 /// `utf8mb4_general_ci`, in which mysql_async asks for results.
 const TEXT: u16 = 45;
-
-async fn run(conn: &mut Conn, statements: &[&str]) {
-    for statement in statements {
-        conn.query_drop(*statement)
-            .await
-            .unwrap_or_else(|e| panic!("{statement}: {e}"));
-    }
-}
 
 fn text(value: &Value) -> String {
     match value {

@@ -7,29 +7,13 @@ mod cluster;
 
 use cluster::Cluster;
 use cluster::rows::{by_sql, catalog, in_tikv};
+use cluster::sql::{refused, run};
 use embedded::client::Client;
 use embedded::tidb::catalog::Catalog;
 use embedded::tidb::codec::keys::MetaKey;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error};
 
 const RELEASES: [&str; 2] = ["v8.5.3", "v4.0.9"];
-
-async fn run(conn: &mut Conn, statements: &[&str]) {
-    for sql in statements {
-        conn.query_drop(*sql)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-}
-
-/// The code that a statement is refused with.
-async fn refused(conn: &mut Conn, sql: &str) -> u16 {
-    match conn.query_drop(sql).await {
-        Err(Error::Server(error)) => error.code,
-        other => panic!("{sql}: {other:?}"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn views_are_read_and_not_written() {
@@ -106,6 +90,7 @@ async fn views_are_read_and_not_written() {
             .collect();
         assert_eq!(left, ["star"]);
         conn.disconnect().await.unwrap();
+        cluster.verify().await;
     }
 }
 
@@ -188,6 +173,7 @@ async fn sequences_count_and_tikv_knows_how_far() {
         assert_eq!(refused(&mut conn, sql).await, code, "{sql}");
     }
     conn.disconnect().await.unwrap();
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -269,6 +255,7 @@ async fn foreign_keys_are_checked_in_8_5_and_rows_are_equal() {
     )
     .await;
     conn.disconnect().await.unwrap();
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -296,6 +283,7 @@ async fn foreign_keys_are_kept_and_not_checked_in_4_0() {
     assert_eq!(names, ["p", "fk2"]);
     run(&mut conn, &["alter table child drop foreign key p"]).await;
     conn.disconnect().await.unwrap();
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -355,4 +343,5 @@ async fn policies_ttl_and_caches_are_kept() {
         .unwrap();
     assert!(text.ends_with("COLLATE=utf8mb4_bin"), "{text}");
     conn.disconnect().await.unwrap();
+    cluster.verify().await;
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::rows::{Row, by_sql, catalog, compare_all, in_tikv};
+use cluster::sql::{refused, run};
 use cluster::{Cluster, Part, until};
 use embedded::client::Client;
 use embedded::tidb::catalog::TableInfo;
@@ -18,22 +19,6 @@ use mysql_async::prelude::Queryable;
 
 const NEW: &str = "v8.5.3";
 const OLD: &str = "v4.0.9";
-
-async fn run(conn: &mut Conn, statements: &[&str]) {
-    for statement in statements {
-        conn.query_drop(*statement)
-            .await
-            .unwrap_or_else(|e| panic!("{statement}: {e}"));
-    }
-}
-
-/// The code that a statement is refused with.
-async fn code(conn: &mut Conn, statement: &str) -> u16 {
-    match conn.query_drop(statement).await {
-        Err(mysql_async::Error::Server(error)) => error.code,
-        other => panic!("{statement}: {other:?}"),
-    }
-}
 
 async fn table(client: &Client, version: &str, name: &str) -> Arc<TableInfo> {
     let catalog = catalog(client, version).await;
@@ -393,7 +378,7 @@ async fn what_tidb_refuses_is_refused() {
         ],
     )
     .await;
-    for (statement, refused) in [
+    for (statement, code) in [
         ("INSERT INTO r VALUES (20, 1)", 1526),
         ("INSERT INTO r PARTITION (p0) VALUES (15, 1)", 1748),
         ("SELECT * FROM r PARTITION (p9)", 1735),
@@ -479,12 +464,12 @@ async fn what_tidb_refuses_is_refused() {
             1654,
         ),
     ] {
-        assert_eq!(code(&mut conn, statement).await, refused, "{statement}");
+        assert_eq!(refused(&mut conn, statement).await, code, "{statement}");
     }
     // A row that fits no partition leaves a plain table whole.
     run(&mut conn, &["INSERT INTO n VALUES (15, 1)"]).await;
     let exchange = "ALTER TABLE r EXCHANGE PARTITION p0 WITH TABLE n";
-    assert_eq!(code(&mut conn, exchange).await, 1737);
+    assert_eq!(refused(&mut conn, exchange).await, 1737);
     run(&mut conn, &["INSERT IGNORE INTO r VALUES (20, 1), (1, 1)"]).await;
     let rows = compare_all(&mut conn, &client, NEW).await;
     cluster.verify().await;

@@ -2,7 +2,7 @@
 //! not, and what was under way is there as a whole or not at all; and TiKV has just what MariaDB has.
 //!
 //! `cargo test` does [`RUNS`] runs; `CDCLAB_CRASH_RUNS=200` does so many, `CDCLAB_CRASH_SEED=17` only that of seed 17. The
-//! statements and what is killed at which of them depend on the seed alone; how far the statement is by then does not.
+//! release, the statements and what is killed at which of them depend on the seed alone; how far the statement is by then does not.
 
 // The lint knows tests, not their helpers.
 #![allow(clippy::unwrap_used)]
@@ -10,18 +10,28 @@
 mod cluster;
 mod random;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cluster::{Cluster, Part};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use random::{Generator, State, Step, state};
+use random::{Effect, Generator, State, Step, state};
 
-const V: &str = "v8.5.3";
+/// The release of a seed.
+fn release_of(seed: u64) -> &'static str {
+    match seed % 2 {
+        0 => NEW,
+        _ => OLD,
+    }
+}
+
+const NEW: &str = "v8.5.3";
+const OLD: &str = "v4.0.9";
 /// Runs of `cargo test`.
 const RUNS: u64 = 16;
 /// Runs on one cluster: what was dropped is still read by each verify.
-const RUNS_OF_CLUSTER: u64 = 25;
+const RUNS_OF_CLUSTER: usize = 25;
 /// Clusters at a time.
 const CLUSTERS: usize = 2;
 /// Steps of a run.
@@ -63,6 +73,44 @@ enum Told {
     Nothing,
 }
 
+/// What was done, so that a run in which all is refused is no success.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    runs: u64,
+    /// Statements and transactions that changed rows.
+    changes: u64,
+    /// DDL statements that changed the schema, and of them those that gave columns another type, and computed columns.
+    ddl: u64,
+    modified: u64,
+    computed: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.changes += other.changes;
+        self.ddl += other.ddl;
+        self.modified += other.modified;
+        self.computed += other.computed;
+    }
+
+    /// Floors well below what the seeds come to.
+    fn hold(&self) {
+        let Self {
+            runs,
+            changes,
+            ddl,
+            modified,
+            computed,
+        } = *self;
+        assert!(changes >= runs * 4 && ddl >= runs * 4, "{self:?}");
+        // A few runs may have none of these.
+        if runs >= RUNS {
+            assert!(modified > 0 && computed > 1, "{self:?}");
+        }
+    }
+}
+
 /// A run of one seed.
 struct Run<'a> {
     cluster: &'a mut Cluster,
@@ -71,7 +119,7 @@ struct Run<'a> {
     kill: Option<Kill>,
     /// Statements so far.
     statements: u64,
-    done: u64,
+    counts: Counts,
 }
 
 impl Run<'_> {
@@ -103,10 +151,7 @@ impl Run<'_> {
             cluster.spawn(Part::Tidb);
         }
         match told {
-            Ok(()) => {
-                self.done += 1;
-                Told::Done
-            }
+            Ok(()) => Told::Done,
             Err(mysql_async::Error::Server(_)) => Told::Failed,
             Err(_) => Told::Nothing,
         }
@@ -137,6 +182,8 @@ impl Run<'_> {
             may_be.contains(&now),
             "after {step:?}: {now:?}\nis none of {may_be:?}"
         );
+        let is_ddl = matches!(step, Step::Ddl(..));
+        self.counts.changes += u64::from(!is_ddl && now != before);
         now
     }
 
@@ -147,7 +194,13 @@ impl Run<'_> {
             Step::Ddl(sql, effect) => {
                 let after = effect.on(&before);
                 match self.send(sql).await {
-                    Told::Done => vec![after],
+                    Told::Done => {
+                        self.counts.ddl += 1;
+                        self.counts.modified += u64::from(matches!(effect, Effect::Modify));
+                        self.counts.computed +=
+                            u64::from(matches!(effect, Effect::AddComputed(..)));
+                        vec![after]
+                    }
                     Told::Failed => vec![before],
                     Told::Nothing => vec![before, after],
                 }
@@ -189,9 +242,9 @@ impl Run<'_> {
     }
 }
 
-async fn run(cluster: &mut Cluster, seed: u64) {
+async fn run(cluster: &mut Cluster, seed: u64) -> Counts {
     let _again = Again(seed);
-    let mut generator = Generator::new(seed);
+    let mut generator = Generator::new(seed, release_of(seed) == NEW);
     let kill = Kill {
         what: KILLED[generator.dice.roll(3) as usize],
         after: 3 + generator.dice.roll(STEPS * 3),
@@ -211,7 +264,10 @@ async fn run(cluster: &mut Cluster, seed: u64) {
         conn,
         kill: Some(kill),
         statements: 0,
-        done: 0,
+        counts: Counts {
+            runs: 1,
+            ..Counts::default()
+        },
     };
     let mut held = State::new();
     for _ in 0..3 {
@@ -226,10 +282,10 @@ async fn run(cluster: &mut Cluster, seed: u64) {
     run.kill = run.kill.map(|kill| Kill { after: 0, ..kill });
     let last = Step::Alone("DO 1".to_owned());
     run.step(&last, held).await;
-    assert!(run.done > STEPS, "{} statements were done", run.done);
     run.cluster.verify().await;
     let drop = format!("DROP DATABASE {}", run.database);
     run.conn.query_drop(drop).await.unwrap();
+    run.counts
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -246,13 +302,14 @@ fn random_statements_survive_every_kill() {
         Some(seed) => seed..seed + 1,
         None => 0..number("CDCLAB_CRASH_RUNS").unwrap_or(RUNS),
     };
-    let count = seeds.end - seeds.start;
-    let each = count.div_ceil(CLUSTERS as u64).clamp(1, RUNS_OF_CLUSTER);
-    let chunks: Vec<Vec<u64>> = seeds
-        .collect::<Vec<_>>()
-        .chunks(each as usize)
-        .map(<[u64]>::to_vec)
-        .collect();
+    let (new, old): (Vec<u64>, Vec<u64>) = seeds.partition(|seed| release_of(*seed) == NEW);
+    // A cluster is of one release.
+    let chunks = |seeds: Vec<u64>| -> Vec<Vec<u64>> {
+        let chunks = seeds.chunks(RUNS_OF_CLUSTER);
+        chunks.map(<[u64]>::to_vec).collect()
+    };
+    let chunks = [chunks(new), chunks(old)].concat();
+    let counts = Mutex::new(Counts::default());
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..CLUSTERS.min(chunks.len()) {
@@ -264,13 +321,17 @@ fn random_statements_survive_every_kill() {
                         return;
                     };
                     runtime.block_on(async {
-                        let mut cluster = Cluster::start(V).await;
+                        let mut cluster = Cluster::start(release_of(seeds[0])).await;
                         for seed in seeds {
-                            run(&mut cluster, *seed).await;
+                            let done = run(&mut cluster, *seed).await;
+                            counts.lock().unwrap().add(done);
                         }
                     });
                 }
             });
         }
     });
+    let counts = counts.into_inner().unwrap();
+    println!("{counts:?}");
+    counts.hold();
 }

@@ -7,24 +7,9 @@ mod cluster;
 
 use cluster::Cluster;
 use cluster::rows::{catalog, compare_all};
+use cluster::sql::{refused, run};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder};
-
-async fn run(conn: &mut Conn, statements: &[&str]) {
-    for sql in statements {
-        conn.query_drop(*sql)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-}
-
-/// The code that a statement is refused with.
-async fn refused(conn: &mut Conn, sql: &str) -> u16 {
-    match conn.query_drop(sql).await {
-        Err(Error::Server(error)) => error.code,
-        other => panic!("{sql}: {other:?}"),
-    }
-}
 
 async fn log_in(
     cluster: &Cluster,
@@ -136,6 +121,7 @@ async fn users_log_in_with_their_passwords_and_do_what_they_may() {
         let u1 = log_in(&cluster, "u1", Some("y")).await.unwrap();
         u1.disconnect().await.unwrap();
         root.disconnect().await.unwrap();
+        cluster.verify().await;
     }
 }
 
@@ -213,6 +199,7 @@ async fn temporary_tables_are_the_sessions_own() {
     assert_eq!(rows["t"].len(), 2);
     conn.disconnect().await.unwrap();
     other.disconnect().await.unwrap();
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,4 +226,5 @@ async fn ansi_quotes_make_names() {
     let text: Option<String> = conn.query_first("select \"x\"").await.unwrap();
     assert_eq!(text.as_deref(), Some("x"));
     conn.disconnect().await.unwrap();
+    cluster.verify().await;
 }

@@ -246,6 +246,7 @@ async fn values_are_in_tikv_as_select_shows_them(version: &'static str) {
     let rows = compare_all(&mut conn, &client, version).await;
     assert!(rows.values().all(|rows| rows.len() == ROWS));
     conn.disconnect().await.unwrap();
+    cluster.verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

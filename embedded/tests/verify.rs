@@ -468,12 +468,22 @@ async fn clients_may_write_meanwhile() {
             written
         }));
     }
+    // DDL statements too: a report that one of them disturbed is made again.
     for n in 0..5 {
-        let report = cluster.verified().await;
+        let altering = async {
+            for sql in [
+                format!("ALTER TABLE t ADD COLUMN c{n} INT DEFAULT {n}"),
+                format!("ALTER TABLE t ADD INDEX i{n} (c{n}, v)"),
+                format!("ALTER TABLE t MODIFY COLUMN c{n} VARCHAR(20)"),
+                format!("CREATE VIEW v{n} AS SELECT c{n} FROM t"),
+                format!("CREATE SEQUENCE s{n}"),
+            ] {
+                let done = conn.query_drop(&sql).await;
+                done.unwrap_or_else(|e| panic!("{sql}: {e}"));
+            }
+        };
+        let (report, ()) = tokio::join!(cluster.verified(), altering);
         assert!(report.is_clean(), "{report}");
-        conn.query_drop(format!("ALTER TABLE t ADD COLUMN c{n} INT DEFAULT {n}"))
-            .await
-            .unwrap();
     }
     stop.store(true, Ordering::Relaxed);
     for writer in writers {

@@ -8,20 +8,14 @@ mod cluster;
 use cluster::Cluster;
 use embedded::tidb::codec::collate::sort_key;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
 
 /// Characters weighed at once.
 const BLOCK: u32 = 256;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn weights_are_those_of_mariadb() {
-    let mut cluster = Cluster::start("v8.5.3").await;
-    // Once the server answers, MariaDB does.
-    cluster.sql().await.disconnect().await.unwrap();
-    let opts = OptsBuilder::default()
-        .socket(Some(cluster.mariadb_socket()))
-        .user(Some("root"));
-    let mut conn = Conn::new(opts).await.unwrap();
+    let cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.mariadb().await;
     let mut weighed = 0;
     for collation in ["utf8mb4_general_ci", "utf8mb4_unicode_ci"] {
         for start in (0..0x1_2000).step_by(BLOCK as usize) {
@@ -43,6 +37,29 @@ async fn weights_are_those_of_mariadb() {
         }
     }
     assert!(weighed > 2 * 0x1_0000, "{weighed} characters weighed");
+    conn.disconnect().await.unwrap();
+}
+
+/// Characters that GBK has for sure. Under `gbk_chinese_ci` a backslash weighs otherwise in TiDB.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weights_under_gbk_bin_are_those_of_mariadb() {
+    let cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.mariadb().await;
+    let characters = (0x20..0x7f).chain(0x4e00..=0x9fa5).chain(0xff01..=0xff5d);
+    let characters: Vec<char> = characters.filter_map(char::from_u32).collect();
+    for block in characters.chunks(BLOCK as usize) {
+        let text: String = block.iter().collect();
+        let hex = hex::encode(&text);
+        let theirs: String = conn
+            .query_first(format!(
+                "SELECT LOWER(HEX(WEIGHT_STRING(CONVERT(CONVERT(x'{hex}' USING utf8mb4) USING gbk) COLLATE gbk_bin)))"
+            ))
+            .await
+            .unwrap()
+            .unwrap();
+        let ours = hex::encode(sort_key("gbk_bin", text.as_bytes()).unwrap());
+        assert_eq!(theirs, ours, "{text}");
+    }
     conn.disconnect().await.unwrap();
 }
 

@@ -1,5 +1,18 @@
 //! Numbers that look random and are the same in every run.
 
+/// Literals of texts that differ in case, in trailing spaces, and beyond a prefix.
+pub const TEXTS: [&str; 9] = [
+    "NULL",
+    "''",
+    "'a'",
+    "'A'",
+    "'a  '",
+    "'abcdefgh'",
+    "'é'",
+    "'abcxyz '",
+    "'中文文本'",
+];
+
 /// A generator of such numbers.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);

@@ -5,6 +5,7 @@
 pub mod dice;
 pub mod parts;
 pub mod rows;
+pub mod sql;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

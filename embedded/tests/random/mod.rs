@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::cluster::dice::Dice;
+use crate::cluster::dice::{Dice, TEXTS};
 use crate::cluster::rows::{Row, try_by_sql};
 
 /// What tables hold: columns and rows by name.
@@ -27,18 +27,6 @@ const KEYS: [&str; 8] = [
 ];
 /// The kind whose ids count by themselves.
 const COUNTED: usize = 7;
-const TEXTS: [&str; 9] = [
-    "NULL",
-    "''",
-    "'a'",
-    "'A'",
-    "'a  '",
-    "'abcdefgh'",
-    "'é'",
-    "'abcxyz '",
-    "'中文文本'",
-];
-
 /// What a DDL statement does to the tables.
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -46,6 +34,10 @@ pub enum Effect {
     None,
     /// A column comes with this value.
     AddColumn(String, String, String),
+    /// A column comes that is the id and this.
+    AddComputed(String, String, i64),
+    /// A column gets another type, in which its values are shown alike.
+    Modify,
     /// A column goes.
     DropColumn(String, String),
     /// Rows go.
@@ -72,13 +64,16 @@ pub enum Step {
 /// Makes the steps of a seed.
 pub struct Generator {
     pub dice: Dice,
+    /// Whether the release has clustered keys.
+    clustered: bool,
     made: u64,
 }
 
 impl Generator {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, clustered: bool) -> Self {
         Self {
             dice: Dice::new(seed),
+            clustered,
             made: 0,
         }
     }
@@ -92,7 +87,10 @@ impl Generator {
             COUNTED => "INT AUTO_INCREMENT",
             _ => "INT NOT NULL",
         };
-        let keys = KEYS[kind];
+        let mut keys = KEYS[kind].to_owned();
+        if !self.clustered {
+            keys = keys.replace("NONCLUSTERED", "").replace("CLUSTERED", "");
+        }
         let sql = format!(
             "CREATE TABLE {name} (id {id}, k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL, n INT, s VARCHAR(20), \
              {keys}"
@@ -134,7 +132,7 @@ impl Generator {
         let own: Vec<String> = state[&table].0.iter().skip(4).cloned().collect();
         let (n, made) = (self.dice.roll(100), self.made);
         self.made += 1;
-        let (sql, effect) = match self.dice.roll(10) {
+        let (sql, effect) = match self.dice.roll(16) {
             0 | 1 => (
                 format!("ALTER TABLE {table} ADD COLUMN c{made} INT NOT NULL DEFAULT {n}"),
                 Effect::AddColumn(table, format!("c{made}"), n.to_string()),
@@ -160,7 +158,25 @@ impl Generator {
                 format!("RENAME TABLE {table} TO r{made}"),
                 Effect::Rename(table, format!("r{made}")),
             ),
-            8 if tables.len() > 3 => (format!("DROP TABLE {table}"), Effect::Drop(table)),
+            8 | 9 => (
+                format!("ALTER TABLE {table} ADD COLUMN v{made} INT AS (id + {n})"),
+                Effect::AddComputed(table, format!("v{made}"), n as i64),
+            ),
+            10 | 11 if !own.is_empty() => {
+                let column = self.dice.pick(&own).clone();
+                (
+                    format!("CREATE INDEX i{made} ON {table} ({column}, id)"),
+                    Effect::None,
+                )
+            }
+            12 | 13 => {
+                let to = *self.dice.pick(&["VARCHAR(20)", "INT", "BIGINT UNSIGNED"]);
+                (
+                    format!("ALTER TABLE {table} MODIFY COLUMN n {to}"),
+                    Effect::Modify,
+                )
+            }
+            14 if tables.len() > 3 => (format!("DROP TABLE {table}"), Effect::Drop(table)),
             _ => return self.create(),
         };
         Step::Ddl(sql, effect)
@@ -212,7 +228,16 @@ impl Effect {
     pub fn on(&self, before: &State) -> State {
         let mut after = before.clone();
         match self {
-            Self::None => {}
+            Self::None | Self::Modify => {}
+            Self::AddComputed(table, column, more) => {
+                if let Some((columns, rows)) = after.get_mut(table) {
+                    columns.push(column.clone());
+                    for row in rows.iter_mut() {
+                        let id: Option<i64> = row[0].as_ref().and_then(|id| id.parse().ok());
+                        row.push(id.map(|id| (id + more).to_string()));
+                    }
+                }
+            }
             Self::AddColumn(table, column, value) => {
                 if let Some((columns, rows)) = after.get_mut(table) {
                     columns.push(column.clone());
