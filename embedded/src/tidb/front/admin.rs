@@ -1,4 +1,4 @@
-//! `ADMIN …`: what looks at a table's keys in TiKV.
+//! `ADMIN …`: what looks at a table's keys in TiKV; and `ANALYZE TABLE`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +54,33 @@ impl Session {
             }
         }
         Ok(Ok(Route::Nothing { warnings: vec![] }))
+    }
+
+    /// `ANALYZE TABLE`: there are no statistics to collect, but the tables have to exist.
+    pub(super) fn analyze(&self, text: &Text<'_>) -> Result<Route, ErrPacket> {
+        let mut n = 1;
+        while ["INCREMENTAL", "TABLE", "NO_WRITE_TO_BINLOG", "LOCAL"]
+            .iter()
+            .any(|w| text.is(n, w))
+        {
+            n += 1;
+        }
+        let catalog = self.shared.apply.catalog();
+        loop {
+            let (database, table, after) = text
+                .full_name(n)
+                .ok_or_else(|| errors::syntax_at_token(text, n))?;
+            let database = database
+                .or_else(|| self.database.clone())
+                .ok_or_else(no_database)?;
+            if catalog.table(&database, &table).is_none() {
+                return Err(unknown_table(&database, &table));
+            }
+            if !text.is_sign(after, ',') {
+                return Ok(Route::Nothing { warnings: vec![] });
+            }
+            n = after + 1;
+        }
     }
 
     /// The tables of a list from the n-th token on, with the names of their databases.

@@ -3,13 +3,77 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::text::literal;
+use super::errors;
+use super::served::{
+    Served, filtered, is_system, no_database, refused, select, served, unknown_table,
+};
+use super::session::Session;
+use super::text::{Text, literal, quoted};
 use crate::tidb::catalog::model::{ColumnInfo, FieldType, Tp, flag};
 use crate::tidb::catalog::{TableInfo, TidbVersion, from_utc, show};
 
 const NULL: &str = "NULL";
 /// What the one user may do with every column.
 pub(super) const PRIVILEGES: &str = "select,insert,update,references";
+
+impl Session {
+    /// `SHOW [FULL] COLUMNS FROM t [FROM db] [LIKE … | WHERE …]`.
+    pub(super) async fn show_columns(&mut self, text: &Text<'_>, n: usize) -> Served {
+        let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
+            .then(|| text.full_name(n + 1))
+            .flatten()
+        else {
+            return refused(errors::syntax_at_token(text, n));
+        };
+        let mut database = database.or_else(|| self.database.clone());
+        if let (Some(named), after) = self.database_clause(text, n)
+            && after > n
+        {
+            (database, n) = (Some(named), after);
+        }
+        let full = text.is(1, "FULL");
+        self.columns_of(text, database, &table, full, n).await
+    }
+
+    /// Columns of a table; of a server's own table as MariaDB tells them.
+    pub(super) async fn columns_of(
+        &mut self,
+        text: &Text<'_>,
+        database: Option<String>,
+        table: &str,
+        full: bool,
+        n: usize,
+    ) -> Served {
+        let Some(database) = database else {
+            return refused(no_database());
+        };
+        let Some(info) = self.table_info(&database, table) else {
+            if is_system(&database) {
+                let full = if full { "FULL " } else { "" };
+                return served(format!(
+                    "SHOW {full}COLUMNS FROM {}.{} {}",
+                    quoted(&database),
+                    quoted(table),
+                    text.from(n)
+                ));
+            }
+            return refused(unknown_table(&database, table));
+        };
+        if let Some(refusal) = self.hidden(&database, table) {
+            return refused(refusal);
+        }
+        if !info.is_base_table() {
+            let what = format!("SHOW COLUMNS of a {}", super::objects::kind(&info));
+            return refused(errors::unsupported(&what));
+        }
+        let utc_offset = self.catalog_session().await?.utc_offset;
+        let (columns, rows) = rows(&info, full, utc_offset);
+        match filtered(&select(&columns, &rows), "Field", text, n) {
+            Ok(query) => served(query),
+            Err(error) => refused(error),
+        }
+    }
+}
 
 /// Column names and rows of SQL expressions; `full` as in `SHOW FULL COLUMNS`.
 pub(super) fn rows(

@@ -142,7 +142,7 @@ impl Session {
     }
 
     /// The database that `FROM`/`IN` at the n-th token names, or the current one, and the place after it.
-    fn database_clause(&self, text: &Text<'_>, n: usize) -> (Option<String>, usize) {
+    pub(super) fn database_clause(&self, text: &Text<'_>, n: usize) -> (Option<String>, usize) {
         if (text.is(n, "FROM") || text.is(n, "IN"))
             && let Some(name) = text.name(n + 1)
         {
@@ -346,63 +346,6 @@ impl Session {
             literal(&show::create_database(&db.info)),
         ];
         served(select(&["Database", "Create Database"], &[row]))
-    }
-
-    /// `SHOW [FULL] COLUMNS FROM t [FROM db] [LIKE … | WHERE …]`.
-    async fn show_columns(&mut self, text: &Text<'_>, n: usize) -> Served {
-        let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
-            .then(|| text.full_name(n + 1))
-            .flatten()
-        else {
-            return refused(errors::syntax_at_token(text, n));
-        };
-        let mut database = database.or_else(|| self.database.clone());
-        if let (Some(named), after) = self.database_clause(text, n)
-            && after > n
-        {
-            (database, n) = (Some(named), after);
-        }
-        let full = text.is(1, "FULL");
-        self.columns_of(text, database, &table, full, n).await
-    }
-
-    /// Columns of a table; of a server's own table as MariaDB tells them.
-    pub(super) async fn columns_of(
-        &mut self,
-        text: &Text<'_>,
-        database: Option<String>,
-        table: &str,
-        full: bool,
-        n: usize,
-    ) -> Served {
-        let Some(database) = database else {
-            return refused(no_database());
-        };
-        let Some(info) = self.table_info(&database, table) else {
-            if is_system(&database) {
-                let full = if full { "FULL " } else { "" };
-                return served(format!(
-                    "SHOW {full}COLUMNS FROM {}.{} {}",
-                    quoted(&database),
-                    quoted(table),
-                    text.from(n)
-                ));
-            }
-            return refused(unknown_table(&database, table));
-        };
-        if let Some(refusal) = self.hidden(&database, table) {
-            return refused(refusal);
-        }
-        if !info.is_base_table() {
-            let what = format!("SHOW COLUMNS of a {}", super::objects::kind(&info));
-            return refused(errors::unsupported(&what));
-        }
-        let utc_offset = self.catalog_session().await?.utc_offset;
-        let (columns, rows) = super::columns::rows(&info, full, utc_offset);
-        match filtered(&select(&columns, &rows), "Field", text, n) {
-            Ok(query) => served(query),
-            Err(error) => refused(error),
-        }
     }
 
     fn show_index(&self, text: &Text<'_>, n: usize) -> Served {

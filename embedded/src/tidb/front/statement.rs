@@ -348,33 +348,6 @@ impl Session {
         self.columns_of(text, database, &table, false, n).await
     }
 
-    /// `ANALYZE TABLE`: there are no statistics to collect, but the tables have to exist.
-    fn analyze(&self, text: &Text<'_>) -> Result<Route, ErrPacket> {
-        let mut n = 1;
-        while ["INCREMENTAL", "TABLE", "NO_WRITE_TO_BINLOG", "LOCAL"]
-            .iter()
-            .any(|w| text.is(n, w))
-        {
-            n += 1;
-        }
-        let catalog = self.shared.apply.catalog();
-        loop {
-            let (database, table, after) = text
-                .full_name(n)
-                .ok_or_else(|| errors::syntax_at_token(text, n))?;
-            let database = database
-                .or_else(|| self.database.clone())
-                .ok_or_else(served::no_database)?;
-            if catalog.table(&database, &table).is_none() {
-                return Err(served::unknown_table(&database, &table));
-            }
-            if !text.is_sign(after, ',') {
-                return Ok(Route::Nothing { warnings: vec![] });
-            }
-            n = after + 1;
-        }
-    }
-
     /// The value of an expression, NULL as none.
     pub(super) async fn evaluate(
         &mut self,
