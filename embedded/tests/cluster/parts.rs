@@ -1,9 +1,11 @@
-//! The real etcd and MariaDB, from the lab's cache.
+//! The real etcd and MariaDB, and clients of TiDB's, from the lab's cache.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
+
+use embedded::tidb::mariadb::Packages;
 
 /// Folders in the cache, by part.
 static FETCHED: LazyLock<Mutex<HashMap<&str, PathBuf>>> = LazyLock::new(Mutex::default);
@@ -37,4 +39,24 @@ pub fn etcdctl() -> PathBuf {
 /// The folder of MariaDB's unpacked packages.
 pub fn mariadb() -> PathBuf {
     fetched("mariadb")
+}
+
+/// MariaDB's command line, as `mysql` was once called.
+pub fn mysql() -> Command {
+    let packages = Packages::locate(&mariadb()).unwrap();
+    let mut command = Command::new(packages.base.join("bin/mariadb"));
+    command
+        .env("LD_LIBRARY_PATH", packages.library_path())
+        .arg("--no-defaults");
+    command
+}
+
+/// The jar of MySQL's driver for Java.
+pub fn connector_j() -> PathBuf {
+    fetched("mysql-connector-j-8.4.0").join("mysql-connector-j-8.4.0.jar")
+}
+
+/// The folder in which Python finds PyMySQL.
+pub fn pymysql() -> PathBuf {
+    fetched("pymysql").join("usr/lib/python3/dist-packages")
 }

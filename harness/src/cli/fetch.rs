@@ -8,7 +8,7 @@ use crate::lab;
 /// Everything goes into the cache; nothing is installed.
 #[derive(Debug, Args)]
 pub(super) struct Fetch {
-    /// `etcd`, `mariadb`, or a folder of fixtures/components; everything if none is given
+    /// `etcd`, `mariadb`, `pymysql`, or a folder of fixtures/components; everything if none is given
     parts: Vec<String>,
 }
 

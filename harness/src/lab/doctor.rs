@@ -59,7 +59,13 @@ pub fn examine(topology: &Topology) -> Result<Vec<Check>, LabError> {
         tool("Maven", "mvn", "apt-get install maven"),
     ];
     checks.extend(["java", "javac", "jar"].map(|program| java("JDK", None, program)));
-    checks.push(go());
+    checks.push(client("Go", "go", "version", "apt-get install golang-go"));
+    checks.push(client(
+        "Python",
+        "python3",
+        "--version",
+        "apt-get install python3",
+    ));
     for (kind, component) in &topology.components {
         if let Some(home) = &component.java_home {
             checks.push(java(&format!("Java of {kind}"), Some(home), "java"));
@@ -109,16 +115,15 @@ fn tool(what: &str, program: &str, hint: &str) -> Check {
     Check::new(format!("{what} ({program})"), finding)
 }
 
-/// No lab needs it: the tests do, for a client of TiKV that is not ours.
-fn go() -> Check {
-    const HINT: &str = "apt-get install golang-go";
-    let finding = match tools::find("go", HINT) {
-        Ok(path) => Finding::Good(first_line(&path, "version")),
+/// No lab needs it: the tests do, for a client that is not ours.
+fn client(what: &str, program: &str, version: &str, hint: &str) -> Check {
+    let finding = match tools::find(program, hint) {
+        Ok(path) => Finding::Good(first_line(&path, version)),
         Err(_) => Finding::Note(format!(
-            "`cargo test` needs it for one of its clients: {HINT}"
+            "`cargo test` needs it for one of its clients: {hint}"
         )),
     };
-    Check::new("Go (go)", finding)
+    Check::new(format!("{what} ({program})"), finding)
 }
 
 fn java(what: &str, home: Option<&Path>, program: &str) -> Check {

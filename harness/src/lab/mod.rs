@@ -79,7 +79,11 @@ pub fn parts() -> Vec<String> {
         .collect()
 }
 
-const DEBIAN: [&fetch::debian::Packages; 2] = [&fetch::debian::ETCD, &fetch::debian::MARIADB];
+const DEBIAN: [&fetch::debian::Packages; 3] = [
+    &fetch::debian::ETCD,
+    &fetch::debian::MARIADB,
+    &fetch::debian::PYMYSQL,
+];
 
 /// Fetches a part, unless the cache has it, and gives its folder there: what stands for `/` of packages, jars else. Blocks.
 ///

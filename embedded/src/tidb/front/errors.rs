@@ -240,7 +240,9 @@ pub(super) fn unsupported(what: &str) -> ErrPacket {
 
 /// A text of the client's is none that can be read.
 pub(super) fn unreadable() -> ErrPacket {
-    unsupported("SQL texts that are not UTF-8: send bytes as hexadecimal literals or as parameters")
+    unsupported(
+        "SQL texts that are not UTF-8: send bytes as hexadecimal literals, as `_binary'…'` or as parameters",
+    )
 }
 
 /// TiDB knows the function and does nothing for it, and so refuses it unless it is told not to.

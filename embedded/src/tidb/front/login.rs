@@ -16,7 +16,7 @@ use crate::tidb::wire::packet::OK;
 use crate::tidb::wire::{Backend, Channel, ErrPacket, WireError};
 
 /// What a wrong password is refused with.
-const ACCESS_DENIED: u16 = 1045;
+pub(super) const ACCESS_DENIED: u16 = 1045;
 /// `utf8mb4_bin`.
 pub(super) const UTF8MB4_BIN: u8 = 46;
 /// Collations that clients ask for by number and MariaDB has too: those of ascii, latin1, utf8, utf8mb4 and binary that
@@ -121,7 +121,7 @@ pub(super) fn check(user: &str, auth: &[u8], peer: SocketAddr) -> Option<ErrPack
     foreign.then(|| denied(user, auth, peer))
 }
 
-fn denied(user: &str, auth: &[u8], peer: SocketAddr) -> ErrPacket {
+pub(super) fn denied(user: &str, auth: &[u8], peer: SocketAddr) -> ErrPacket {
     let using = if is_empty_proof(auth) { "NO" } else { "YES" };
     let message = format!(
         "Access denied for user '{user}'@'{}' (using password: {using})",

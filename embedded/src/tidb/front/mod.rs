@@ -5,7 +5,7 @@
 //! TiDB refuses is refused with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in
 //! silence.
 //!
-//! * [`login`] and [`session`]: the connection; [`accounts`] and [`rights`]: users and privileges; [`temporary`]: tables of a session;
+//! * [`login`], [`change_user`] and [`session`]: the connection; [`accounts`] and [`rights`]: users and privileges; [`temporary`]: tables of a session;
 //!   [`relay`]: answers of MariaDB on their way to the client.
 //! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
 //!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
@@ -15,6 +15,8 @@
 
 mod accounts;
 mod admin;
+mod bytes;
+mod change_user;
 mod charsets;
 mod columns;
 mod control;

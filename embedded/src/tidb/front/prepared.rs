@@ -1,5 +1,7 @@
 //! Prepared statements of the binary protocol.
 
+use std::borrow::Cow;
+
 use super::relay::{Answered, Passing, told};
 use super::rewrite::Rewritten;
 use super::session::Session;
@@ -29,18 +31,23 @@ pub(super) enum Prepared {
 
 impl Session {
     pub(super) async fn prepare(&mut self, body: &[u8]) -> Result<(), FrontError> {
-        let Some(sql) = self.readable(body).map(str::to_owned) else {
+        let Some(sql) = self.readable(body) else {
             return self.fail(&errors::unreadable()).await;
         };
+        let made_readable = matches!(sql, Cow::Owned(_));
         // What is run is the one statement of the text, without a semicolon behind it.
         let sql = match scan::statements(&sql, self.reading()) {
             Ok(mut statements) if statements.len() == 1 => statements.remove(0),
-            _ => sql,
+            _ => sql.into_owned(),
         };
         let route = match self.route_prepared(&sql).await? {
             Ok(route) => route,
             Err(refusal) => return self.fail(&refusal).await,
         };
+        // A job keeps the statement as it was typed.
+        if made_readable && matches!(route, Route::Ddl) {
+            return self.fail(&errors::unreadable()).await;
+        }
         let Route::Forward { rewritten, target } = route else {
             self.last_special += 1;
             let id = SPECIAL + self.last_special;

@@ -1,5 +1,7 @@
 //! Answers of MariaDB on their way to the client.
 
+use bytes::Bytes;
+
 use super::FrontError;
 use super::json::Shape;
 use super::session::Session;
@@ -41,7 +43,16 @@ pub(super) enum Answered {
 impl Session {
     /// Passes on the answer to a statement. An OK waits until TiKV has what MariaDB committed.
     pub(super) async fn relay(&mut self, passing: Passing<'_>) -> Result<Answered, FrontError> {
-        let mut first = self.backend.channel.read().await?;
+        let first = self.backend.channel.read().await?;
+        self.relay_from(first, passing).await
+    }
+
+    /// Passes on an answer whose first packet was read.
+    pub(super) async fn relay_from(
+        &mut self,
+        mut first: Bytes,
+        passing: Passing<'_>,
+    ) -> Result<Answered, FrontError> {
         if first.first() == Some(&LOCAL_INFILE) {
             self.pass_file(&first).await?;
             first = self.backend.channel.read().await?;

@@ -1,5 +1,6 @@
 //! One client's connection.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +15,13 @@ use super::relay::{Answered, Passing};
 use super::rights::Rights;
 use super::temporary::Name;
 use super::variables::Values;
-use super::{FrontError, Shared, errors, login};
+use super::{FrontError, Shared, errors};
 use crate::client::Ts;
 use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
-use crate::tidb::wire::handshake::{Login, NATIVE_PASSWORD};
+use crate::tidb::wire::handshake::Login;
 use crate::tidb::wire::packet::{EOF, ERR, OK};
-use crate::tidb::wire::{
-    Backend, Channel, EofPacket, ErrPacket, OkPacket, Reader, WireError, command,
-};
+use crate::tidb::wire::{Backend, Channel, EofPacket, ErrPacket, OkPacket, WireError, command};
 
 /// A client, its connection to MariaDB, and what the front knows of the session.
 #[derive(Debug)]
@@ -131,7 +130,7 @@ impl Session {
         match command {
             command::QUERY => self.query(body).await,
             command::INIT_DB => {
-                let Some(name) = self.readable(body).map(str::to_owned) else {
+                let Some(name) = self.readable(body).map(Cow::into_owned) else {
                     return self.fail(&errors::unreadable()).await;
                 };
                 self.pass_on(command, body).await?;
@@ -198,7 +197,8 @@ impl Session {
         Ok(self.client.write(&ok.encode_plain(OK)).await?)
     }
 
-    fn reset(&mut self) {
+    /// Forgets what a session forgets when it begins anew.
+    pub(super) fn reset(&mut self) {
         self.prepared.clear();
         self.texts.clear();
         self.ansi_quotes = false;
@@ -262,39 +262,5 @@ impl Session {
             .encode()
         };
         Ok(self.client.write(&eof).await?)
-    }
-
-    async fn change_user(&mut self, body: &[u8]) -> Result<(), FrontError> {
-        let mut r = Reader::new(body, "a change of user");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let user = text(r.zero_terminated()?);
-        let len = r.u8()?;
-        let auth = r.take(len.into())?.to_vec();
-        let database = text(r.zero_terminated()?);
-        let collation = if r.is_empty() { 0 } else { r.u16()? };
-        if let Some(refusal) = login::check(&user, &auth, self.peer) {
-            self.fail(&refusal).await?;
-            self.client.flush().await?;
-            return Err(WireError::Closed { peer: "the client" }.into());
-        }
-        let collation = login::backend_collation(u8::try_from(collation).unwrap_or(0));
-        let mut forwarded = user.clone().into_bytes();
-        forwarded.push(0);
-        // The proof is for the salt of MariaDB's own greeting.
-        let proof = login::proof(&user, &auth);
-        forwarded.push(len.min(u8::try_from(proof.len()).unwrap_or(u8::MAX)));
-        forwarded.extend_from_slice(proof);
-        forwarded.extend_from_slice(database.as_bytes());
-        forwarded.push(0);
-        forwarded.extend_from_slice(&u16::from(collation).to_le_bytes());
-        forwarded.extend_from_slice(NATIVE_PASSWORD.as_bytes());
-        forwarded.push(0);
-        self.pass_on(command::CHANGE_USER, &forwarded).await?;
-        self.reset();
-        if self.relay(Passing::default()).await? == Answered::Done {
-            self.database = Some(database).filter(|d| !d.is_empty());
-            self.user = user;
-        }
-        Ok(())
     }
 }

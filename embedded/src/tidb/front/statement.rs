@@ -1,5 +1,6 @@
 //! What is done with one SQL statement.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::policy::{self, Class};
@@ -7,7 +8,7 @@ use super::relay::{Answered, Passing};
 use super::rewrite::Rewritten;
 use super::session::Session;
 use super::text::{Broken, Text};
-use super::{FrontError, control, errors, functions, rights, scan, served};
+use super::{FrontError, bytes, control, errors, functions, rights, scan, served};
 use crate::tidb::catalog::Warning;
 use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN, MAY_GIVE};
 use crate::tidb::wire::capability::{LOCAL_FILES, MULTI_STATEMENTS};
@@ -56,6 +57,8 @@ impl Session {
         let Some(sql) = self.readable(body) else {
             return self.fail(&errors::unreadable()).await;
         };
+        let made_readable = matches!(sql, Cow::Owned(_));
+        let sql = &*sql;
         let statements = match scan::statements(sql, self.reading()) {
             Ok(statements) => statements,
             Err(broken) => return self.fail(&unclosed(sql, &broken)).await,
@@ -63,6 +66,10 @@ impl Session {
         if statements.is_empty() {
             let error = ErrPacket::new(1065, "42000", "Query was empty");
             return self.fail(&error).await;
+        }
+        // A job keeps the statement as it was typed.
+        if made_readable && statements.iter().any(|s| is_ddl(s)) {
+            return self.fail(&errors::unreadable()).await;
         }
         if statements.len() > 1 && self.capabilities & MULTI_STATEMENTS == 0 {
             let message = "client has multi-statement capability disabled. Run SET GLOBAL \
@@ -79,9 +86,11 @@ impl Session {
     }
 
     /// A text of the client's, if it can be read.
-    pub(super) fn readable<'b>(&self, body: &'b [u8]) -> Option<&'b str> {
-        let text = std::str::from_utf8(body).ok();
-        text.filter(|_| self.charsets.can_read(body))
+    pub(super) fn readable<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
+        let readable = self.charsets.can_read(body);
+        readable
+            .then(|| bytes::readable(body, self.reading()))
+            .flatten()
     }
 
     /// Runs one statement and answers, in the binary protocol if `binary`.
@@ -371,6 +380,10 @@ impl Session {
             Err(other) => Err(other.into()),
         }
     }
+}
+
+fn is_ddl(sql: &str) -> bool {
+    Text::new(sql).is_ok_and(|text| matches!(policy::classify(&text), Ok(Class::Ddl)))
 }
 
 /// `SHOW WARNINGS` and `SHOW ERRORS` leave what they tell as it is.

@@ -16,7 +16,7 @@ const GREETING_FILLER: usize = 6;
 /// Bytes of a login that are zero, before the extended capabilities.
 const LOGIN_FILLER: usize = 19;
 /// Asks a client to use another authentication plugin.
-const AUTH_SWITCH: u8 = 0xfe;
+pub const AUTH_SWITCH: u8 = 0xfe;
 
 /// What a server says first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! MariaDB and etcd from Debian's packages, unpacked into the cache: nothing is installed, no root, and apt's signed index
+//! MariaDB, etcd and PyMySQL from Debian's packages, unpacked into the cache: nothing is installed, no root, and apt's signed index
 //! is what is trusted (hashes of single packages would break with every security update).
 
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ const ROUNDS: usize = 4;
 pub(crate) struct Packages {
     pub(crate) name: &'static str,
     packages: &'static [&'static str],
-    /// What must run from there.
+    /// What must be there; of programs, with all their libraries.
     programs: &'static [&'static str],
 }
 
@@ -45,6 +45,13 @@ pub(crate) const ETCD: Packages = Packages {
     name: "etcd",
     packages: &["etcd-server", "etcd-client"],
     programs: &["usr/bin/etcd", "usr/bin/etcdctl"],
+};
+
+/// A client of TiDB's that tests use: a library of Python's, for any interpreter.
+pub(crate) const PYMYSQL: Packages = Packages {
+    name: "pymysql",
+    packages: &["python3-pymysql"],
+    programs: &["usr/lib/python3/dist-packages/pymysql/__init__.py"],
 };
 
 /// Unpacked packages.
