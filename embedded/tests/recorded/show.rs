@@ -2,8 +2,8 @@
 
 use super::Statement;
 use crate::report::Verdict;
-use embedded::tidb::catalog::Catalog;
 use embedded::tidb::catalog::show::{ShowOptions, create_database, create_table};
+use embedded::tidb::catalog::{Catalog, Zone};
 
 /// Compares the statement's result, if it is such a statement. `database` is the session's.
 pub(crate) fn compare(catalog: &Catalog, database: &str, statement: &Statement) -> Option<Verdict> {
@@ -28,7 +28,7 @@ pub(crate) fn compare(catalog: &Catalog, database: &str, statement: &Statement) 
                     database: Some(database),
                     auto_increment,
                     auto_random,
-                    utc_offset: 0,
+                    zone: Zone::default(),
                 },
             )
         }

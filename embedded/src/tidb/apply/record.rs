@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApplyError, Gtid};
 use crate::client::{Snapshot, Ts};
-use crate::tidb::catalog::{ClusteredIndex, Failure, Session};
+use crate::tidb::catalog::{ClusteredIndex, Failure, Session, Zone};
 
 /// What the keys of [`Applied`] begin with.
 const APPLIED: &[u8] = b"embedded_tidb_applied";
@@ -97,9 +97,13 @@ pub struct IntentSession {
     charset: String,
     collation: String,
     utc_offset: i32,
+    #[serde(default)]
+    time_zone: String,
     now: u64,
     foreign_key_checks: bool,
     clustered_index: String,
+    #[serde(default)]
+    next_auto_increment: Option<i64>,
 }
 
 impl From<&Session> for IntentSession {
@@ -110,10 +114,12 @@ impl From<&Session> for IntentSession {
             sql_mode: session.sql_mode,
             charset: session.charset.clone(),
             collation: session.collation.clone(),
-            utc_offset: session.utc_offset,
+            utc_offset: session.zone.utc_offset(),
+            time_zone: session.zone.name().to_owned(),
             now: session.now,
             foreign_key_checks: session.foreign_key_checks,
             clustered_index: clustered_index_name(session.clustered_index).to_owned(),
+            next_auto_increment: session.next_auto_increment,
         }
     }
 }
@@ -126,10 +132,11 @@ impl From<IntentSession> for Session {
             sql_mode: stored.sql_mode,
             charset: stored.charset,
             collation: stored.collation,
-            utc_offset: stored.utc_offset,
+            zone: Zone::new(&stored.time_zone, stored.utc_offset),
             now: stored.now,
             foreign_key_checks: stored.foreign_key_checks,
             clustered_index: clustered_index(&stored.clustered_index).unwrap_or_default(),
+            next_auto_increment: stored.next_auto_increment,
         }
     }
 }

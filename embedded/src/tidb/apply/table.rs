@@ -269,12 +269,14 @@ mod tests {
         for (offset, (name, tp, flags, flen)) in COLUMNS.into_iter().enumerate() {
             let binary = flags & flag::BINARY != 0;
             let charset = if binary { "binary" } else { "utf8mb4" };
+            let is_float = matches!(tp, Tp::Float | Tp::Double);
+            let decimal = if is_float { -1 } else { 0 };
             let column: ColumnInfo = serde_json::from_value(json!({
                 "id": offset + 1, "name": {"O": name, "L": name}, "offset": offset, "origin_default": null,
                 "default": null, "default_bit": null, "default_is_expr": false, "generated_expr_string": "",
                 "generated_stored": false, "dependences": null, "state": 5, "comment": "", "hidden": false,
                 "version": 2,
-                "type": {"Tp": tp as u8, "Flag": flags, "Flen": flen, "Decimal": 0, "Charset": charset,
+                "type": {"Tp": tp as u8, "Flag": flags, "Flen": flen, "Decimal": decimal, "Charset": charset,
                          "Collate": charset}
             }))
             .unwrap();

@@ -130,7 +130,7 @@ impl TableInfo {
         )
     }
 
-    fn has_separate_counters(&self) -> bool {
+    pub(crate) fn has_separate_counters(&self) -> bool {
         self.version >= SEPARATE_COUNTERS && self.auto_id_cache == 1
     }
 

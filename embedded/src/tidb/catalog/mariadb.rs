@@ -95,7 +95,7 @@ pub(crate) fn create_table(
                 .iter()
                 .any(|i| i.columns[0].offset == auto.offset);
         if !leads {
-            parts.push(format!("KEY `_tidb_auto` ({})", quoted(&auto.name.o)));
+            parts.push(auto_increment_key(auto, false));
         }
     }
     // Rows of a session's own table are nobody else's to find.
@@ -117,6 +117,12 @@ pub(crate) fn create_table(
         let _ = write!(out, " {partitions}");
     }
     Ok(out)
+}
+
+/// The key of an AUTO_INCREMENT column that no index of TiDB's begins with.
+pub(crate) fn auto_increment_key(column: &ColumnInfo, unless_there: bool) -> String {
+    let condition = if unless_there { "IF NOT EXISTS " } else { "" };
+    format!("KEY {condition}`_tidb_auto` ({})", quoted(&column.name.o))
 }
 
 /// The column `_tidb_rowid`. It is no AUTO_INCREMENT column: MariaDB has one of those a table, which may be the user's,

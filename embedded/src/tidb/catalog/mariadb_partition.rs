@@ -4,10 +4,10 @@
 //! one piece there, and what needs its partitions is refused or rewritten.
 
 use super::mariadb::{quoted, string};
-use super::model::{MAX_VALUE, PartitionInfo, PartitionType, TableInfo, Tp};
+use super::model::{FieldType, MAX_VALUE, PartitionInfo, PartitionType, TableInfo, Tp};
 use super::{DdlError, ddl::unsupported};
 use crate::tidb::codec::Datum;
-use crate::tidb::partition::expr::Node;
+use crate::tidb::partition::expr::{Call, Node, Op};
 use crate::tidb::partition::{bound, options};
 
 /// A change that is none: it takes its place in the binlog.
@@ -40,9 +40,15 @@ fn hash(table: &TableInfo, info: &PartitionInfo) -> Option<String> {
         return Some(format!("HASH ({}) ({})", info.expr, names.join(", ")));
     }
     // Beyond 63 bits TiDB counts on with a sign, and a remainder does not.
-    if columns.any(|c| c.field_type.tp == Tp::LongLong && c.field_type.is_unsigned()) {
+    let is_wide = |ft: &FieldType| match ft.tp {
+        Tp::LongLong => ft.is_unsigned(),
+        Tp::Bit => ft.flen > 63,
+        _ => false,
+    };
+    if columns.any(|c| is_wide(&c.field_type)) {
         return None;
     }
+    let is_unsigned = is_unsigned(&node, table);
     let lists: Vec<String> = info
         .definitions
         .iter()
@@ -50,6 +56,7 @@ fn hash(table: &TableInfo, info: &PartitionInfo) -> Option<String> {
         .map(|(n, d)| {
             let rests = match n {
                 0 => "0, NULL".to_owned(),
+                n if is_unsigned => n.to_string(),
                 n => format!("{n}, -{n}"),
             };
             format!("PARTITION {} VALUES IN ({rests})", quoted(&d.name.o))
@@ -60,6 +67,20 @@ fn hash(table: &TableInfo, info: &PartitionInfo) -> Option<String> {
         info.expr,
         lists.join(", ")
     ))
+}
+
+/// Whether MariaDB takes what an expression makes for a number without a sign: then a value with one is no value of it.
+fn is_unsigned(node: &Node, table: &TableInfo) -> bool {
+    match node {
+        Node::Column(offset) => table.columns.get(*offset).is_some_and(|column| {
+            let ft = &column.field_type;
+            ft.is_unsigned() || matches!(ft.tp, Tp::Bit | Tp::Year)
+        }),
+        Node::Binary(a, Op::Mod, _) => is_unsigned(a, table),
+        Node::Binary(a, _, b) => is_unsigned(a, table) || is_unsigned(b, table),
+        Node::Call(Call::Abs | Call::Same, args) => args.iter().all(|a| is_unsigned(a, table)),
+        _ => false,
+    }
 }
 
 /// `PARTITION BY …` of a table; none if MariaDB is to keep it in one piece.

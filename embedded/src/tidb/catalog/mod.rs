@@ -33,5 +33,5 @@ pub use model::{CiStr, TableInfo};
 pub use plan::{Failure, Mutation, Plan, RowMove, RowRewrite, Warning};
 pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, is_sql_mode, sql_mode_bits};
 pub use state::{Catalog, Database};
-pub(crate) use time_zone::from_utc;
+pub use time_zone::Zone;
 pub use version::{TidbVersion, UnknownVersion};

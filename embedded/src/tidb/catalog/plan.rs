@@ -91,6 +91,9 @@ pub struct Plan {
     pub after: Vec<String>,
     /// A table of the session's own: what it is, and the statement that makes it on the session's connection to MariaDB.
     pub temporary: Option<(Arc<TableInfo>, String)>,
+    /// Database and table whose next AUTO_INCREMENT value the statement depends on; with it in the session
+    /// ([`Session::next_auto_increment`](super::Session::next_auto_increment)) another plan is made.
+    pub asks_next_auto_increment: Option<(String, String)>,
     /// Warnings and notes of the statement.
     pub warnings: Vec<Warning>,
     /// The error to answer with once the plan is carried out: `DROP TABLE` of tables of which some do not exist.

@@ -1,5 +1,7 @@
 //! What a statement's session contributes to a plan.
 
+use super::time_zone::Zone;
+
 /// Which primary keys are clustered unless the statement says so (`tidb_enable_clustered_index`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClusteredIndex {
@@ -25,14 +27,16 @@ pub struct Session {
     pub charset: String,
     /// `collation_connection`.
     pub collation: String,
-    /// The session's offset from UTC in seconds, for TIMESTAMP defaults.
-    pub utc_offset: i32,
+    /// The session's time zone, for TIMESTAMP defaults.
+    pub zone: Zone,
     /// The time of the statement, as a TSO.
     pub now: u64,
     /// `foreign_key_checks`.
     pub foreign_key_checks: bool,
     /// `tidb_enable_clustered_index`.
     pub clustered_index: ClusteredIndex,
+    /// The next AUTO_INCREMENT value of the statement's table, once a plan has asked for it.
+    pub next_auto_increment: Option<i64>,
 }
 
 impl Default for Session {
@@ -44,10 +48,11 @@ impl Default for Session {
             sql_mode: sql_mode_bits(DEFAULT_SQL_MODE),
             charset: "utf8mb4".to_owned(),
             collation: "utf8mb4_bin".to_owned(),
-            utc_offset: 0,
+            zone: Zone::default(),
             now: 0,
             foreign_key_checks: true,
             clustered_index: ClusteredIndex::On,
+            next_auto_increment: None,
         }
     }
 }

@@ -3,12 +3,12 @@
 use super::model::{ColumnInfo, DbInfo, FieldType, IndexInfo, TableInfo, Tp, flag};
 pub use super::show_object::{create_sequence, create_view};
 pub(crate) use super::show_partition::definitions as partition_definitions;
-use super::{TidbVersion, charset, show_object, show_partition, time_zone};
+use super::{TidbVersion, Zone, charset, show_object, show_partition};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
 /// What a table's text needs to know beside its description.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ShowOptions<'a> {
     /// The table's database: foreign keys into it do not name it.
     pub database: Option<&'a str>,
@@ -16,8 +16,8 @@ pub struct ShowOptions<'a> {
     pub auto_increment: Option<u64>,
     /// The first AUTO_RANDOM value that no server has taken, shard bits left out, shown if above 1.
     pub auto_random: Option<u64>,
-    /// The session's offset from UTC in seconds: TIMESTAMP defaults are stored in UTC.
-    pub utc_offset: i32,
+    /// The session's time zone: TIMESTAMP defaults are stored in UTC.
+    pub zone: Zone,
 }
 
 /// The text of `SHOW CREATE TABLE`.
@@ -27,7 +27,7 @@ pub fn create_table(table: &TableInfo, options: ShowOptions<'_>) -> String {
         .columns
         .iter()
         .filter(|c| !c.hidden)
-        .map(|c| column(table, c, options))
+        .map(|c| column(table, c, &options.zone))
         .collect();
     if let Some(handle) = table.handle_column() {
         let clustered = if modern {
@@ -99,7 +99,7 @@ pub fn create_database(db: &DbInfo) -> String {
     out
 }
 
-fn column(table: &TableInfo, column: &ColumnInfo, options: ShowOptions<'_>) -> String {
+fn column(table: &TableInfo, column: &ColumnInfo, zone: &Zone) -> String {
     let ft = &column.field_type;
     let modern = table.written_by() >= TidbVersion::V8_5;
     let mut out = format!("  {} {}", quoted(&column.name.o), type_text(ft, modern));
@@ -130,7 +130,7 @@ fn column(table: &TableInfo, column: &ColumnInfo, options: ShowOptions<'_>) -> S
             out.push_str(" NOT NULL");
         }
         if !ft.has(flag::NO_DEFAULT) && !column.is_generated() {
-            out.push_str(&default(column, modern, options));
+            out.push_str(&default(column, modern, zone));
         }
         if ft.has(flag::ON_UPDATE_NOW) {
             out.push_str(" ON UPDATE CURRENT_TIMESTAMP");
@@ -154,7 +154,7 @@ fn column(table: &TableInfo, column: &ColumnInfo, options: ShowOptions<'_>) -> S
     out
 }
 
-fn default(column: &ColumnInfo, modern: bool, options: ShowOptions<'_>) -> String {
+fn default(column: &ColumnInfo, modern: bool, zone: &Zone) -> String {
     let ft = &column.field_type;
     if let (Tp::Bit, Some(bits)) = (ft.tp, &column.default_bit) {
         return format!(" DEFAULT {}", bit_literal(bits));
@@ -176,7 +176,7 @@ fn default(column: &ColumnInfo, modern: bool, options: ShowOptions<'_>) -> Strin
         return format!(" DEFAULT {text}");
     }
     let text = if ft.tp == Tp::Timestamp {
-        time_zone::from_utc(text, ft.decimal, options.utc_offset)
+        zone.shown(text, ft.decimal)
     } else {
         text.clone()
     };

@@ -25,6 +25,7 @@ pub mod number;
 pub mod origin;
 pub mod row;
 pub mod time;
+mod time_literal;
 pub mod tso;
 mod weights;
 

@@ -10,7 +10,7 @@ use super::served::{
 use super::session::Session;
 use super::text::{Text, literal, quoted};
 use crate::tidb::catalog::model::{ColumnInfo, FieldType, Tp, flag};
-use crate::tidb::catalog::{TableInfo, TidbVersion, from_utc, show};
+use crate::tidb::catalog::{TableInfo, TidbVersion, Zone, show};
 
 const NULL: &str = "NULL";
 /// What the one user may do with every column.
@@ -66,8 +66,8 @@ impl Session {
             let what = format!("SHOW COLUMNS of a {}", super::objects::kind(&info));
             return refused(errors::unsupported(&what));
         }
-        let utc_offset = self.catalog_session().await?.utc_offset;
-        let (columns, rows) = rows(&info, full, utc_offset);
+        let zone = self.catalog_session().await?.zone;
+        let (columns, rows) = rows(&info, full, &zone);
         match filtered(&select(&columns, &rows), "Field", text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),
@@ -79,7 +79,7 @@ impl Session {
 pub(super) fn rows(
     table: &TableInfo,
     full: bool,
-    utc_offset: i32,
+    zone: &Zone,
 ) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let modern = table.written_by() >= TidbVersion::V8_5;
     let mut columns = vec!["Field", "Type"];
@@ -94,12 +94,12 @@ pub(super) fn rows(
         .columns
         .iter()
         .filter(|c| !c.hidden)
-        .map(|c| row(c, modern, full, utc_offset))
+        .map(|c| row(c, modern, full, zone))
         .collect();
     (columns, rows)
 }
 
-fn row(column: &ColumnInfo, modern: bool, full: bool, utc_offset: i32) -> Vec<String> {
+fn row(column: &ColumnInfo, modern: bool, full: bool, zone: &Zone) -> Vec<String> {
     let ft = &column.field_type;
     let mut out = vec![
         literal(&column.name.o),
@@ -115,7 +115,7 @@ fn row(column: &ColumnInfo, modern: bool, full: bool, utc_offset: i32) -> Vec<St
     }
     out.push(literal(if ft.is_not_null() { "NO" } else { "YES" }));
     out.push(literal(key(ft)));
-    out.push(default(column, utc_offset).map_or(NULL.to_owned(), |text| literal(&text)));
+    out.push(default(column, zone).map_or(NULL.to_owned(), |text| literal(&text)));
     out.push(literal(&extra(column)));
     if full {
         out.push(literal(PRIVILEGES));
@@ -138,7 +138,7 @@ pub(super) fn key(ft: &FieldType) -> &'static str {
 }
 
 /// The default's text; those of TIMESTAMP are stored in UTC and told in the session's time zone.
-pub(super) fn default(column: &ColumnInfo, utc_offset: i32) -> Option<String> {
+pub(super) fn default(column: &ColumnInfo, zone: &Zone) -> Option<String> {
     let ft = &column.field_type;
     if ft.has(flag::NO_DEFAULT) {
         return None;
@@ -152,7 +152,7 @@ pub(super) fn default(column: &ColumnInfo, utc_offset: i32) -> Option<String> {
     let text = column.default.as_ref()?;
     Some(match ft.tp {
         _ if text == "CURRENT_TIMESTAMP" => format!("{text}{}", fsp(ft)),
-        Tp::Timestamp => from_utc(text, ft.decimal, utc_offset),
+        Tp::Timestamp => zone.shown(text, ft.decimal),
         _ => text.clone(),
     })
 }

@@ -12,13 +12,13 @@ use super::session::Session;
 use crate::tidb::apply::Intent;
 use crate::tidb::apply::handle::Abandoned;
 use crate::tidb::apply::record::clustered_index;
-use crate::tidb::catalog::{self, DdlError, Plan, TidbVersion, Warning, sql_mode_bits};
+use crate::tidb::catalog::{self, DdlError, Plan, TidbVersion, Warning, Zone, sql_mode_bits};
 use crate::tidb::planning;
 use crate::tidb::wire::{Backend, ErrPacket, WireError};
 
 /// What a plan depends on in MariaDB's session.
 const SESSION_QUERY: &str = "SELECT @@sql_mode, @@character_set_connection, @@collation_connection, \
-                             TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@foreign_key_checks";
+                             TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@foreign_key_checks, @@time_zone";
 
 impl Session {
     /// Runs a DDL statement and answers.
@@ -37,8 +37,8 @@ impl Session {
         }
         let shared = std::sync::Arc::clone(&self.shared);
         let one_at_a_time = shared.ddl.lock().await;
-        let session = self.catalog_session().await?;
-        let mut plan = match planning::plan(&shared.apply.catalog(), &session, sql) {
+        let mut session = self.catalog_session().await?;
+        let mut plan = match self.plan(&mut session, sql).await? {
             Ok(plan) => plan,
             Err(error) => {
                 return self.refuse(&refusal(&error)).await;
@@ -99,6 +99,25 @@ impl Session {
             return self.refuse(&refusal(&error)).await;
         }
         self.finish_ddl(warnings, more).await
+    }
+
+    /// Plans a statement, with what the plan has to know of MariaDB.
+    async fn plan(
+        &mut self,
+        session: &mut catalog::Session,
+        sql: &str,
+    ) -> Result<Result<Plan, DdlError>, FrontError> {
+        let catalog = self.shared.apply.catalog();
+        let plan = planning::plan(&catalog, session, sql);
+        let Ok(Plan {
+            asks_next_auto_increment: Some((database, table)),
+            ..
+        }) = &plan
+        else {
+            return Ok(plan);
+        };
+        session.next_auto_increment = self.mariadb_auto_increment(database, table).await?;
+        Ok(planning::plan(&catalog, session, sql))
     }
 
     async fn finish_ddl(
@@ -189,10 +208,11 @@ impl Session {
             sql_mode: sql_mode_bits(&value(0)),
             charset: self.told_or("character_set_connection", value(1)),
             collation: self.told_or("collation_connection", value(2)),
-            utc_offset: value(3).parse().unwrap_or(0),
+            zone: Zone::new(&value(5), value(3).parse().unwrap_or(0)),
             now: self.shared.client.tso().await?,
             foreign_key_checks: value(4) == "1",
             clustered_index: clustered,
+            next_auto_increment: None,
         })
     }
 }

@@ -244,7 +244,7 @@ impl Session {
                     .counter(info, Counter::AutoRandom);
                 u64::try_from(taken).ok().map(|n| n + 1)
             }),
-            utc_offset: self.catalog_session().await?.utc_offset,
+            zone: self.catalog_session().await?.zone,
         };
         let row = vec![
             literal(&info.name.o),
@@ -269,10 +269,20 @@ impl Session {
         if info.auto_id_cache != 1 {
             return Ok(u64::try_from(taken).ok().map(|n| n + 1));
         }
+        let next = self.mariadb_auto_increment(database, &info.name.o).await?;
+        Ok(next.and_then(|next| next.try_into().ok()))
+    }
+
+    /// The value that MariaDB gives next to an AUTO_INCREMENT column.
+    pub(super) async fn mariadb_auto_increment(
+        &mut self,
+        database: &str,
+        table: &str,
+    ) -> Result<Option<i64>, FrontError> {
         let query = format!(
             "SELECT auto_increment FROM information_schema.tables WHERE table_schema = {} AND table_name = {}",
             literal(database),
-            literal(&info.name.o)
+            literal(table)
         );
         Ok(self.backend.value(&query).await?.parse().ok())
     }

@@ -51,10 +51,12 @@ pub fn datum(tree: &Expr, ft: &FieldType) -> Result<Datum, BoundError> {
                 minute: 0,
                 second: 0,
                 micro: 0,
-                ..time(value).ok_or_else(wrong)?
+                ..time(value, ft).ok_or_else(wrong)?
             }),
-            Tp::Datetime => Datum::Time(time(value).ok_or_else(wrong)?),
-            Tp::Duration => Datum::Duration(Duration::parse(value).map_err(|_| wrong())?),
+            Tp::Datetime => Datum::Time(time(value, ft).ok_or_else(wrong)?),
+            Tp::Duration => {
+                Datum::Duration(Duration::from_literal(value, fsp(ft)).ok_or_else(wrong)?)
+            }
             tp if tp.is_string() => Datum::Bytes(value.clone().into_bytes()),
             _ => return Err(wrong()),
         },
@@ -66,31 +68,19 @@ pub fn datum(tree: &Expr, ft: &FieldType) -> Result<Datum, BoundError> {
     })
 }
 
-/// A date or time as text, also without signs: `20240131`, `20240131235959`.
-fn time(text: &str) -> Option<Time> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    let part = |from: usize, to: usize| text.get(from..to);
-    let spelled = match (digits, text.len()) {
-        (true, 8) => format!("{}-{}-{}", part(0, 4)?, part(4, 6)?, part(6, 8)?),
-        (true, 14) => format!(
-            "{}-{}-{} {}:{}:{}",
-            part(0, 4)?,
-            part(4, 6)?,
-            part(6, 8)?,
-            part(8, 10)?,
-            part(10, 12)?,
-            part(12, 14)?
-        ),
-        _ => text.to_owned(),
-    };
-    Time::parse(&spelled).ok()
+fn fsp(ft: &FieldType) -> usize {
+    usize::try_from(ft.decimal).unwrap_or(0)
+}
+
+fn time(text: &str, ft: &FieldType) -> Option<Time> {
+    Time::from_literal(text, fsp(ft))
 }
 
 fn number(value: i128, ft: &FieldType) -> Result<Datum, BoundError> {
     let wrong = |_| BoundError::Type(ft.tp);
     if matches!(ft.tp, Tp::Date | Tp::Datetime) {
-        let time = time(&value.to_string()).ok_or(BoundError::Type(ft.tp))?;
-        return Ok(Datum::Time(time));
+        let time = u64::try_from(value).ok().and_then(Time::from_number);
+        return Ok(Datum::Time(time.ok_or(BoundError::Type(ft.tp))?));
     }
     match ft.tp.is_integer() || ft.tp == Tp::Year {
         false => Err(BoundError::Type(ft.tp)),
@@ -103,7 +93,7 @@ fn number(value: i128, ft: &FieldType) -> Result<Datum, BoundError> {
 
 /// A value as TiDB 8.5 writes it into a table's description.
 pub fn text(value: &Datum, ft: &FieldType) -> String {
-    let fsp = usize::try_from(ft.decimal).unwrap_or(0);
+    let fsp = fsp(ft);
     match value {
         Datum::Int(n) => n.to_string(),
         Datum::Uint(n) => n.to_string(),

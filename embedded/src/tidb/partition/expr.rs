@@ -3,8 +3,12 @@
 use tidb_sql::ast::{BinaryOp, Expr, Function, Literal, TimeUnit, UnaryOp};
 
 use super::calendar;
+use crate::tidb::catalog::Zone;
 use crate::tidb::catalog::model::{TableInfo, Tp};
 use crate::tidb::codec::{Datum, Duration, Time};
+
+/// Digits of the smallest fraction of a second.
+const MAX_FSP: usize = 6;
 
 /// Why an expression is no partitioning function, or has no value. Messages read after "failed to".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +118,7 @@ impl Node {
         let mut compiler = Compiler {
             table: Some(table),
             columns: 0,
-            utc_offset: 0,
+            zone: None,
         };
         let (node, kind) = compiler.node(tree)?;
         if compiler.columns == 0 {
@@ -132,13 +136,13 @@ impl Node {
         }
     }
 
-    /// A constant: a bound or value of a partition. None for NULL. Times that are given to UNIX_TIMESTAMP are `utc_offset`
-    /// seconds ahead of UTC.
-    pub fn constant(tree: &Expr, utc_offset: i32) -> Result<Option<i128>, ExprError> {
+    /// A constant: a bound or value of a partition. None for NULL. Times that are given to UNIX_TIMESTAMP are those of
+    /// clocks in `zone`.
+    pub fn constant(tree: &Expr, zone: &Zone) -> Result<Option<i128>, ExprError> {
         let mut compiler = Compiler {
             table: None,
             columns: 0,
-            utc_offset,
+            zone: Some(zone),
         };
         match compiler.node(tree)? {
             (node, Kind::Number) => node.number(&[]),
@@ -228,12 +232,28 @@ fn binary(a: i128, op: Op, b: i128) -> Result<Value, ExprError> {
     in_range(result).map(Value::Number)
 }
 
+/// A constant UNIX_TIMESTAMP, whose time is one of a zone.
+fn of_zone(call: &Node, zone: &Zone) -> Result<Node, ExprError> {
+    let Some(local) = call.number(&[])? else {
+        return Ok(Node::Null);
+    };
+    if local == 0 {
+        // The zero time.
+        return Ok(Node::Number(0));
+    }
+    let utc = i64::try_from(local)
+        .ok()
+        .and_then(|local| zone.to_utc_seconds(local));
+    let left_out = || ExprError::NotServed("a time that clocks of the zone leave out".to_owned());
+    utc.map(|utc| Node::Number(utc.into())).ok_or_else(left_out)
+}
+
 struct Compiler<'a> {
     /// None for constants.
     table: Option<&'a TableInfo>,
     columns: usize,
     /// Of the times that a constant may have.
-    utc_offset: i32,
+    zone: Option<&'a Zone>,
 }
 
 impl Compiler<'_> {
@@ -379,10 +399,8 @@ impl Compiler<'_> {
             nodes.push(node);
         }
         let node = Node::Call(call, nodes);
-        if call == Call::UnixTimestamp && self.utc_offset != 0 {
-            let offset = Node::Number(self.utc_offset.into());
-            let node = Node::Binary(Box::new(node), Op::Subtract, Box::new(offset));
-            return Ok((node, Kind::Number));
+        if let (Call::UnixTimestamp, Some(zone)) = (call, self.zone) {
+            return Ok((of_zone(&node, zone)?, Kind::Number));
         }
         Ok((node, Kind::Number))
     }
@@ -449,7 +467,7 @@ impl Value {
     fn time(&self) -> Option<Time> {
         match self {
             Self::Time(time) => Some(*time),
-            Self::Text(text) => Time::parse(text).ok(),
+            Self::Text(text) => Time::from_literal(text, MAX_FSP),
             _ => None,
         }
     }
@@ -457,7 +475,7 @@ impl Value {
     fn clock(&self) -> Option<Duration> {
         match self {
             Self::Clock(clock) => Some(*clock),
-            Self::Text(text) => Duration::parse(text).ok(),
+            Self::Text(text) => Duration::from_literal(text, MAX_FSP),
             _ => None,
         }
     }

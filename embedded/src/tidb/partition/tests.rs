@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::tidb::catalog::Zone;
 use crate::tidb::catalog::model::{CiStr, ColumnInfo, PartitionDefinition, Tp};
 use crate::tidb::codec::Time;
 
@@ -202,14 +203,23 @@ proptest! {
 #[test]
 fn constants_are_read_in_the_sessions_time_zone() {
     let of = |text: &str, offset| {
+        let zone = Zone::new("", offset);
         let tree = tidb_sql::parse_expr(text, &options(TidbVersion::V8_5)).unwrap();
-        Node::constant(&tree, offset)
+        Node::constant(&tree, &zone)
     };
     let noon = "UNIX_TIMESTAMP('2024-03-01 12:00:00')";
     assert_eq!(of(noon, 0), Ok(Some(1_709_294_400)));
     assert_eq!(of(noon, 3 * 3600), Ok(Some(1_709_283_600)));
+    assert_eq!(of("UNIX_TIMESTAMP('24-03-01 12:00')", 0), of(noon, 0));
     assert_eq!(of("TO_DAYS('2024-03-01') + 1", 3600), Ok(Some(739_312)));
     assert_eq!(of("-(5 * 2)", 0), Ok(Some(-10)));
     assert_eq!(of("NULL", 0), Ok(None));
     assert!(of("'x'", 0).is_err());
+    let berlin = |text: &str| {
+        let tree = tidb_sql::parse_expr(text, &options(TidbVersion::V8_5)).unwrap();
+        Node::constant(&tree, &Zone::new("Europe/Berlin", 3600))
+    };
+    let summer = berlin("UNIX_TIMESTAMP('2024-07-01 12:00:00')");
+    assert_eq!(summer, of("UNIX_TIMESTAMP('2024-07-01 10:00:00')", 0));
+    assert!(berlin("UNIX_TIMESTAMP('2024-03-31 02:30:00')").is_err());
 }

@@ -88,11 +88,12 @@ pub(crate) fn read(
         kind::LONG_LONG => integer(r, 8, column, fits)?,
         kind::FLOAT => {
             fits(tp == Tp::Float)?;
-            Datum::Float(f32::from_bits(r.u32()?).into())
+            let value = to_decimals(f32::from_bits(r.u32()?).into(), column);
+            Datum::Float((value as f32).into())
         }
         kind::DOUBLE => {
             fits(tp == Tp::Double)?;
-            Datum::Float(f64::from_bits(r.u64()?))
+            Datum::Float(to_decimals(f64::from_bits(r.u64()?), column))
         }
         kind::NEW_DECIMAL => {
             fits(tp == Tp::NewDecimal)?;
@@ -173,6 +174,20 @@ pub(crate) fn read(
         }
         kind => return Err(ValueError::Type { kind, tp }),
     })
+}
+
+/// A number in a column of so many digits behind the point, as TiDB rounds it: MariaDB's own is off by a bit at times.
+fn to_decimals(value: f64, column: &ColumnInfo) -> f64 {
+    let decimals = column.field_type.decimal;
+    if decimals < 0 {
+        return value;
+    }
+    let shift: f64 = format!("1e{decimals}").parse().unwrap_or(f64::INFINITY);
+    let shifted = value * shift;
+    match shifted.is_finite() {
+        true => shifted.round_ties_even() / shift,
+        false => value,
+    }
 }
 
 fn integer(

@@ -1,7 +1,7 @@
 //! From a column's definition to its description.
 
 use super::super::model::{CiStr, ColumnInfo, SchemaState, Tp, flag};
-use super::super::{DdlError, Session, TidbVersion, ddl::sql_error, generated};
+use super::super::{DdlError, Session, TidbVersion, ddl::sql_error, generated, mariadb::ROW_ID};
 use super::default;
 use super::statement::ColumnDef;
 use super::types;
@@ -79,7 +79,8 @@ fn no_default(column: &mut ColumnInfo, has_default: bool) {
 
 /// Refuses names that TiDB refuses.
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), DdlError> {
-    if name.is_empty() || name.ends_with(' ') || name.contains('\0') {
+    let is_row_id = what == "column" && name.eq_ignore_ascii_case(ROW_ID);
+    if is_row_id || name.is_empty() || name.ends_with(' ') || name.contains('\0') {
         return Err(sql_error::wrong_name(what, name));
     }
     if name.chars().count() > MAX_NAME {

@@ -1,7 +1,7 @@
 //! DEFAULT values as TiDB stores them: checked, and turned into text.
 
 use super::super::model::{ColumnInfo, FieldType, NOW, Tp};
-use super::super::{DdlError, Session, TidbVersion, ddl::sql_error, time_zone};
+use super::super::{DdlError, Session, TidbVersion, ddl::sql_error};
 use crate::tidb::codec::{Decimal, Duration, Time, tso};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -65,13 +65,16 @@ pub(crate) fn stored(
         Tp::Float | Tp::Double => float(ft, &text).ok_or_else(invalid)?,
         Tp::NewDecimal => decimal(ft, &text).ok_or_else(invalid)?,
         Tp::Year => year(&text).ok_or_else(invalid)?,
-        Tp::Date => calendar(&text, 0).ok_or_else(invalid)?.date_text(),
-        Tp::Datetime => calendar(&text, ft.decimal)
-            .ok_or_else(invalid)?
-            .datetime_text(fsp(ft)),
-        Tp::Timestamp => {
-            let time = calendar(&text, ft.decimal).ok_or_else(invalid)?;
-            time_zone::to_utc(&time.datetime_text(fsp(ft)), ft.decimal, session.utc_offset)
+        Tp::Date | Tp::Datetime | Tp::Timestamp => {
+            let time = calendar(value, &text, fsp(ft)).ok_or_else(invalid)?;
+            match ft.tp {
+                Tp::Date => time.date_text(),
+                Tp::Datetime => time.datetime_text(fsp(ft)),
+                _ => {
+                    let utc = session.zone.to_utc(time).ok_or_else(invalid)?;
+                    utc.datetime_text(fsp(ft))
+                }
+            }
         }
         Tp::Duration => duration(ft, &text).ok_or_else(invalid)?,
         Tp::Enum => member(ft, &text).ok_or_else(invalid)?,
@@ -138,7 +141,7 @@ fn now(session: &Session, ft: &FieldType) -> String {
     let utc = time.datetime_text(fsp(ft));
     match ft.tp {
         Tp::Timestamp => utc,
-        _ => time_zone::from_utc(&utc, ft.decimal, session.utc_offset),
+        _ => session.zone.shown(&utc, ft.decimal),
     }
 }
 
@@ -224,26 +227,17 @@ fn year(text: &str) -> Option<String> {
 }
 
 /// A date, with its fraction rounded to `fsp` digits.
-fn calendar(text: &str, fsp: i64) -> Option<Time> {
-    let mut time = Time::parse(text).ok()?;
-    let unit = 10_u32.pow(6 - u32::try_from(fsp).ok()?);
-    let rounded = (time.micro + unit / 2) / unit * unit;
-    if rounded >= 1_000_000 {
-        return None;
-    }
-    time.micro = rounded;
-    let zero = time == Time::default();
-    let days = match time.month {
-        4 | 6 | 9 | 11 => 30,
-        2 if time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
+fn calendar(value: &DefaultValue, text: &str, fsp: usize) -> Option<Time> {
+    let time = match value {
+        DefaultValue::Number(_) => Time::from_number(text.parse().ok()?)?,
+        _ => Time::from_literal(text, fsp)?,
     };
-    (zero || time.month > 0 && time.day > 0 && time.day <= days).then_some(time)
+    (time == Time::default() || time.is_real()).then_some(time)
 }
 
 fn duration(ft: &FieldType, text: &str) -> Option<String> {
-    Some(Duration::parse(text).ok()?.text(fsp(ft)))
+    let fsp = fsp(ft);
+    Duration::from_literal(text, fsp).map(|time| time.text(fsp))
 }
 
 fn member(ft: &FieldType, text: &str) -> Option<String> {

@@ -9,7 +9,7 @@ use super::super::model::{
     CiStr, DEFAULT_VALUE, FieldType, MAX_VALUE, PartitionDefinition, PartitionInfo, PartitionType,
     TableInfo, Tp,
 };
-use super::super::{DdlError, TidbVersion, Warning};
+use super::super::{DdlError, TidbVersion, Warning, Zone};
 use super::partition_check::{check, check_keys};
 use super::partition_expr::spelled;
 use crate::tidb::codec::{Datum, collate};
@@ -24,8 +24,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) query: &'a str,
     /// The table, without partitions or with those it has.
     pub(crate) table: &'a TableInfo,
-    /// The session's offset from UTC in seconds.
-    pub(crate) utc_offset: i32,
+    /// The session's time zone.
+    pub(crate) zone: &'a Zone,
 }
 
 /// Partitions as TiDB makes them, without ids: none where a release does not know the method and makes the table without.
@@ -368,7 +368,7 @@ fn constant(
     unsigned: bool,
 ) -> Result<Option<String>, DdlError> {
     let Some(ft) = column else {
-        return match Node::constant(expr, b.utc_offset) {
+        return match Node::constant(expr, b.zone) {
             Ok(Some(value)) if value < 0 && unsigned => Err(refuse::out_of_domain()),
             Ok(value) => Ok(value.map(|n| n.to_string())),
             Err(ExprError::NotAllowed) => Err(refuse::function_not_allowed()),

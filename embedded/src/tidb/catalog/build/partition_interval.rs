@@ -125,7 +125,7 @@ pub(crate) fn point(
 ) -> Result<Point, DdlError> {
     let wrong = || sql_error::refused(1654, "Partition column values of incorrect type");
     let Some(ft) = ft else {
-        return match Node::constant(expr, b.utc_offset) {
+        return match Node::constant(expr, b.zone) {
             Ok(Some(number)) => Ok(Point::Number(number)),
             _ => Err(sql_error::refused(
                 1697,

@@ -82,7 +82,12 @@ fn check_column(table: &TableInfo, name: &str) -> Result<(), DdlError> {
     let column = table
         .column(name)
         .ok_or_else(|| sql_error::unknown_column(name, "TTL config"))?;
-    match column.field_type.tp {
+    check_type(name, column.field_type.tp)
+}
+
+/// Rows expire by times only.
+pub(crate) fn check_type(name: &str, tp: Tp) -> Result<(), DdlError> {
+    match tp {
         Tp::Date | Tp::Datetime | Tp::Timestamp => Ok(()),
         _ => Err(sql_error::refused(
             8148,

@@ -183,7 +183,7 @@ pub(super) fn partition_builder<'a>(
         version: p.version(),
         query: p.query,
         table,
-        utc_offset: p.session.utc_offset,
+        zone: &p.session.zone,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::build::column as build_column;
 use super::super::build::statement::ColumnDef;
-use super::super::build::{default, default::DefaultValue};
+use super::super::build::{default, default::DefaultValue, ttl};
 use super::super::model::{CiStr, ColumnInfo, DbInfo, TableInfo, flag};
 use super::super::{DdlError, mariadb};
 use super::alter::keeps_partitions;
@@ -99,6 +99,12 @@ pub(super) fn add(
     Ok(Some((op, Some(clause))))
 }
 
+/// Whether a column says when rows expire.
+fn expires_by(table: &TableInfo, column: &ColumnInfo) -> bool {
+    let mut ttl = table.ttl_info.iter().flatten();
+    ttl.any(|ttl| ttl.column.is(&column.name.l))
+}
+
 pub(super) fn drop(
     p: &mut Planner<'_>,
     table: &TableInfo,
@@ -119,6 +125,15 @@ pub(super) fn drop(
     };
     keeps_partitions(p, table, column)?;
     generated::is_read_by_none(table, column)?;
+    if expires_by(table, column) {
+        return Err(sql_error::refused(
+            8149,
+            format!(
+                "Cannot drop column '{}': needed in TTL config",
+                column.name.o
+            ),
+        ));
+    }
     if table.columns.len() == 1 {
         return Err(sql_error::no_columns_left(&column.name.o));
     }
@@ -175,6 +190,9 @@ pub(super) fn change(
     check_position(table, position)?;
     generated::stays(p, table, old, def)?;
     let (column, rewrites) = checked(p, table, old, def)?;
+    if expires_by(table, old) {
+        ttl::check_type(&column.name.o, column.field_type.tp)?;
+    }
     if column.name.l != old.name.l {
         foreign_key::check_column(p, db, table, old)?;
     }

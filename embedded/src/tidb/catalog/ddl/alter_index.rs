@@ -6,7 +6,7 @@ use super::super::build::index as build_index;
 use super::super::build::partition_check;
 use super::super::build::statement::{IndexDef, IndexKind};
 use super::super::build::table::first_column;
-use super::super::model::{CiStr, TableInfo, Tree};
+use super::super::model::{CiStr, IndexInfo, TableInfo, Tree};
 use super::super::{DdlError, mariadb};
 use super::alter::partition_builder;
 use super::change::Op;
@@ -143,6 +143,7 @@ pub(super) fn drop(
         };
     };
     let mut clause = format!("DROP INDEX {}", mariadb::index_name(&index.name));
+    clause.push_str(&own_key(table, index));
     for column in generated::hidden_of(table, index) {
         for name in mariadb::check_names(p.query, table, column)? {
             clause.push_str(&format!(", DROP CONSTRAINT {name}"));
@@ -176,10 +177,19 @@ pub(super) fn drop_primary_key(
         .iter()
         .find(|i| i.is_primary)
         .ok_or_else(|| sql_error::cannot_drop(build_index::PRIMARY))?;
-    Ok((
-        Op::DropIndex(index.clone()),
-        Some("DROP PRIMARY KEY".to_owned()),
-    ))
+    let clause = format!("DROP PRIMARY KEY{}", own_key(table, index));
+    Ok((Op::DropIndex(index.clone()), Some(clause)))
+}
+
+/// The clause that keeps a key on an AUTO_INCREMENT column at MariaDB, which wants one, when this index goes.
+fn own_key(table: &TableInfo, index: &IndexInfo) -> String {
+    let led = |i: &IndexInfo| i.columns.first().map(|part| part.offset);
+    match table.auto_increment_column() {
+        Some(auto) if led(index) == Some(auto.offset) => {
+            format!(", ADD {}", mariadb::auto_increment_key(auto, true))
+        }
+        _ => String::new(),
+    }
 }
 
 pub(super) fn rename(

@@ -95,12 +95,19 @@ pub(super) fn auto_increment(
         .catalog
         .table_by_id(table.id)
         .map_or(0, |(db, table)| db.counter(table, counter));
+    let mut next = end.saturating_add(1);
+    if table.has_separate_counters() && table.auto_increment_column().is_some() {
+        // The service behind AUTO_ID_CACHE=1 knows which values were handed out.
+        match p.session.next_auto_increment {
+            Some(told) => next = told,
+            None => {
+                let names = (db.name.o.clone(), table.name.o.clone());
+                p.plan.asks_next_auto_increment = Some(names);
+            }
+        }
+    }
     // Values that a server has taken may be in use.
-    let base = if force {
-        asked
-    } else {
-        asked.max(end.saturating_add(1))
-    };
+    let base = if force { asked } else { asked.max(next) };
     if base != asked && p.modern() {
         let message = format!(
             "Can't reset AUTO_INCREMENT to {asked} without FORCE option, using {base} instead"

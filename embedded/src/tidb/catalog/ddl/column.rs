@@ -312,6 +312,7 @@ pub(super) fn put_modified(
     position: Option<&Position>,
 ) -> usize {
     let from = offset_of(info, column.id);
+    rename_in_ttl(info, &info.columns[from].name.clone(), &column.name);
     let target = position.map_or(from, |position| position.target(info, from));
     column.offset = from;
     for part in info.indexes.iter_mut().flat_map(|i| &mut i.columns) {
@@ -322,6 +323,14 @@ pub(super) fn put_modified(
     info.columns[from] = column;
     move_column(info, from, target);
     target
+}
+
+/// Rows expire by a column under its new name too.
+pub(super) fn rename_in_ttl(info: &mut TableInfo, from: &CiStr, to: &CiStr) {
+    let ttl = info.ttl_info.iter_mut().flatten();
+    for ttl in ttl.filter(|ttl| ttl.column.is(&from.l)) {
+        ttl.column = to.clone();
+    }
 }
 
 /// Gives a column, known by its id, the default of this description of it.

@@ -220,7 +220,7 @@ pub(crate) fn reorg_meta(p: &Planner<'_>, is_index: bool) -> Tree {
             "location",
             Tree::Object(vec![
                 ("name", "".into()),
-                ("offset", i64::from(p.session.utc_offset).into()),
+                ("offset", i64::from(p.session.zone.utc_offset()).into()),
             ]),
         ),
         ("reorg_tp", number(REORG_INGEST)),

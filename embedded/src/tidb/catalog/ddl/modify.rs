@@ -67,6 +67,13 @@ pub(crate) fn checked(
         rewrite::check(p, table, old, &column)?;
         return Ok((column, true));
     }
+    if p.modern() && mariadb_changes_rows(old, to) {
+        return Err(p.unsupported(format!(
+            "a change of type from {} to {}: MariaDB would write other values",
+            show::type_text(from, true),
+            show::type_text(to, true)
+        )));
+    }
     match obstacle(from, to).filter(|_| !p.modern()) {
         None => Ok((column, false)),
         Some(why) => Err(refuse(&why)),
@@ -75,6 +82,20 @@ pub(crate) fn checked(
 
 fn refuse(why: &str) -> DdlError {
     sql_error::refused(8200, format!("Unsupported modify column: {why}"))
+}
+
+/// Whether MariaDB gives rows other values in a change after which TiDB leaves them as they are: it rounds, fills up with
+/// zero bytes or lets blanks at the end go.
+fn mariadb_changes_rows(old: &ColumnInfo, to: &FieldType) -> bool {
+    let from = &old.field_type;
+    let is_float = |tp| matches!(tp, Tp::Float | Tp::Double);
+    if is_float(from.tp) && is_float(to.tp) {
+        let begins_to_round = to.decimal >= 0 && (from.decimal < 0 || from.tp != to.tp);
+        // Rows without the column get more digits of its first default than MariaDB kept.
+        let widens = from.tp != to.tp && old.origin_default.is_some();
+        return begins_to_round || widens;
+    }
+    from.tp.is_blob() && to.tp == Tp::String
 }
 
 /// Why values of one type are not values of the other as they stand, in the words of 4.0.

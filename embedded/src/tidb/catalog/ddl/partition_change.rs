@@ -105,7 +105,7 @@ pub(super) fn builder<'a>(p: &Planner<'a>, table: &'a TableInfo) -> Builder<'a> 
         version: p.version(),
         query: p.query,
         table,
-        utc_offset: p.session.utc_offset,
+        zone: &p.session.zone,
     }
 }
 

@@ -233,6 +233,7 @@ impl Changing {
         let from = offset_of(info, self.column.id);
         move_column(info, from, last);
         let place = offset_of(info, old);
+        column::rename_in_ttl(info, &info.columns[place].name.clone(), name);
         let Some(mut column) = info.columns.pop() else {
             return vec![];
         };

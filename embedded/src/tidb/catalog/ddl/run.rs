@@ -205,7 +205,7 @@ fn create_table(p: &mut Planner<'_>, def: &CreateTable) -> Result<(), DdlError> 
             version: p.version(),
             query: p.query,
             table: &info,
-            utc_offset: p.session.utc_offset,
+            zone: &p.session.zone,
         };
         let mut warnings = vec![];
         info.partition = build::partition::partitions(&builder, by, &mut warnings)?;

@@ -6,7 +6,7 @@ use super::Kind::{Long, Number, Text};
 use super::tables::sorted;
 use super::{Kind, MemTable};
 use crate::tidb::catalog::model::{ColumnInfo, FieldType, Tp, flag};
-use crate::tidb::catalog::{Catalog, TableInfo, TidbVersion, max_len, show};
+use crate::tidb::catalog::{Catalog, TableInfo, TidbVersion, Zone, max_len, show};
 use crate::tidb::front::columns as shown;
 
 const COLUMNS: [(&str, Kind); 21] = [
@@ -33,7 +33,7 @@ const COLUMNS: [(&str, Kind); 21] = [
     ("GENERATION_EXPRESSION", Long),
 ];
 
-pub(super) fn columns(catalog: &Catalog, utc_offset: i32) -> MemTable {
+pub(super) fn columns(catalog: &Catalog, zone: &Zone) -> MemTable {
     let mut rows = Vec::new();
     for db in catalog.databases() {
         // What the columns of a view hold is not known here.
@@ -42,7 +42,7 @@ pub(super) fn columns(catalog: &Catalog, utc_offset: i32) -> MemTable {
             rows.extend(
                 shown
                     .enumerate()
-                    .map(|(i, column)| row(&db.info.name.o, table, i + 1, column, utc_offset)),
+                    .map(|(i, column)| row(&db.info.name.o, table, i + 1, column, zone)),
             );
         }
     }
@@ -57,7 +57,7 @@ fn row(
     table: &TableInfo,
     position: usize,
     column: &ColumnInfo,
-    utc_offset: i32,
+    zone: &Zone,
 ) -> Vec<Value> {
     let ft = &column.field_type;
     let modern = table.written_by() >= TidbVersion::V8_5;
@@ -78,7 +78,7 @@ fn row(
         table.name.o.clone().into(),
         column.name.o.clone().into(),
         position.into(),
-        shown::default(column, utc_offset).into(),
+        shown::default(column, zone).into(),
         if ft.is_not_null() { "NO" } else { "YES" }.into(),
         data_type.into(),
         sizes.characters.into(),

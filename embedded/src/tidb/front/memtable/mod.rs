@@ -19,7 +19,7 @@ use super::rewrite::{CARRIER, follows_table};
 use super::rights::{self, Rights};
 use super::session::Session;
 use super::text::{Text, literal, quoted};
-use crate::tidb::catalog::from_utc;
+use crate::tidb::catalog::Zone;
 use crate::tidb::wire::ErrPacket;
 
 /// `ER_NO_SUCH_TABLE`.
@@ -113,11 +113,11 @@ type Made = Result<Option<Standing>, ErrPacket>;
 
 impl MemTable {
     /// The rows as an array of objects: a value that is NULL is left out. Times are told in the session's time zone.
-    fn json(&self, utc_offset: i32) -> String {
+    fn json(&self, zone: &Zone) -> String {
         let cell = |(i, value): (usize, &Value)| match (value, self.columns.get(i)) {
             (Value::Null, _) | (_, None) => None,
             (Value::String(time), Some((_, Kind::Time))) => {
-                Some((i.to_string(), from_utc(time, 0, utc_offset).into()))
+                Some((i.to_string(), zone.shown(time, 0).into()))
             }
             (value, Some(_)) => Some((i.to_string(), value.clone())),
         };
@@ -230,9 +230,9 @@ impl Session {
         }
         made.keep_seen(&rights);
         let carrier = format!("{CARRIER}table_{lower}");
-        let utc_offset = self.catalog_session().await?.utc_offset;
+        let zone = self.catalog_session().await?.zone;
         let sql = format!("{}{alias}", made.standing(&carrier));
-        let carrier = Some((carrier, literal(&made.json(utc_offset))));
+        let carrier = Some((carrier, literal(&made.json(&zone))));
         Ok(Ok(Some(Standing {
             sql,
             after,
@@ -250,8 +250,8 @@ impl Session {
             "collation_character_set_applicability" => server::applicability(release),
             "collations" => server::collations(release),
             "columns" => {
-                let utc_offset = self.catalog_session().await?.utc_offset;
-                columns::columns(&catalog, utc_offset)
+                let zone = self.catalog_session().await?.zone;
+                columns::columns(&catalog, &zone)
             }
             "engines" => server::engines(),
             "key_column_usage" => keys::key_column_usage(&catalog),
@@ -347,7 +347,7 @@ mod tests {
             ],
         };
         assert_eq!(
-            table.json(3600),
+            table.json(&Zone::new("+01:00", 3600)),
             r#"[{"0":"it's \"x\"","2":"2024-01-01 01:00:00"},{"1":7}]"#
         );
         let sql = table.standing("@v");
