@@ -20,6 +20,9 @@ use super::split::Splitter;
 use super::txn::Stop;
 use super::waits::Waits;
 
+/// Steps on so many keys run where they are.
+const FEW_KEYS: usize = 16;
+
 /// The store.
 pub(crate) struct Store {
     pub(crate) cluster_id: u64,
@@ -181,22 +184,30 @@ impl Store {
         self.latches.acquire(keys).await
     }
 
-    /// Carries out a step whose latches are held: computes what to write, and writes it.
+    /// Carries out a step whose latches are held, on so many `keys`: computes what to write, and writes it.
     pub(crate) async fn step<
         T: Send + 'static,
         E: From<Failure> + From<EngineError> + Send + 'static,
     >(
         &self,
+        keys: usize,
         step: impl FnOnce(&Reader, &mut Changes) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         self.counters.writes.fetch_add(1, Ordering::Relaxed);
         let engine = self.engine.clone();
-        let (outcome, mut changes) = tokio::task::spawn_blocking(move || {
+        let compute = move || {
             let mut changes = Changes::default();
             step(&engine.reader(), &mut changes).map(|outcome| (outcome, changes))
-        })
-        .await
-        .map_err(|error| broken(&error))??;
+        };
+        // Another thread would take longer than to look at a few keys.
+        let computed = if keys <= FEW_KEYS {
+            compute()
+        } else {
+            tokio::task::spawn_blocking(compute)
+                .await
+                .map_err(|error| broken(&error))?
+        };
+        let (outcome, mut changes) = computed?;
         let unlocked = std::mem::take(&mut changes.unlocked);
         self.engine.apply(changes).await?;
         self.waits.wake(&unlocked);
@@ -213,7 +224,7 @@ impl Store {
         detached(async move {
             let _held = store.latch(&keys).await;
             store
-                .step(move |reader, changes| step(reader, changes).map_err(Failure::from))
+                .step(keys.len(), move |reader, changes| step(reader, changes).map_err(Failure::from))
                 .await
         })
         .await

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::cdcpb::event::Row;
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::load::{Commit, LETTER, TEXT, Target};
-use super::{BenchError, Latency};
+use super::{BenchError, Figures, Latency};
 use crate::lab::{Kind, Lab, LabError, Memory};
 use crate::observe::feed::{self, Change, FeedError};
 use crate::observe::{pd, poll};
 
 /// How long changes may take after the last commit.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Rows of the feed that at least come in a second.
+const SLOWEST: u64 = 10_000;
 /// Clients that commit without a pause.
 const CLIENTS: [u64; 3] = [1, 8, 64];
 
@@ -32,7 +33,7 @@ pub struct Plan {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Report {
     /// Latencies of commits at a rate.
     pub commit: CommitLatency,
@@ -51,7 +52,7 @@ pub struct Report {
 }
 
 /// Latencies of commits of one row, in milliseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct CommitLatency {
     /// Commits per second.
     pub rate: u64,
@@ -66,17 +67,16 @@ pub struct CommitLatency {
 }
 
 /// Commits per second.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Throughput {
     /// How many clients.
     pub clients: u64,
     /// What they got.
-    #[serde(flatten)]
     pub per_second: Pair,
 }
 
 /// One figure of both servers, per second.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Pair {
     /// The bare MariaDB's.
     pub bare_per_s: f64,
@@ -87,7 +87,7 @@ pub struct Pair {
 }
 
 /// Reading the feed from a timestamp in the past.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct CatchUp {
     /// How many rows came.
     pub rows: u64,
@@ -99,6 +99,45 @@ pub struct CatchUp {
     pub rows_per_s: f64,
     /// Megabytes of keys and values per second.
     pub mb_per_s: f64,
+}
+
+impl Report {
+    /// What is printed for programs.
+    pub fn figures(&self) -> Figures {
+        let mut out = Figures::default();
+        let rate = self.commit.rate;
+        for (name, latency) in [
+            ("bare commit", self.commit.bare),
+            ("commit", self.commit.embedded),
+            ("commit added", self.commit.added),
+            ("commit to event", self.commit_to_event),
+        ] {
+            out.add(format!("{name} p50 at {rate}/s"), latency.p50_ms, "ms");
+            out.add(format!("{name} p99 at {rate}/s"), latency.p99_ms, "ms");
+        }
+        let mut pair = |name: String, pair: Pair, unit| {
+            out.add(format!("bare {name}"), pair.bare_per_s, unit);
+            out.add(name.clone(), pair.embedded_per_s, unit);
+            out.ratio(name, pair.ratio);
+        };
+        for commits in &self.commits {
+            let name = format!("commits of {} clients", commits.clients);
+            pair(name, commits.per_second, "commits/s");
+        }
+        pair("bulk load".to_owned(), self.bulk_load, "rows/s");
+        out.add("feed catch-up", self.catch_up.rows_per_s, "rows/s");
+        out.add("feed catch-up bytes", self.catch_up.mb_per_s, "MB/s");
+        out.add("store restart", self.restart_ms as f64, "ms");
+        for (name, memory) in &self.memory {
+            out.add(format!("memory of {name}"), memory.now as f64, "bytes");
+            out.add(
+                format!("peak memory of {name}"),
+                memory.peak as f64,
+                "bytes",
+            );
+        }
+        out
+    }
 }
 
 impl Pair {
@@ -319,12 +358,13 @@ async fn catch_up(pd: &str, from: u64, expected: u64) -> Result<CatchUp, BenchEr
             false => ControlFlow::Continue(()),
         }
     });
-    let read = tokio::time::timeout(PATIENCE, reading).await;
+    let patience = PATIENCE + Duration::from_secs(expected / SLOWEST);
+    let read = tokio::time::timeout(patience, reading).await;
     let Ok(read) = read else {
         return Err(BenchError::Missing {
             seen: rows,
             expected,
-            seconds: PATIENCE.as_secs(),
+            seconds: patience.as_secs(),
         });
     };
     read?;

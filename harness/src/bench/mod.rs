@@ -4,6 +4,8 @@ pub mod embedded;
 mod load;
 mod quantiles;
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 pub use quantiles::Latency;
@@ -12,6 +14,42 @@ use crate::lab::LabError;
 use crate::observe::feed::FeedError;
 use crate::observe::pd::PdError;
 use crate::observe::sql::SqlError;
+
+/// What every bench prints with `--json`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Figures {
+    /// Absolute figures, which are the machine's as much as ours.
+    pub measurements: Vec<Measurement>,
+    /// Figures of one run by others of the same run.
+    pub ratios: BTreeMap<String, f64>,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Measurement {
+    /// What was measured.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what: `ms`, `s`, `bytes`, `rows/s`, `commits/s`, `MB/s`.
+    pub unit: &'static str,
+}
+
+impl Figures {
+    /// Takes a figure in.
+    pub fn add(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
+        self.measurements.push(Measurement {
+            name: name.into(),
+            value,
+            unit,
+        });
+    }
+
+    /// Takes a ratio in.
+    pub fn ratio(&mut self, name: impl Into<String>, value: f64) {
+        self.ratios.insert(name.into(), value);
+    }
+}
 
 /// Why nothing was measured. Messages read after "failed to".
 #[derive(Debug, Error)]

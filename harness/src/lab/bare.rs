@@ -23,7 +23,7 @@ const SERVER: &str = "mariadbd";
 /// How long it may take to answer.
 const READY: Duration = Duration::from_secs(60);
 
-/// A MariaDB that nothing listens to; it ends with this.
+/// A MariaDB whose writes go nowhere else; it ends with this.
 #[derive(Debug)]
 pub struct BareMariaDb {
     /// Host and port.

@@ -33,10 +33,11 @@ use writer::{Job, Writer};
 /// Values up to this many bytes travel in lock and write records, as in TiKV.
 pub(crate) const SHORT_VALUE: usize = 255;
 /// Memory tables are flushed at this size.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 /// What a restart has to replay at most: the least that the LSM tree takes, so that a start takes seconds at the worst.
 const JOURNAL_BYTES: u64 = 64 << 20;
-const CACHE_BYTES: u64 = 128 << 20;
+/// Blocks that were read; the rest is the page cache's.
+const CACHE_BYTES: u64 = 32 << 20;
 
 /// Why the engine failed.
 #[derive(Debug, Clone, thiserror::Error)]

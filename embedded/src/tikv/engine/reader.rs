@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use fjall::{Guard, Readable as _, Snapshot};
+use fjall::{Guard, Readable as _, Slice, Snapshot};
 
 use super::{EngineError, Lock, Trees, Write, WriteKind};
 use crate::tikv::key::{self, Range};
@@ -36,7 +36,7 @@ impl Reader {
     /// The lock of a key.
     pub(crate) fn lock(&self, raw: &[u8]) -> Result<Option<Lock>, EngineError> {
         match self.snapshot.get(&self.trees.lock, raw)? {
-            Some(value) => Ok(Some(decode("lock", raw, &value)?)),
+            Some(value) => Ok(Some(decode("lock", raw, value)?)),
             None => Ok(None),
         }
     }
@@ -50,7 +50,7 @@ impl Reader {
             .range::<&[u8], _>(&self.trees.lock, bounds(&range.start, &range.end))
             .map(|guard| {
                 let (key, value) = guard.into_inner()?;
-                let lock = decode("lock", &key, &value)?;
+                let lock = decode("lock", &key, value)?;
                 Ok((Bytes::from(key), lock))
             })
     }
@@ -61,7 +61,7 @@ impl Reader {
             .snapshot
             .get(&self.trees.write, key::versioned(raw, ts))?
         {
-            Some(value) => Ok(Some(decode("write", raw, &value)?)),
+            Some(value) => Ok(Some(decode("write", raw, value)?)),
             None => Ok(None),
         }
     }
@@ -215,16 +215,17 @@ fn record(guard: Guard) -> Result<(Bytes, u64, Write), EngineError> {
             problem: "the key carries no version".to_owned(),
         });
     };
-    let write = decode("write", &raw, &value)?;
+    let write = decode("write", &raw, value)?;
     Ok((raw.into(), ts, write))
 }
 
+/// Values within the record stay where they are: they are not copied.
 fn decode<M: prost::Message + Default>(
     what: &'static str,
     raw: &[u8],
-    value: &[u8],
+    value: Slice,
 ) -> Result<M, EngineError> {
-    M::decode(value).map_err(|error| EngineError::Corrupt {
+    M::decode(Bytes::from(value)).map_err(|error| EngineError::Corrupt {
         what,
         key: hex::encode(raw),
         problem: error.to_string(),

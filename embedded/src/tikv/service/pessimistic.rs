@@ -100,7 +100,7 @@ async fn attempt(
     let _held = store.latch(&keys).await;
     let asked = request.clone();
     let outcome: Result<Vec<Found>, Failure> = store
-        .step(move |reader, changes| {
+        .step(keys.len(), move |reader, changes| {
             asked
                 .mutations
                 .iter()

@@ -58,7 +58,7 @@ impl TikvService {
                 let _held = at_work.latch(&keys).await;
                 let concurrency = at_work.concurrency.clone();
                 let outcome = at_work
-                    .step(move |reader, changes| {
+                    .step(keys.len(), move |reader, changes| {
                         prewrite(reader, changes, &concurrency, &request).map_err(Refusal::from)
                     })
                     .await;

@@ -1,5 +1,6 @@
 //! `bench embedded`: flags and print-out.
 
+use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -30,21 +31,23 @@ pub(super) struct Embedded {
 impl Embedded {
     pub(super) async fn run(self) -> Result<(), Failure> {
         if cfg!(debug_assertions) {
-            return self.run_optimised().await;
+            return Err(self.run_optimised());
         }
         let outcome = tokio::select! {
             report = self.measure() => report,
             () = lab::interrupted() => Err(LabError::Interrupted.into()),
         };
         // Whatever happened, nothing of the bench stays.
-        remove(LAB)?;
-        show(&outcome?, &self.json, table)
+        let removed = remove(LAB);
+        let report = outcome?;
+        removed?;
+        show(&report, &self.json, Report::figures, table)
     }
 
-    /// The same by a program, and on a lab, that the compiler has optimised.
-    async fn run_optimised(&self) -> Result<(), Failure> {
+    /// The same by a program, and on a lab, that the compiler has optimised, in place of this process; why it cannot be run.
+    fn run_optimised(&self) -> Failure {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = tokio::process::Command::new(cargo);
+        let mut command = std::process::Command::new(cargo);
         command
             .current_dir(lab::repository())
             .args(["run", "--quiet", "--release", "--package=xtask", "--"])
@@ -56,18 +59,7 @@ impl Embedded {
             command.arg("--json");
         }
         eprintln!("building and running with optimisations");
-        let status = command.status().await;
-        let status = status.map_err(|error| Failure::broke(format!("run cargo: {error}")))?;
-        match status.code() {
-            Some(0) => Ok(()),
-            // It has said why.
-            code => Err(Failure {
-                message: format!("run the bench with optimisations: it ended with {status}"),
-                code: code
-                    .and_then(|code| u8::try_from(code).ok())
-                    .unwrap_or(super::super::BROKE),
-            }),
-        }
+        Failure::broke(format!("run cargo: {}", command.exec()))
     }
 
     async fn measure(&self) -> Result<Report, Failure> {

@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use clap::Args;
-use serde::Serialize;
 use tokio::process::Command;
 
 use super::super::{Failure, Json, Profile};
 use super::{LAB, remove, show};
+use crate::bench::Figures;
 use crate::lab::{self, Kind, LabError, Status, Topology};
 
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(super) struct LabUp {
 const BESIDE: &str = "cdclab-bench-beside";
 
 /// One `lab-up`, the smoke probe left out.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 struct Run {
     /// Milliseconds from the command's start to its end: everything is ready.
     total_ms: u64,
@@ -36,11 +36,10 @@ struct Run {
     components_ms: BTreeMap<String, u64>,
 }
 
-/// What is printed with `--json`; times in milliseconds.
-#[derive(Debug, Serialize)]
+/// What was measured; times in milliseconds.
+#[derive(Debug)]
 struct Report {
     profile: String,
-    runs: u32,
     /// With an empty cache: downloads included, the build not.
     cold: Run,
     /// With a full cache, a new lab.
@@ -62,10 +61,10 @@ impl LabUp {
             () = lab::interrupted() => Err(LabError::Interrupted.into()),
         };
         // Whatever happened, nothing of the bench stays.
-        for name in [LAB, BESIDE] {
-            remove(name)?;
-        }
-        show(&outcome?, &self.json, Report::table)
+        let removed = [LAB, BESIDE].map(remove);
+        let report = outcome?;
+        removed.into_iter().collect::<Result<Vec<()>, _>>()?;
+        show(&report, &self.json, Report::figures, Report::table)
     }
 
     async fn measure(&self) -> Result<Report, Failure> {
@@ -95,7 +94,6 @@ impl LabUp {
         let (slowest, ms) = slowest.map_or((String::new(), 0), |(name, ms)| (name.clone(), *ms));
         Ok(Report {
             profile: profile.clone(),
-            runs: self.runs,
             ratio: warm.total_ms as f64 / ms.max(1) as f64,
             cold,
             warm,
@@ -160,6 +158,25 @@ impl LabUp {
 }
 
 impl Report {
+    fn figures(&self) -> Figures {
+        let mut out = Figures::default();
+        for (name, run) in [
+            ("cold", &self.cold),
+            ("warm", &self.warm),
+            ("second", &self.second),
+        ] {
+            out.add(name, run.total_ms as f64, "ms");
+            for (component, ms) in &run.components_ms {
+                out.add(format!("{name} {component}"), *ms as f64, "ms");
+            }
+        }
+        for (component, ms) in &self.alone_ms {
+            out.add(format!("{component} alone"), *ms as f64, "ms");
+        }
+        out.ratio(format!("warm by {} alone", self.slowest), self.ratio);
+        out
+    }
+
     fn table(&self) -> String {
         let seconds =
             |ms: Option<&u64>| ms.map_or(String::new(), |ms| format!("{:.1} s", *ms as f64 / 1e3));

@@ -6,6 +6,7 @@ mod lab_up;
 use clap::{Args, Subcommand};
 
 use super::{Failure, Json, print};
+use crate::bench::Figures;
 use crate::lab;
 
 #[derive(Debug, Args)]
@@ -41,14 +42,15 @@ fn remove(name: &str) -> Result<(), Failure> {
 }
 
 /// Prints a report as JSON, or as text.
-fn show<R: serde::Serialize>(
+fn show<R>(
     report: &R,
     json: &Json,
+    figures: impl Fn(&R) -> Figures,
     text: impl Fn(&R) -> String,
 ) -> Result<(), Failure> {
     if !json.json {
         return print(&text(report));
     }
-    let printed = serde_json::to_string_pretty(report);
+    let printed = serde_json::to_string_pretty(&figures(report));
     print(&printed.map_err(|error| Failure::broke(format!("print the report: {error}")))?)
 }
