@@ -91,7 +91,7 @@ impl Feed {
         }
     }
 
-    /// Fails if a region changed under way.
+    /// Fails if a region changed under way, or a key is locked.
     async fn attempt(&mut self, ts: u64) -> Result<Vec<Version>, String> {
         let request = pdpb::ScanRegionsRequest {
             header: Some(self.header.clone()),
@@ -171,6 +171,10 @@ impl Feed {
                 for row in entries {
                     match row.r#type() {
                         event::LogType::Initialized => open -= 1,
+                        // It may be committed already: other keys than the primary are so a little later.
+                        event::LogType::Prewrite => {
+                            return Err(format!("the end of the lock of {:?}", row.key));
+                        }
                         event::LogType::Committed => out.push(Version {
                             value: (row.op_type() == event::row::OpType::Put)
                                 .then(|| row.value.to_vec()),
