@@ -274,32 +274,18 @@ async fn rows_without_a_key_stay_apart() {
     for change in [
         "PARTITION BY HASH (v) PARTITIONS 3",
         "PARTITION BY RANGE (v) (PARTITION a VALUES LESS THAN (5), PARTITION b VALUES LESS THAN MAXVALUE)",
-        "EXCHANGE PARTITION a WITH TABLE x",
-        "EXCHANGE PARTITION b WITH TABLE x",
-        "EXCHANGE PARTITION a WITH TABLE x",
         "REMOVE PARTITIONING",
         "PARTITION BY KEY (v) PARTITIONS 2",
     ] {
         run(&mut conn, &["INSERT INTO t VALUES (1), (2), (3)"]).await;
-        if change.starts_with("EXCHANGE PARTITION b") {
-            run(
-                &mut conn,
-                &["DELETE FROM x WHERE v < 5", "INSERT INTO x VALUES (7)"],
-            )
-            .await;
-        } else {
-            run(
-                &mut conn,
-                &["DELETE FROM x WHERE v >= 5", "INSERT INTO x VALUES (1)"],
-            )
-            .await;
-        }
         run(&mut conn, &[&format!("ALTER TABLE t {change}")]).await;
-        run(
-            &mut conn,
-            &["INSERT INTO t VALUES (1), (8)", "INSERT INTO x VALUES (1)"],
-        )
-        .await;
+        run(&mut conn, &["INSERT INTO t VALUES (1), (8)"]).await;
+        if change.contains("PARTITION a") {
+            // Rows that have the same row id may not meet in one partition.
+            let exchange = "ALTER TABLE t EXCHANGE PARTITION a WITH TABLE x";
+            run(&mut conn, &[exchange, "INSERT INTO x VALUES (1)"]).await;
+            assert_eq!(code(&mut conn, exchange).await, 1235);
+        }
         let rows = compare_all(&mut conn, &client, NEW).await;
         cluster.verify().await;
         written = written.max(rows["t"].len());
@@ -321,8 +307,8 @@ async fn partitions_come_go_and_are_exchanged() {
             "CREATE TABLE l LIKE t",
             "INSERT INTO l SELECT * FROM t",
             "CREATE TABLE x (id INT, d DATE, v INT, KEY (v))",
-            "INSERT INTO x VALUES (9, '2024-09-09', 9)",
             "ALTER TABLE t EXCHANGE PARTITION p2 WITH TABLE x",
+            "INSERT INTO t VALUES (9, '2024-09-09', 9)",
             "INSERT INTO x VALUES (10, '1990-01-01', 10)",
             "INSERT INTO t VALUES (11, '2024-11-11', 11), (12, '2024-12-12', 12)",
             "DELETE FROM t WHERE id > 10",

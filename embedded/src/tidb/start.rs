@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::apply::record::{Applied, Intent};
 use super::apply::writer::Writer;
 use super::apply::{Applier, ApplyError, ApplyHandle, Gtid};
-use super::catalog::auto_ids;
 use super::catalog::{Catalog, Mutation, Plan, TidbVersion, bootstrap};
+use super::catalog::{auto_ids, mariadb};
 use super::identity::{Found, Sides};
 use super::mariadb::datadir::Layout;
 use super::wire::{Backend, WireError};
@@ -159,7 +159,7 @@ async fn settle(
         }
         Abandoned::Partly { seen } => {
             for statement in plan.mariadb.iter().skip(seen) {
-                own.execute(statement).await?;
+                own.execute(&mariadb::planned(statement)).await?;
             }
             let end = binlog_end(own).await?;
             catch_up(handle, end).await?;

@@ -88,14 +88,14 @@ pub(super) fn weighed(table: &Table) -> Vec<Part> {
     out
 }
 
-/// All rows of a table in MariaDB, by its partitions if those have TiDB's names. Rows that cannot be read are given to
+/// All rows of a table in MariaDB, by its partitions if those have TiDB's names. What is wrong with a row is given to
 /// `failed`.
 pub(super) async fn of_mariadb(
     mariadb: &mut MariaDb,
     name: &TableName,
     table: &Table,
     weighed: &[Part],
-    mut failed: impl FnMut(Unreadable),
+    mut failed: impl FnMut(String),
 ) -> Result<BTreeMap<RowKey, MariaRow>, VerifyError> {
     let column = |offset: usize| quoted(&table.columns[offset].name.original);
     let mut selected: Vec<String> = table
@@ -144,9 +144,11 @@ pub(super) async fn of_mariadb(
         for values in mariadb.rows(&select).await? {
             match read(table, weighed.len(), physical, values) {
                 Ok((key, row)) => {
-                    out.insert(key, row);
+                    if let Some(other) = out.insert(key, row) {
+                        failed(format!("its key is another's too, {:?}", other.cells));
+                    }
                 }
-                Err(error) => failed(error),
+                Err(error) => failed(error.to_string()),
             }
         }
     }

@@ -78,7 +78,7 @@ impl<'a> Check<'a> {
         }
         self.weighed = rows::weighed(self.table);
         let result = &mut *self.result;
-        let failed = |error| result.faults.add(format!("a row in MariaDB: {error}"));
+        let failed = |what| result.faults.add(format!("a row in MariaDB: {what}"));
         self.mariadb =
             rows::of_mariadb(mariadb, self.name, self.table, &self.weighed, failed).await?;
         let side = rows::side(self.mariadb.iter().map(|(key, row)| (key, &row.cells)));

@@ -11,6 +11,7 @@ use crate::tidb::catalog::mariadb;
 use crate::tidb::catalog::model::{ColumnInfo, IndexInfo, TableInfo};
 use crate::tidb::codec::origin;
 use crate::tidb::codec::{Datum, json, json_text};
+use crate::tidb::mariadb::sql_mode;
 use crate::tidb::partition::bound;
 use crate::tidb::wire::backend::Backend;
 
@@ -53,10 +54,11 @@ impl<'a> Computer<'a> {
         let create = mariadb::computing(table, &columns).map_err(|e| failed(e.to_string()))?;
         let mut backend = Backend::connect(socket).await?;
         // The rows are there already: what would be refused of new ones is computed as it was for them.
-        for statement in [
-            "SET SESSION sql_log_bin = 0, sql_mode = '', time_zone = '+00:00'",
-            &create,
-        ] {
+        let session = format!(
+            "SET SESSION sql_log_bin = 0, sql_mode = '{}', time_zone = '+00:00'",
+            sql_mode::at_mariadb("")
+        );
+        for statement in [&session, &create] {
             backend.execute(statement).await?;
         }
         Ok(Some(Self {

@@ -18,6 +18,9 @@ use std::fmt::Write as _;
 /// The invisible column that holds the handle of tables without a clustered primary key.
 pub const ROW_ID: &str = "_tidb_rowid";
 
+/// The highest `lock_wait_timeout`, in seconds.
+const LONGEST_WAIT: u32 = 31_536_000;
+
 /// A character set and collation of MariaDB that behaves as TiDB's, for texts that [`mariadb_check`] lets in.
 fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Option<String> {
     if charset == "binary" {
@@ -54,6 +57,19 @@ fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Opti
     Some(format!("CHARACTER SET {charset} COLLATE {collation}"))
 }
 
+/// A statement of a plan as MariaDB is given it. What was planned has to be done: MariaDB waits for locks as long as it takes
+/// and changes no value on the way. What is dropped was looked at with the foreign keys that refer to it.
+pub(crate) fn planned(statement: &str) -> String {
+    let unasked = match statement.starts_with("DROP ") {
+        true => "foreign_key_checks = 0, ",
+        false => "",
+    };
+    format!(
+        "SET STATEMENT {unasked}lock_wait_timeout = {LONGEST_WAIT}, max_statement_time = 0, \
+         sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES') FOR {statement}"
+    )
+}
+
 /// `CREATE DATABASE`.
 pub(crate) fn create_database(name: &str) -> String {
     format!(
@@ -76,7 +92,9 @@ pub(crate) fn create_table(
     if let Some(handle) = table.handle_column() {
         parts.push(format!("PRIMARY KEY ({})", quoted(&handle.name.o)));
     }
-    parts.extend(table.indexes.iter().map(index));
+    for of_table in &table.indexes {
+        parts.push(index(query, table.written_by(), &table.columns, of_table)?);
+    }
     for column in &table.columns {
         parts.extend(checks(query, table, column)?);
     }
@@ -273,8 +291,50 @@ fn fsp(ft: &FieldType) -> String {
     }
 }
 
+/// The longest text of a column, or of its first characters, in MariaDB, in bytes. TiDB counts those of its own character set.
+fn text_bytes(version: TidbVersion, ft: &FieldType, length: i64) -> i64 {
+    let of_character = match (ft.charset.as_str(), version) {
+        ("binary", _) | ("ascii", TidbVersion::V8_5) => 1,
+        ("gbk", TidbVersion::V8_5) => 2,
+        ("utf8", _) => 3,
+        _ => 4,
+    };
+    of_character * if length < 0 { ft.flen } else { length }
+}
+
+/// Refuses a UNIQUE index of which MariaDB would make a hash, in a hidden column that would stand in the binlog.
+pub(crate) fn check_unique(
+    query: &str,
+    version: TidbVersion,
+    columns: &[ColumnInfo],
+    index: &IndexInfo,
+) -> Result<(), DdlError> {
+    const MOST: i64 = 3072;
+    let texts = index.columns.iter().filter_map(|part| {
+        let ft = &columns.get(part.offset)?.field_type;
+        let bytes = text_bytes(version, ft, part.length);
+        ft.tp.is_string().then_some(bytes)
+    });
+    match index.is_unique && texts.sum::<i64>() > MOST {
+        true => Err(unsupported(
+            query,
+            format!(
+                "the unique index {:?} of more than {MOST} bytes in MariaDB, which has latin1 and the like in UTF-8",
+                index.name.o
+            ),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// An index's definition. Whether it is visible and its comment are TiDB's business.
-pub(crate) fn index(index: &IndexInfo) -> String {
+pub(crate) fn index(
+    query: &str,
+    version: TidbVersion,
+    of: &[ColumnInfo],
+    index: &IndexInfo,
+) -> Result<String, DdlError> {
+    check_unique(query, version, of, index)?;
     let columns: Vec<String> = index
         .columns
         .iter()
@@ -284,11 +344,11 @@ pub(crate) fn index(index: &IndexInfo) -> String {
         })
         .collect();
     let columns = columns.join(", ");
-    match (index.is_primary, index.is_unique) {
+    Ok(match (index.is_primary, index.is_unique) {
         (true, _) => format!("PRIMARY KEY ({columns})"),
         (false, true) => format!("UNIQUE KEY {} ({columns})", index_name(&index.name)),
         (false, false) => format!("KEY {} ({columns})", index_name(&index.name)),
-    }
+    })
 }
 
 /// A foreign key's definition: one that changes no rows.

@@ -38,9 +38,23 @@ pub(super) fn check(version: TidbVersion, column: &ColumnInfo) -> Option<String>
         tp if tp.is_string() && ft.collate == UCA_9 && version >= TidbVersion::V8_5 => {
             Some(uca(&name))
         }
-        Tp::MediumBlob | Tp::LongBlob => Some(entry_limit(column, &name)),
+        tp if tp.is_string() => {
+            let is_gbk = ft.charset == "gbk" && version >= TidbVersion::V8_5;
+            let codes = is_gbk.then(|| gbk(&name));
+            let limited = matches!(tp, Tp::MediumBlob | Tp::LongBlob);
+            let size = limited.then(|| entry_limit(column, &name));
+            let conditions: Vec<String> = codes.into_iter().chain(size).collect();
+            (!conditions.is_empty()).then(|| format!(" CHECK ({})", conditions.join(" AND ")))
+        }
         _ => None,
     }
+}
+
+/// What a text in GBK may hold: codes of characters.
+fn gbk(name: &str) -> String {
+    format!(
+        "CAST({name} AS BINARY) <=> CAST(CONVERT(CONVERT({name} USING utf8mb4) USING gbk) AS BINARY)"
+    )
 }
 
 /// What a text under [`UCA_9`] may hold: characters that compare [`ALIKE`], and no L before a middle dot, which weigh as one.
@@ -64,7 +78,7 @@ fn entry_limit(column: &ColumnInfo, name: &str) -> String {
         "binary" => name.to_owned(),
         _ => format!("CONVERT({name} USING utf8mb4)"),
     };
-    format!(" CHECK (OCTET_LENGTH({held}) <= {ENTRY_LIMIT})")
+    format!("OCTET_LENGTH({held}) <= {ENTRY_LIMIT}")
 }
 
 /// A pattern as a literal. Whether backslashes escape depends on the session, hexadecimal digits do not.

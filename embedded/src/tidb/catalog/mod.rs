@@ -23,6 +23,7 @@ mod state;
 mod time_zone;
 mod version;
 
+pub use build::name::has_one_lower_case;
 pub(crate) use build::statement;
 pub(crate) use charset::max_len;
 pub(crate) use ddl::{run, sql_error, unsupported};

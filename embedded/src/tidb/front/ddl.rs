@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::tidb::apply::Intent;
 use crate::tidb::apply::handle::Abandoned;
 use crate::tidb::apply::record::clustered_index;
+use crate::tidb::catalog::mariadb;
 use crate::tidb::catalog::{self, DdlError, Plan, TidbVersion, Warning, Zone, sql_mode_bits};
 use crate::tidb::planning;
 use crate::tidb::wire::{Backend, ErrPacket, WireError};
@@ -143,7 +144,7 @@ impl Session {
         let after = plan.after.clone();
         apply.begin(intent, plan).await?;
         for statement in &statements {
-            let error = match self.backend.execute(statement).await {
+            let error = match self.backend.execute(&mariadb::planned(statement)).await {
                 Ok(ok) => {
                     self.hold(&ok).await?;
                     continue;

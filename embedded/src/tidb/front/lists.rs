@@ -8,6 +8,7 @@ use super::session::Session;
 use super::text::{Text, literal};
 use super::variables;
 use crate::tidb::catalog::TidbVersion;
+use crate::tidb::mariadb::sql_mode;
 
 /// A character set: name, description, default collation, bytes a character.
 pub(super) type Charset = (&'static str, &'static str, &'static str, u8);
@@ -234,8 +235,12 @@ impl Session {
             }
         }
         names.push_str(" AS `Variable_name`");
+        let value = format!(
+            "IF(VARIABLE_NAME = 'SQL_MODE', {}, VARIABLE_VALUE)",
+            sql_mode::of_client("VARIABLE_VALUE")
+        );
         let query = format!(
-            "SELECT {names}, VARIABLE_VALUE AS `Value` FROM information_schema.{source} WHERE VARIABLE_NAME NOT IN ({}){alone} \
+            "SELECT {names}, {value} AS `Value` FROM information_schema.{source} WHERE VARIABLE_NAME NOT IN ({}){alone} \
              UNION ALL {}",
             hidden.join(", "),
             select(&["Variable_name", "Value"], &rows)

@@ -8,6 +8,7 @@ use super::session::Session;
 use super::text::{Kind, Text, literal};
 use super::variables::Scope;
 use super::{FrontError, functions, variables};
+use crate::tidb::mariadb::sql_mode;
 use crate::tidb::wire::ErrPacket;
 
 /// Prefix of the user variables that carry TiDB's values.
@@ -127,6 +128,8 @@ impl Session {
                     if let Some(renamed) = mariadb_name(&name) {
                         let scope = scope.map(|s| format!("{s}.")).unwrap_or_default();
                         Some((format!("@@{scope}{renamed}"), None))
+                    } else if name == "sql_mode" {
+                        Some((sql_mode::of_client(original), None))
                     } else if let Some(value) = self.variable(scope.as_deref(), &name).await? {
                         // The same name may stand for another value in another scope.
                         let scope = scope.filter(|s| s == "global").map(|s| format!("{s}_"));

@@ -8,6 +8,7 @@ use super::text::{Kind, Text, literal};
 use super::variables::{self, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
 use super::{FrontError, accounts, charsets, errors};
 use crate::tidb::catalog::{DEFAULT_SQL_MODE, Warning, is_sql_mode};
+use crate::tidb::mariadb::sql_mode;
 use crate::tidb::wire::{ErrPacket, command};
 
 /// Settings of TiDB's that are pinned here: what reaches TiKV depends on them.
@@ -202,8 +203,10 @@ impl Session {
                 true => {}
                 false => out.ansi_quotes = Some(ansi),
             }
-            out.forwarded
-                .push(format!("{prefix}sql_mode = {}", literal(&mode)));
+            out.forwarded.push(format!(
+                "{prefix}sql_mode = {}",
+                literal(&sql_mode::at_mariadb(&mode))
+            ));
             return Ok(Ok(()));
         }
         let release = self.shared.version;

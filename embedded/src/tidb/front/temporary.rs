@@ -8,6 +8,7 @@ use super::errors;
 use super::relay::Answered;
 use super::session::Session;
 use super::text::{Text, quoted};
+use crate::tidb::catalog::model::lower_case;
 use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::{ErrPacket, WireError};
 
@@ -33,7 +34,7 @@ enum About {
 impl Session {
     /// A table by its name: a temporary one hides others.
     pub(super) fn table_info(&self, database: &str, table: &str) -> Option<Arc<TableInfo>> {
-        let name = (database.to_lowercase(), table.to_lowercase());
+        let name = (lower_case(database), lower_case(table));
         let temporary = self.temporary.get(&name).cloned();
         temporary.or_else(|| self.shared.apply.catalog().table(database, table).cloned())
     }
@@ -150,7 +151,7 @@ impl Session {
             Err(WireError::Server { error, .. }) => return Ok(Some(error)),
             Err(other) => return Err(other.into()),
         }
-        let name = (database.to_lowercase(), info.name.l.clone());
+        let name = (lower_case(database), info.name.l.clone());
         self.temporary.insert(name, info);
         Ok(None)
     }
@@ -168,7 +169,7 @@ impl Session {
         let name = |n: usize| -> Option<(Name, usize)> {
             let (database, table, after) = text.full_name(n)?;
             let database = database.or_else(|| self.database.clone())?;
-            Some(((database.to_lowercase(), table.to_lowercase()), after))
+            Some(((lower_case(&database), lower_case(&table)), after))
         };
         let on = || (1..text.tokens.len()).find(|n| text.is(*n, "ON"));
         if text.are(0, &["CREATE", "TEMPORARY", "TABLE"]) {

@@ -3,12 +3,14 @@
 //! * [`packages`]: its programs and libraries inside that folder.
 //! * [`datadir`]: its data, installed from scratch or copied from a template; what a killed run left is dealt with.
 //! * [`options`]: the command line, where everything that the row binlog must promise is pinned.
+//! * [`sql_mode`]: what its `sql_mode` has that clients do not see.
 //! * [`process`]: starting, watching, stopping. [`tether`] ties its life to ours.
 
 pub mod datadir;
 pub mod options;
 pub mod packages;
 pub mod process;
+pub mod sql_mode;
 pub mod tether;
 
 use std::path::PathBuf;

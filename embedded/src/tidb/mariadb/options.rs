@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Packages;
 use super::datadir::Layout;
+use super::sql_mode;
 use crate::tidb::catalog::DEFAULT_SQL_MODE;
 
 /// `max_allowed_packet`, TiDB's default, in bytes.
@@ -78,7 +79,7 @@ pub fn server(packages: &Packages, layout: &Layout, version: &str) -> Vec<OsStri
     );
     args.push(format!("--server-id={SERVER_ID}").into());
     args.push(format!("--max-allowed-packet={MAX_ALLOWED_PACKET}").into());
-    args.push(format!("--sql-mode={DEFAULT_SQL_MODE}").into());
+    args.push(format!("--sql-mode={}", sql_mode::at_mariadb(DEFAULT_SQL_MODE)).into());
     args.push(format!("--version={version}").into());
     args
 }

@@ -9,6 +9,7 @@ pub mod bound;
 mod calendar;
 pub mod expr;
 mod key_hash;
+pub mod width;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

@@ -4,6 +4,7 @@ pub(crate) mod column;
 pub(crate) mod default;
 pub(crate) mod expression_index;
 pub(crate) mod index;
+pub(crate) mod name;
 pub(crate) mod partition;
 pub(crate) mod partition_check;
 pub(crate) mod partition_expr;

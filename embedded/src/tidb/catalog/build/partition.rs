@@ -16,6 +16,7 @@ use crate::tidb::codec::{Datum, collate};
 use crate::tidb::partition::bound::{self, BoundError};
 use crate::tidb::partition::expr::{ExprError, Node};
 use crate::tidb::partition::key_is_served;
+use crate::tidb::partition::width::stays_within_64_bits;
 
 /// What a statement's partitions are made from.
 pub(crate) struct Builder<'a> {
@@ -141,7 +142,7 @@ fn count_matches(by: &PartitionBy, kind: PartitionType) -> Result<(), DdlError> 
 
 /// The partitioning function, as TiDB allows it.
 pub(crate) fn checked(b: &Builder<'_>, expr: &Expr) -> Result<Node, DdlError> {
-    Node::compile(expr, b.table).map_err(|error| match error {
+    let node = Node::compile(expr, b.table).map_err(|error| match error {
         ExprError::UnknownColumn(name) => {
             let place = match b.version {
                 TidbVersion::V4_0 => "expression",
@@ -154,7 +155,14 @@ pub(crate) fn checked(b: &Builder<'_>, expr: &Expr) -> Result<Node, DdlError> {
         ExprError::ColumnType(name) => refuse::field_type(&name),
         ExprError::NotServed(what) => unsupported(b.query, format!("PARTITION BY with {what}")),
         _ => refuse::returns_wrong_type(),
-    })
+    })?;
+    match stays_within_64_bits(&node, b.table) {
+        true => Ok(node),
+        false => {
+            let what = "PARTITION BY with arithmetic that may leave 64 bits";
+            Err(unsupported(b.query, what))
+        }
+    }
 }
 
 fn set_columns(

@@ -6,10 +6,13 @@ use super::super::{ClusteredIndex, DdlError, Session, TidbVersion, charset, gene
 use super::column::{self, check_name};
 use super::expression_index;
 use super::index::{self, PRIMARY};
+use super::name::check_object;
 use super::statement::{Clustering, CreateTable, IndexDef, IndexKind};
 use super::ttl;
 use crate::tidb::codec::collate;
 
+/// What TiDB makes of more SHARD_ROW_ID_BITS.
+const MAX_SHARD_ROW_ID_BITS: u64 = 15;
 /// Layout of common handles in newer releases.
 const COMMON_HANDLE_VERSION: u16 = 1;
 
@@ -21,7 +24,7 @@ pub(crate) fn table(
     def: &CreateTable,
     inherited: (&str, &str),
 ) -> Result<TableInfo, DdlError> {
-    check_name("table", &def.name.table)?;
+    check_object(query, "table", &def.name.table)?;
     let clause = &def.options.charset;
     let (cs, co) = charset::resolve(
         version,
@@ -316,7 +319,8 @@ fn options(table: &mut TableInfo, def: &CreateTable) -> Result<(), DdlError> {
     table.comment = options.comment.clone().unwrap_or_default();
     table.auto_inc_id = options.auto_increment.unwrap_or(0) as i64;
     table.auto_id_cache = options.auto_id_cache.unwrap_or(0) as i64;
-    table.shard_row_id_bits = options.shard_row_id_bits.unwrap_or(0);
+    let shard_bits = options.shard_row_id_bits.unwrap_or(0);
+    table.shard_row_id_bits = shard_bits.min(MAX_SHARD_ROW_ID_BITS);
     table.max_shard_row_id_bits = table.shard_row_id_bits;
     table.pre_split_regions = options.pre_split_regions.unwrap_or(0);
     if table.shard_row_id_bits > 0 && !table.has_row_id() {

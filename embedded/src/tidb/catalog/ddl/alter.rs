@@ -1,6 +1,6 @@
 //! ALTER TABLE: one job a change. MariaDB gets all changes in one statement.
 
-use super::super::build::column as build_column;
+use super::super::build::name::check_object;
 use super::super::build::partition as build_partition;
 use super::super::build::partition_check;
 use super::super::build::statement::{Change, TableName};
@@ -220,7 +220,7 @@ fn rename_to(
     if to_db.table(&to.table).is_some() {
         return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
     }
-    build_column::check_name("table", &to.table)?;
+    check_object(p.query, "table", &to.table)?;
     foreign_key::check_rename(p, &db.info, table)?;
     p.plan.mariadb.push(format!(
         "RENAME TABLE {} TO {}",

@@ -81,7 +81,8 @@ pub(super) fn add(
         let checks = mariadb::checks(p.query, table, column)?;
         clauses.extend(checks.iter().map(|check| format!("ADD {check}")));
     }
-    clauses.push(format!("ADD {}", mariadb::index(&info)));
+    let definition = mariadb::index(p.query, p.version(), &columns, &info)?;
+    clauses.push(format!("ADD {definition}"));
     let clause = clauses.join(", ");
     let args = args_v4(&def, &info.name, info.is_unique);
     let op = Op::AddIndex {

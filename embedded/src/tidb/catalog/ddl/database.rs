@@ -6,7 +6,7 @@ use super::super::model::{
 use super::super::plan::{QueuedJob, Write};
 use super::super::{Database, DdlError, auto_ids};
 use super::planner::{Planner, on_db};
-use super::sql_error;
+use super::{foreign_key, sql_error};
 use std::sync::Arc;
 
 /// `CREATE DATABASE`.
@@ -100,6 +100,9 @@ pub(crate) fn drop(p: &mut Planner<'_>, name: &str, if_exists: bool) -> Result<(
         // Nothing is said about it.
         return if if_exists { Ok(()) } else { Err(error) };
     };
+    for table in db.tables() {
+        foreign_key::check_drop(p, &db.info, table, |other, _| other.id == db.info.id)?;
+    }
     let mut info = db.info.clone();
     let tables: Vec<i64> = db.tables().flat_map(logical_and_physical).collect();
     let args = if p.modern() {

@@ -16,7 +16,6 @@ pub(super) fn several(
 ) -> Result<(), DdlError> {
     let mut missing = vec![];
     let mut dropped = vec![];
-    let mut found_all = vec![];
     for name in objects {
         let db = name.database.as_ref().or(p.session.database.as_ref());
         let db = db.ok_or_else(sql_error::no_database_selected)?;
@@ -30,16 +29,15 @@ pub(super) fn several(
             None => missing.push(names::shown(p, name)?),
             Some((db, info)) => {
                 cache::check(info, "Drop Table")?;
-                foreign_key::check_drop(p, &db.info, info, objects)?;
+                foreign_key::check_drop(p, &db.info, info, |db, table| {
+                    foreign_key::is_named(p, objects, db, table)
+                })?;
                 dropped.push(info.id);
                 table::drop(p, db, info, action);
-                found_all.push((&db.info, info));
+                let name = mariadb::full_name(&db.info, &info.name.o);
+                p.plan.mariadb.push(format!("DROP {} {name}", kind(action)));
             }
         }
-    }
-    for (db, info) in foreign_key::referring_first(found_all) {
-        let name = mariadb::full_name(db, &info.name.o);
-        p.plan.mariadb.push(format!("DROP {} {name}", kind(action)));
     }
     let unknown = |names: &[String]| match action {
         Action::DropSequence => {

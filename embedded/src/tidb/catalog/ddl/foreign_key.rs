@@ -15,7 +15,6 @@ use super::change::Op;
 use super::column::change;
 use super::planner::{Planner, on_table};
 use super::{names, sql_error};
-use std::sync::Arc;
 
 /// RESTRICT and NO ACTION, which are what is done unless something is said.
 const PLAIN_ACTIONS: [u8; 3] = [0, 1, 4];
@@ -285,7 +284,10 @@ pub(super) fn add(
             return Err(sql_error::duplicate_key_name(&key.fk_name.o));
         }
         let info = needed_index(p, table, &key)?;
-        let clause = format!("ADD {}", mariadb::index(&info));
+        let clause = format!(
+            "ADD {}",
+            mariadb::index(p.query, p.version(), &table.columns, &info)?
+        );
         let op = Op::AddIndex {
             indexes: vec![info],
             hidden: vec![],
@@ -443,68 +445,54 @@ fn refers(key: &ForeignKeyInfo, db: &DbInfo, table: &TableInfo) -> bool {
         && key.ref_schema.as_ref().is_some_and(|s| s.l == db.name.l)
 }
 
-/// Tables in an order in which they can be dropped: none before those that refer to it.
-pub(super) fn referring_first<'a>(
-    mut tables: Vec<(&'a DbInfo, &'a Arc<TableInfo>)>,
-) -> Vec<(&'a DbInfo, &'a Arc<TableInfo>)> {
-    let mut out = vec![];
-    while !tables.is_empty() {
-        let is_free = |(db, table): &(&DbInfo, &Arc<TableInfo>)| {
-            tables.iter().all(|(_, other)| {
-                let mut keys = other.fk_info.iter().flatten();
-                other.id == table.id || !keys.any(|key| refers(key, db, table))
-            })
-        };
-        // Of those that refer to one another none can be the first.
-        let next = tables.iter().position(is_free).unwrap_or(0);
-        out.push(tables.remove(next));
-    }
-    out
-}
-
-/// A foreign key of another table that refers to this one, with that table's name.
+/// The foreign keys of other tables that refer to this one, with those tables.
 fn referring<'a>(
     p: &Planner<'a>,
     db: &DbInfo,
     table: &TableInfo,
-) -> Option<(&'a DbInfo, &'a TableInfo, &'a ForeignKeyInfo)> {
-    p.catalog.databases().find_map(|other_db| {
-        other_db.tables().find_map(|other| {
-            let mut keys = other.fk_info.iter().flatten();
-            let key = keys.find(|key| refers(key, db, table))?;
-            (other.id != table.id).then_some((&other_db.info, &**other, key))
+) -> impl Iterator<Item = (&'a DbInfo, &'a TableInfo, &'a ForeignKeyInfo)> {
+    let all = p.catalog.databases().flat_map(|other_db| {
+        let tables = other_db.tables().map(|other| (&other_db.info, &**other));
+        tables.flat_map(|(other_db, other)| {
+            let keys = other.fk_info.iter().flatten();
+            keys.map(move |key| (other_db, other, key))
         })
-    })
+    });
+    all.filter(|(_, other, key)| other.id != table.id && refers(key, db, table))
 }
 
-/// A table that others refer to is dropped only with them, unless nobody asks.
+/// A table that others refer to is dropped only with all of them, unless nobody asks. MariaDB, which would ask for an order in
+/// which they go, is not asked ([`mariadb::planned`]).
 pub(super) fn check_drop(
     p: &Planner<'_>,
     db: &DbInfo,
     table: &TableInfo,
-    dropped: &[TableName],
+    goes_too: impl Fn(&DbInfo, &TableInfo) -> bool,
 ) -> Result<(), DdlError> {
-    let Some((other_db, other, key)) = referring(p, db, table) else {
-        return Ok(());
-    };
-    let goes_too = dropped.iter().any(|name| {
-        other.name.is(&name.table)
-            && name
-                .database
-                .as_ref()
-                .or(p.session.database.as_ref())
-                .is_some_and(|database| other_db.name.is(database))
-    });
-    if goes_too || !p.session.foreign_key_checks {
-        return Ok(());
+    let mut referring = referring(p, db, table);
+    match referring.find(|(other_db, other, _)| !goes_too(other_db, other)) {
+        Some((_, other, key)) if p.session.foreign_key_checks => Err(sql_error::refused(
+            3730,
+            format!(
+                "Cannot drop table '{}' referenced by a foreign key constraint '{}' on table '{}'.",
+                table.name.o, key.fk_name.o, other.name.o
+            ),
+        )),
+        _ => Ok(()),
     }
-    Err(sql_error::refused(
-        3730,
-        format!(
-            "Cannot drop table '{}' referenced by a foreign key constraint '{}' on table '{}'.",
-            table.name.o, key.fk_name.o, other.name.o
-        ),
-    ))
+}
+
+/// Whether a table is among those that are named.
+pub(super) fn is_named(
+    p: &Planner<'_>,
+    names: &[TableName],
+    db: &DbInfo,
+    table: &TableInfo,
+) -> bool {
+    names.iter().any(|name| {
+        let database = name.database.as_ref().or(p.session.database.as_ref());
+        table.name.is(&name.table) && database.is_some_and(|database| db.name.is(database))
+    })
 }
 
 /// A table that others refer to is not emptied at once, unless nobody asks.
@@ -513,7 +501,7 @@ pub(super) fn check_truncate(
     db: &DbInfo,
     table: &TableInfo,
 ) -> Result<(), DdlError> {
-    match referring(p, db, table) {
+    match referring(p, db, table).next() {
         Some((other_db, other, key)) if p.session.foreign_key_checks => Err(sql_error::refused(
             1701,
             format!(
@@ -531,7 +519,7 @@ pub(super) fn check_rename(
     db: &DbInfo,
     table: &TableInfo,
 ) -> Result<(), DdlError> {
-    match referring(p, db, table) {
+    match referring(p, db, table).next() {
         Some(_) => Err(p.unsupported("RENAME of tables that foreign keys refer to")),
         None => Ok(()),
     }
@@ -546,7 +534,7 @@ pub(super) fn check_column(
 ) -> Result<(), DdlError> {
     let is_it = |names: &[CiStr]| names.iter().any(|name| name.l == column.name.l);
     let own = table.fk_info.iter().flatten().any(|key| is_it(&key.cols));
-    let referred = referring(p, db, table).is_some_and(|(_, _, key)| is_it(&key.ref_cols));
+    let referred = referring(p, db, table).any(|(_, _, key)| is_it(&key.ref_cols));
     match own || referred {
         true => Err(p.unsupported("RENAME of columns of foreign keys")),
         false => Ok(()),

@@ -3,7 +3,7 @@
 use super::super::build::column as build_column;
 use super::super::build::statement::{Clustering, ColumnDef, IndexDef, IndexKind};
 use super::super::model::{ColumnInfo, FieldType, TableInfo, Tp, flag};
-use super::super::{DdlError, show};
+use super::super::{DdlError, mariadb, show};
 use super::planner::Planner;
 use super::rewrite::{self, integer_bytes};
 use super::sql_error;
@@ -46,6 +46,8 @@ pub(crate) fn checked(
         }));
     }
     let rewrites = p.modern() && rewrite::is_needed(from, to);
+    check_unique(p, table, &column)?;
+    let (from, to) = (&old.field_type, &column.field_type);
     let indexed = table
         .indexes
         .iter()
@@ -78,6 +80,14 @@ pub(crate) fn checked(
         None => Ok((column, false)),
         Some(why) => Err(refuse(&why)),
     }
+}
+
+/// The unique indexes of a column that is changed.
+fn check_unique(p: &Planner<'_>, table: &TableInfo, column: &ColumnInfo) -> Result<(), DdlError> {
+    let mut columns = table.columns.clone();
+    columns[column.offset] = column.clone();
+    let mut indexes = table.indexes.iter();
+    indexes.try_for_each(|index| mariadb::check_unique(p.query, p.version(), &columns, index))
 }
 
 fn refuse(why: &str) -> DdlError {

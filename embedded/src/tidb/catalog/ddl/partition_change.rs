@@ -9,7 +9,7 @@ use super::super::build::statement::{PartitionChange, TableName};
 use super::super::model::{
     Action, CiStr, PartitionDefinition, PartitionInfo, PartitionType, TableInfo,
 };
-use super::super::{Database, DdlError, mariadb, mariadb_partition};
+use super::super::{Database, DdlError, auto_ids::Counter, mariadb, mariadb_partition};
 use super::exchange::{Exchange, exchange};
 use super::planner::Planner;
 use super::reorganize::{Reorganization, reorganize, replaced, whole};
@@ -463,6 +463,12 @@ impl Partitioned<'_> {
         }
         self.same_definitions(plain)?;
         self.refuse_undivided(p, "EXCHANGE PARTITION")?;
+        let numbered = |db: &Database, table| db.counter(table, Counter::RowId) > 0;
+        if plain.has_row_id() && numbered(self.db, self.table) && numbered(plain_db, plain) {
+            // Rows of one handle would meet when they move to one partition.
+            let what = "EXCHANGE PARTITION of tables that have both given out _tidb_rowid";
+            return Err(p.unsupported(what));
+        }
         exchange(
             p,
             &Exchange {

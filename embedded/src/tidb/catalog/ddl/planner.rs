@@ -2,7 +2,7 @@
 
 use super::super::model::{
     Action, AffectedOption, DbInfo, HistoryInfo, Job, JobState, SchemaDiff, SchemaState, TableInfo,
-    TraceInfo, Tree,
+    TraceInfo, Tree, lower_case,
 };
 use super::super::plan::{Plan, QueuedJob, RowCount, Write, start_of};
 use super::super::{Catalog, DdlError, Session, TidbVersion};
@@ -227,8 +227,8 @@ impl<'a> Planner<'a> {
             action,
             schema_id: subject.db_id,
             table_id: subject.table_id,
-            schema_name: subject.db.to_lowercase(),
-            table_name: modern.then(|| subject.table.to_lowercase()),
+            schema_name: lower_case(subject.db),
+            table_name: modern.then(|| lower_case(subject.table)),
             state: if modern {
                 JobState::Queueing
             } else {

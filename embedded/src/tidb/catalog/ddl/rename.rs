@@ -1,7 +1,9 @@
 //! RENAME TABLE and ALTER TABLE … RENAME.
 
 use super::super::meta;
-use super::super::model::{Action, CiStr, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree};
+use super::super::model::{
+    Action, CiStr, DbInfo, InvolvingSchema, SchemaState, TableInfo, Tree, lower_case,
+};
 use super::super::plan::Write;
 use super::planner::{Planner, Subject, id_list};
 
@@ -162,8 +164,8 @@ pub(crate) fn several(p: &mut Planner<'_>, renames: &[Rename<'_>]) {
     let subject = last.subject();
     queued.job.schema_id = subject.db_id;
     queued.job.table_id = subject.table_id;
-    queued.job.schema_name = subject.db.to_lowercase();
-    queued.job.table_name = Some(subject.table.to_lowercase());
+    queued.job.schema_name = lower_case(subject.db);
+    queued.job.table_name = Some(lower_case(subject.table));
     queued.job.binlog.table_info = infos.last().cloned().map(Box::new);
     queued.job.binlog.multiple_table_infos = Some(Some(infos.clone()));
     let mut writes: Vec<Write> = renames

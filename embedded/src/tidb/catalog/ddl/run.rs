@@ -3,7 +3,7 @@
 use super::super::build::statement::{
     Change, CharsetClause, CreateTable, DatabaseOptions, Statement, TableName,
 };
-use super::super::build::{self, column::check_name};
+use super::super::build::{self, name::check_object};
 use super::super::model::{Action, CiStr, DbInfo, SchemaState, TableInfo};
 use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb};
 use super::planner::Planner;
@@ -136,7 +136,7 @@ fn create_database(
     options: &DatabaseOptions,
 ) -> Result<(), DdlError> {
     let (cs, co) = default_charset(p, &options.charset, ("utf8mb4", "utf8mb4_bin"))?;
-    check_name("database", name)?;
+    check_object(p.query, "database", name)?;
     let existed = p.catalog.database(name).is_some();
     let policy = match &options.placement {
         Some(policy) => placement::named(p, policy)?,
@@ -301,7 +301,7 @@ fn create_table_like(
     if !is_free(p, name, if_not_exists)? {
         return Ok(());
     }
-    check_name("table", &name.table)?;
+    check_object(p.query, "table", &name.table)?;
     let db = names::database(p, name)?;
     let mut info = TableInfo {
         name: CiStr::new(&name.table),
@@ -386,7 +386,7 @@ fn rename_tables(p: &mut Planner<'_>, pairs: &[(TableName, TableName)]) -> Resul
         if now(to_db.info.id, &to.table).is_some_and(|t| t.id != info.id) {
             return Err(sql_error::table_exists(&to_db.info.name.o, &to.table));
         }
-        check_name("table", &to.table)?;
+        check_object(p.query, "table", &to.table)?;
         refuse_system(p, &from_db.info.name.o)?;
         refuse_system(p, &to_db.info.name.o)?;
         clauses.push(format!(

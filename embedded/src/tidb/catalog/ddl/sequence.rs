@@ -1,7 +1,7 @@
 //! Sequences. MariaDB has its own of the same name, and its values are counted there; the applier writes to TiKV up to which
 //! value they were taken.
 
-use super::super::build::column::check_name;
+use super::super::build::name::check_object;
 use super::super::build::statement::TableName;
 use super::super::model::{Action, CiStr, SchemaState, SequenceInfo, TableInfo, Tree};
 use super::super::plan::Write;
@@ -24,7 +24,7 @@ pub(super) fn create(
     comment: &str,
 ) -> Result<(), DdlError> {
     let db = names::database(p, name)?;
-    check_name("table", &name.table)?;
+    check_object(p.query, "table", &name.table)?;
     if db.table(&name.table).is_some() {
         let error = sql_error::table_exists(&db.info.name.o, &name.table);
         return if if_not_exists {

@@ -3,7 +3,7 @@
 //! MariaDB gets a view of the same text, with its stars written out and its tables' databases named, and reads through it.
 
 use super::super::build::statement::{TableName, View};
-use super::super::build::{column::check_name, view::Resolver};
+use super::super::build::{name::check_object, view::Resolver};
 use super::super::model::{
     Action, CiStr, ColumnInfo, Definer, SchemaState, TableInfo, Tree, ViewInfo,
 };
@@ -18,7 +18,7 @@ use tidb_sql::restore::restore_query;
 /// `CREATE [OR REPLACE] VIEW`.
 pub(super) fn create(p: &mut Planner<'_>, view: &View) -> Result<(), DdlError> {
     let db = names::database(p, &view.name)?;
-    check_name("table", &view.name.table)?;
+    check_object(p.query, "table", &view.name.table)?;
     let database = p.session.database.as_deref();
     let mut query = view.query.clone();
     let found = Resolver::new(p.catalog, database, p.query).query(&mut query)?;

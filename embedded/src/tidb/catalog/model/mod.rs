@@ -47,14 +47,20 @@ impl CiStr {
     /// A name as written.
     pub fn new(name: impl Into<String>) -> Self {
         let o = name.into();
-        let l = o.to_lowercase();
+        let l = lower_case(&o);
         Self { o, l }
     }
 
     /// Whether the two are the same name.
     pub fn is(&self, name: &str) -> bool {
-        self.l == name.to_lowercase()
+        self.l == lower_case(name)
     }
+}
+
+/// A name in lower case, as TiDB has it: each character by itself, which becomes one other.
+pub(crate) fn lower_case(name: &str) -> String {
+    let lower = |c: char| c.to_lowercase().next().unwrap_or(c);
+    name.chars().map(lower).collect()
 }
 
 /// How far a schema object is on its way in or out.

@@ -20,6 +20,7 @@ use super::rights::{self, Rights};
 use super::session::Session;
 use super::text::{Text, literal, quoted};
 use crate::tidb::catalog::Zone;
+use crate::tidb::catalog::model::lower_case;
 use crate::tidb::wire::ErrPacket;
 
 /// `ER_NO_SUCH_TABLE`.
@@ -184,7 +185,7 @@ impl Session {
         let Some(database) = named.clone().or_else(|| self.database.clone()) else {
             return Ok(Ok(None));
         };
-        let (database, lower) = (database.to_lowercase(), table.to_lowercase());
+        let (database, lower) = (lower_case(&database), lower_case(&table));
         if text.is_sign(after, '.') {
             // A column of such a table: what stands for it has no database.
             let is_it =
