@@ -302,3 +302,70 @@ async fn changes_do_not_depend_on_the_session() {
     dropping.await.unwrap().unwrap();
     cluster.verify().await;
 }
+
+/// Rows that are there get TiDB's value of an added column, while others write.
+async fn added_columns_are_filled_alike(version: &'static str) {
+    let mut cluster = Cluster::start(version).await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "CREATE TABLE j (id INT PRIMARY KEY)",
+            "CREATE TABLE r (v INT)",
+            "CREATE TABLE ar (id BIGINT AUTO_RANDOM PRIMARY KEY, v INT)",
+            "CREATE TABLE fk (id INT PRIMARY KEY, FOREIGN KEY fkj (id) REFERENCES j (id))",
+            "INSERT INTO ar (v) VALUES (1)",
+            "INSERT INTO j VALUES (1), (2)",
+            "INSERT INTO r VALUES (1), (2)",
+        ],
+    )
+    .await;
+    let mut other = cluster.sql().await;
+    let writing = tokio::spawn(async move {
+        for n in 0..100 {
+            let insert = format!("INSERT INTO r (v) VALUES ({n})");
+            // Those that come after the column lack its value.
+            if let Err(error) = other.query_drop(&insert).await {
+                assert!(
+                    matches!(&error, Error::Server(e) if e.code == 1364),
+                    "{error}"
+                );
+            }
+        }
+    });
+    run(
+        &mut conn,
+        &[
+            "ALTER TABLE j ADD COLUMN a JSON NOT NULL",
+            "ALTER TABLE r ADD COLUMN a JSON NOT NULL",
+            "ALTER TABLE ar ADD COLUMN a JSON NOT NULL",
+            "ALTER TABLE fk ADD COLUMN a JSON NOT NULL, ADD COLUMN d DATETIME DEFAULT NOW()",
+        ][..if version == NEW { 4 } else { 3 }],
+    )
+    .await;
+    writing.await.unwrap();
+    run(
+        &mut conn,
+        &[
+            "UPDATE j SET a = '[1]' WHERE id = 2",
+            "DELETE FROM j WHERE id = 1",
+            "DELETE FROM r WHERE v = 1",
+        ],
+    )
+    .await;
+    assert_eq!(
+        refused(&mut conn, "INSERT INTO j (id) VALUES (3)").await,
+        1364
+    );
+    cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn added_columns_are_filled_alike_in_8_5() {
+    added_columns_are_filled_alike(NEW).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn added_columns_are_filled_alike_in_4_0() {
+    added_columns_are_filled_alike("v4.0.9").await;
+}

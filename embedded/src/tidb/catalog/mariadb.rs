@@ -150,6 +150,15 @@ fn row_id(table: &TableInfo) -> String {
     format!("`{ROW_ID}` BIGINT NOT NULL DEFAULT ({next}) INVISIBLE")
 }
 
+/// What LOCK TABLES is given so that nobody else writes to a table: its default of `_tidb_rowid` needs the sequence.
+pub(crate) fn locks(db: &DbInfo, table: &TableInfo) -> String {
+    let mut out = format!("{} WRITE", full_name(db, &table.name.o));
+    if table.has_row_id() {
+        let _ = write!(out, ", {} WRITE", auto_ids::sequence(table.id));
+    }
+    out
+}
+
 /// Lets `_tidb_rowid` be counted by the sequence of another table id.
 pub(crate) fn count_row_ids(db: &DbInfo, table: &TableInfo, table_id: i64) -> String {
     format!(
@@ -229,13 +238,20 @@ pub(crate) fn column(
     Ok(out)
 }
 
-/// Gives a column its default.
+/// Whether MariaDB would fill the rows that are there with something else than TiDB when the column is added: with a now of its
+/// own, or with an empty text for JSON.
+pub(crate) fn is_filled_otherwise(column: &ColumnInfo) -> bool {
+    let ft = &column.field_type;
+    column.defaults_to_now() || ft.tp == Tp::Json && ft.is_not_null() && !column.is_generated()
+}
+
+/// Gives a column its default, or none.
 pub(crate) fn set_default(column: &ColumnInfo) -> String {
-    format!(
-        "ALTER COLUMN {} SET{}",
-        quoted(&column.name.o),
-        default(column)
-    )
+    let clause = match default(column) {
+        none if none.is_empty() => " DROP DEFAULT".to_owned(),
+        default => format!(" SET{default}"),
+    };
+    format!("ALTER COLUMN {}{clause}", quoted(&column.name.o))
 }
 
 /// The temporary table in which virtual columns are computed.

@@ -85,6 +85,8 @@ impl Failure {
 pub struct Plan {
     /// Statements for MariaDB 10.11, in order.
     pub mariadb: Vec<String>,
+    /// What MariaDB locks for those: a table that nobody may write to meanwhile.
+    pub locked: Option<String>,
     /// What MariaDB is told before those, without its binlog: sequences. All of it may be done again.
     pub before: Vec<String>,
     /// What MariaDB is told after those, without its binlog.
@@ -130,8 +132,6 @@ pub struct RowRewrite {
     pub before: usize,
     /// The table, with both columns.
     pub table: Arc<TableInfo>,
-    /// MariaDB's full name of it.
-    pub mariadb: String,
     /// The id of the column that is read.
     pub from: i64,
     /// The id of the column that is written.
@@ -231,6 +231,7 @@ impl Plan {
             return;
         };
         self.mariadb.clear();
+        self.locked = None;
         self.before.clear();
         self.after.clear();
         self.rewrites.clear();

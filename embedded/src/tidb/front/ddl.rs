@@ -59,7 +59,7 @@ impl Session {
         let warnings = plan.warnings.clone();
         let failure = plan.failure.clone();
         let temporary = plan.temporary.clone();
-        let is_locked = !plan.rewrites.is_empty();
+        let is_locked = plan.locked.is_some();
         // Constant defaults of TIMESTAMP are in UTC in a plan.
         let zone = self.enter_utc().await?;
         let done = if plan.is_empty() {

@@ -22,17 +22,17 @@ pub(super) enum Prepared {
 }
 
 impl Session {
-    /// Locks the tables whose rows are written again, and looks at their values. With a value that does not fit, the plan is
+    /// Locks the table that nobody may write to meanwhile, and looks at the values of rows that are written again. With a value that does not fit, the plan is
     /// the one that rolls the job back.
     pub(super) async fn prepare_rewrites(
         &mut self,
         sql: &str,
         plan: &mut Plan,
     ) -> Result<Prepared, FrontError> {
-        let Some(first) = plan.rewrites.first() else {
+        let Some(locked) = &plan.locked else {
             return Ok(Prepared::Ready { failure: None });
         };
-        let lock = format!("LOCK TABLES {} WRITE", first.mariadb);
+        let lock = format!("LOCK TABLES {locked}");
         match self.backend.execute(&lock).await {
             Ok(_) => {}
             Err(WireError::Server { error, .. }) => return Ok(Prepared::Refused(error)),

@@ -61,6 +61,9 @@ pub(crate) fn alter(
         ops.into_iter().for_each(|op| op.run(p, &db.info, table));
     }
     if !clauses.is_empty() {
+        if !defaults.is_empty() {
+            p.plan.locked = Some(mariadb::locks(&db.info, table));
+        }
         let table = mariadb::full_name(&db.info, &table.name.o);
         for clauses in [clauses, defaults].iter().filter(|c| !c.is_empty()) {
             let statement = format!("ALTER TABLE {table} {}", clauses.join(", "));

@@ -79,8 +79,8 @@ pub(super) fn add(
         column.origin_default_bit = Some(origin.bits);
     }
     let mut at_mariadb = column.clone();
-    if column.defaults_to_now() {
-        // MariaDB would fill the rows that are there with a now of its own: the default becomes it later.
+    if mariadb::is_filled_otherwise(&column) {
+        // The default becomes it later.
         at_mariadb.default.clone_from(&column.origin_default);
     }
     let mut clause = format!(

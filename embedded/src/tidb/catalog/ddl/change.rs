@@ -114,7 +114,7 @@ impl Op {
     /// What MariaDB is told of an added column once it has filled the rows that were there.
     pub(super) fn later_default(&self) -> Option<String> {
         match self {
-            Self::AddColumn { column, .. } if column.defaults_to_now() => {
+            Self::AddColumn { column, .. } if mariadb::is_filled_otherwise(column) => {
                 Some(mariadb::set_default(column))
             }
             _ => None,

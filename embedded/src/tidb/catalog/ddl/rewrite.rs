@@ -209,10 +209,10 @@ impl Changing {
         old: i64,
         alone: bool,
     ) {
+        p.plan.locked = Some(mariadb::locks(db, info));
         p.plan.rewrites.push(RowRewrite {
             before: p.next_step(),
             table: Arc::new(info.clone()),
-            mariadb: mariadb::full_name(db, &info.name.o),
             from: old,
             into: self.column.id,
             strict: p.session.is_strict(),
