@@ -159,7 +159,7 @@ async fn settle(
         }
         Abandoned::Partly { seen } => {
             for statement in plan.mariadb.iter().skip(seen) {
-                own.execute(&mariadb::planned(statement)).await?;
+                own.execute(&mariadb::planned(statement, false)).await?;
             }
             let end = binlog_end(own).await?;
             catch_up(handle, end).await?;

@@ -12,12 +12,15 @@ use super::model::{
 use super::{
     DdlError, TidbVersion, ddl::unsupported, generated, mariadb_check, mariadb_partition, show,
 };
+use crate::tidb::mariadb::sql_mode;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use std::fmt::Write as _;
 
 /// The invisible column that holds the handle of tables without a clustered primary key.
 pub const ROW_ID: &str = "_tidb_rowid";
 
+/// Strict, but for the dates that a session which is not strict lets in.
+const LENIENT_ABOUT_DATES: &str = "STRICT_TRANS_TABLES,ALLOW_INVALID_DATES";
 /// The highest `lock_wait_timeout`, in seconds.
 const LONGEST_WAIT: u32 = 31_536_000;
 
@@ -57,16 +60,24 @@ fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Opti
     Some(format!("CHARACTER SET {charset} COLLATE {collation}"))
 }
 
-/// A statement of a plan as MariaDB is given it. What was planned has to be done: MariaDB waits for locks as long as it takes
-/// and changes no value on the way. What is dropped was looked at with the foreign keys that refer to it.
-pub(crate) fn planned(statement: &str) -> String {
+/// A statement of a plan as MariaDB is given it. What was planned has to be done: MariaDB waits for locks as long as it takes,
+/// and changes no value on the way, which a session that is not strict would let it. What is dropped was looked at with the
+/// foreign keys that refer to it.
+pub(crate) fn planned(statement: &str, session_is_strict: bool) -> String {
     let unasked = match statement.starts_with("DROP ") {
         true => "foreign_key_checks = 0, ",
         false => "",
     };
+    // Partitions may be made where all settings are constants.
+    let strictly = match session_is_strict {
+        true => String::new(),
+        false => format!(
+            ", sql_mode = '{}'",
+            sql_mode::at_mariadb(LENIENT_ABOUT_DATES)
+        ),
+    };
     format!(
-        "SET STATEMENT {unasked}lock_wait_timeout = {LONGEST_WAIT}, max_statement_time = 0, \
-         sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES') FOR {statement}"
+        "SET STATEMENT {unasked}lock_wait_timeout = {LONGEST_WAIT}, max_statement_time = 0{strictly} FOR {statement}"
     )
 }
 

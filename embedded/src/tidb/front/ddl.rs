@@ -75,7 +75,7 @@ impl Session {
                 rows: BTreeMap::new(),
                 failure: rolled_back,
             };
-            let done = self.carry_out(sql, intent, plan).await;
+            let done = self.carry_out(sql, intent, plan, session.is_strict()).await;
             if is_locked {
                 self.unlock().await?;
             }
@@ -137,6 +137,7 @@ impl Session {
         sql: &str,
         intent: Intent,
         plan: Plan,
+        is_strict: bool,
     ) -> Result<Option<ErrPacket>, FrontError> {
         let statements = plan.mariadb.clone();
         let apply = self.shared.apply.clone();
@@ -144,7 +145,11 @@ impl Session {
         let after = plan.after.clone();
         apply.begin(intent, plan).await?;
         for statement in &statements {
-            let error = match self.backend.execute(&mariadb::planned(statement)).await {
+            let error = match self
+                .backend
+                .execute(&mariadb::planned(statement, is_strict))
+                .await
+            {
                 Ok(ok) => {
                     self.hold(&ok).await?;
                     continue;
