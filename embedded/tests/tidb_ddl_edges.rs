@@ -7,28 +7,13 @@ mod cluster;
 
 use std::fmt::Write as _;
 
+use cluster::sql::{refused, run};
 use cluster::{Cluster, until};
 use embedded::tidb::catalog::{CiStr, has_one_lower_case};
+use mysql_async::Error;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error};
 
 const NEW: &str = "v8.5.3";
-
-async fn run(conn: &mut Conn, statements: &[&str]) {
-    for sql in statements {
-        conn.query_drop(*sql)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-}
-
-/// The code that a statement is refused with.
-async fn refused(conn: &mut Conn, sql: &str) -> u16 {
-    match conn.query_drop(sql).await {
-        Err(Error::Server(error)) => error.code,
-        other => panic!("{sql}: {other:?}"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_that_others_refer_to_go_with_all_of_them() {

@@ -284,7 +284,7 @@ async fn rows_without_a_key_stay_apart() {
             // Rows that have the same row id may not meet in one partition.
             let exchange = "ALTER TABLE t EXCHANGE PARTITION a WITH TABLE x";
             run(&mut conn, &[exchange, "INSERT INTO x VALUES (1)"]).await;
-            assert_eq!(code(&mut conn, exchange).await, 1235);
+            assert_eq!(refused(&mut conn, exchange).await, 1235);
         }
         let rows = compare_all(&mut conn, &client, NEW).await;
         cluster.verify().await;

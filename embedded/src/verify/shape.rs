@@ -22,7 +22,7 @@ impl Check<'_> {
         }
         let mut faults = Vec::new();
         for column in self.table.columns.iter().filter(|c| c.is_public()) {
-            let same = |c: &&MariaColumn| c.name.to_lowercase() == column.name.lower;
+            let same = |c: &&MariaColumn| lower_case(&c.name) == column.name.lower;
             if let Some(theirs) = theirs.columns.iter().find(same) {
                 faults.extend(differing_type(self.table, column, theirs));
             }
@@ -57,7 +57,7 @@ fn differing_columns(table: &Table, theirs: &[MariaColumn]) -> Option<String> {
         names.collect()
     };
     let (hidden, ours) = (lower(&hidden), lower(&ours));
-    let theirs: Vec<String> = theirs.iter().map(|c| c.name.to_lowercase()).collect();
+    let theirs: Vec<String> = theirs.iter().map(|c| lower_case(&c.name)).collect();
     let seen = theirs.iter().filter(|name| !hidden.contains(name));
     let same = seen.eq(&ours) && hidden.iter().all(|name| theirs.contains(name));
     (!same)
@@ -235,4 +235,10 @@ fn shown(key: &Key) -> String {
     let parts: Vec<String> = parts.collect();
     let unique = if key.unique { "unique " } else { "" };
     format!("{unique}({})", parts.join(", "))
+}
+
+/// As TiDB has it: each character by itself, which becomes one other.
+fn lower_case(name: &str) -> String {
+    let lower = |c: char| c.to_lowercase().next().unwrap_or(c);
+    name.chars().map(lower).collect()
 }
