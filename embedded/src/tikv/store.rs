@@ -224,7 +224,9 @@ impl Store {
         detached(async move {
             let _held = store.latch(&keys).await;
             store
-                .step(keys.len(), move |reader, changes| step(reader, changes).map_err(Failure::from))
+                .step(keys.len(), move |reader, changes| {
+                    step(reader, changes).map_err(Failure::from)
+                })
                 .await
         })
         .await
