@@ -241,15 +241,16 @@ async fn rows_are_divided_by_what_has_no_sign() {
             "insert into u values (0), (1), (4294967295), (null)",
             "create table y (a year) partition by hash (a) partitions 5",
             "insert into y values (2024), (1999), (null)",
-            "create table l (a int unsigned) partition by list (a - 10)
-                (partition p0 values in (0, 1), partition p1 values in (5))",
-            "insert into l values (10), (15)",
         ],
     )
     .await;
     let client = cluster.client().await;
     compare_all(&mut conn, &client, NEW).await;
 
+    // It may be below 0, which TiDB and MariaDB tell of in different rows.
+    let difference = "create table l (a int unsigned) partition by list (a - 10)
+        (partition p0 values in (0, 1), partition p1 values in (5))";
+    assert_eq!(refused(&mut conn, difference).await, 1235);
     let named = "create table r (_tidb_rowid int primary key)";
     assert_eq!(refused(&mut conn, named).await, 1166);
     run(&mut conn, &["create table r (a int primary key)"]).await;
