@@ -3,12 +3,14 @@
 // The lint knows tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod commit;
 mod fake;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use commit::commit;
 use embedded::client::{Change, Client, ClientError};
 use fake::{Fake, Fault, wrap};
 
@@ -51,8 +53,7 @@ async fn a_transaction_over_regions_outlives_every_region_error() {
         fake.fault(call, &all);
     }
     let start_ts = client.tso().await.unwrap();
-    client
-        .commit(start_ts, &key(5), puts(0..30, "a"))
+    commit(&client, start_ts, &key(5), puts(0..30, "a"))
         .await
         .unwrap();
     // Split again, behind the client's back.
@@ -62,8 +63,7 @@ async fn a_transaction_over_regions_outlives_every_region_error() {
         wrap(&key(25)).to_vec(),
     ]);
     let start_ts = client.tso().await.unwrap();
-    client
-        .commit(start_ts, &key(29), puts(0..30, "b"))
+    commit(&client, start_ts, &key(29), puts(0..30, "b"))
         .await
         .unwrap();
     let expected: Vec<_> = (0..30)
@@ -79,14 +79,13 @@ async fn a_lost_reply_to_a_commit_is_asked_again() {
     let client = connect(&fake).await;
     fake.fault("commit", &[Fault::LostReply, Fault::Unavailable]);
     let start_ts = client.tso().await.unwrap();
-    let committed = client
-        .commit(start_ts, &key(1), puts([1], "a"))
+    let commit_ts = commit(&client, start_ts, &key(1), puts([1], "a"))
         .await
         .unwrap();
-    assert!(committed.commit_ts > start_ts);
+    assert!(commit_ts > start_ts);
     assert_eq!(
         client.settle(start_ts, &key(1)).await.unwrap(),
-        Some(committed.commit_ts)
+        Some(commit_ts)
     );
     assert_eq!(values(&client).await.len(), 1);
 }
@@ -99,8 +98,7 @@ async fn an_outcome_that_cannot_be_had_is_undetermined_and_settles_later() {
         .unwrap();
     fake.fault("commit", &[Fault::Unavailable; 100]);
     let start_ts = client.tso().await.unwrap();
-    let error = client
-        .commit(start_ts, &key(1), puts([1, 2], "a"))
+    let error = commit(&client, start_ts, &key(1), puts([1, 2], "a"))
         .await
         .unwrap_err();
     assert!(matches!(error, ClientError::Undetermined { .. }), "{error}");
@@ -109,8 +107,7 @@ async fn an_outcome_that_cannot_be_had_is_undetermined_and_settles_later() {
     assert_eq!(client.settle(start_ts, &key(1)).await.unwrap(), None);
     fake.heal("commit");
     let start_ts = client.tso().await.unwrap();
-    client
-        .commit(start_ts, &key(1), puts([1, 2], "b"))
+    commit(&client, start_ts, &key(1), puts([1, 2], "b"))
         .await
         .unwrap();
     assert_eq!(values(&client).await.len(), 2);
@@ -139,8 +136,7 @@ async fn a_lock_of_a_live_transaction_is_waited_for_and_a_dead_one_s_is_resolved
         .unwrap();
     fake.fault("commit", &[Fault::Unavailable; 40]);
     let start_ts = client.tso().await.unwrap();
-    client
-        .commit(start_ts, &key(1), puts([1, 2], "a"))
+    commit(&client, start_ts, &key(1), puts([1, 2], "a"))
         .await
         .unwrap_err();
     let snapshot = client.snapshot(client.tso().await.unwrap());

@@ -4,6 +4,7 @@
 // The lint knows tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod commit;
 mod replay;
 mod report;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use commit::commit;
 use embedded::client::{Change, Client};
 use nix::sys::signal::Signal;
 use replay::call::Server;
@@ -136,8 +138,7 @@ impl Lab {
                 )
             })
             .collect();
-        self.client
-            .commit(start_ts, &key(keys.start), changes)
+        commit(&self.client, start_ts, &key(keys.start), changes)
             .await
             .unwrap();
         self.client.tso().await.unwrap()

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod commit;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use cluster::Cluster;
 use cluster::rows::catalog;
+use commit::commit;
 use embedded::client::{Change, Client};
 use embedded::tidb::codec::{Handle, keys};
 use mysql_async::prelude::Queryable;
@@ -119,7 +121,7 @@ async fn put(client: &Client, changes: &[(Vec<u8>, Option<Bytes>)]) {
         .collect();
     let primary = changes.keys().next().unwrap().clone();
     let start_ts = client.tso().await.unwrap();
-    client.commit(start_ts, &primary, changes).await.unwrap();
+    commit(client, start_ts, &primary, changes).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

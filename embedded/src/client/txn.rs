@@ -46,49 +46,12 @@ impl Source {
     }
 }
 
-/// When a transaction took place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
-    /// Its start TSO.
-    pub start_ts: Ts,
-    /// Its commit TSO.
-    pub commit_ts: Ts,
-}
-
 /// Keys in order; what happens to them is known while they are prewritten.
 type Batch = Vec<(Bytes, Option<Change>)>;
 /// Keys whose region is not what it was, and why.
 type Moved = Option<(Batch, String)>;
 
 impl Client {
-    /// Commits `changes` as one transaction that began at `start_ts`. `primary` is one of their keys: whether it is
-    /// committed decides about all.
-    ///
-    /// # Errors
-    /// Those of [`Client::prewrite`] and [`Client::commit_primary`].
-    pub async fn commit(
-        &self,
-        start_ts: Ts,
-        primary: &[u8],
-        changes: BTreeMap<Bytes, Change>,
-    ) -> Result<Committed, ClientError> {
-        let primary = Bytes::copy_from_slice(primary);
-        self.prewrite(Source::User, start_ts, &primary, &changes)
-            .await?;
-        let commit_ts = self.tso().await?;
-        let rest = self
-            .commit_primary(start_ts, commit_ts, &primary, changes.into_keys())
-            .await?;
-        // The transaction is committed: what remains can only be late, and readers finish it themselves.
-        if let Err(error) = self.commit_rest(start_ts, commit_ts, rest).await {
-            tracing::warn!(start_ts, commit_ts, %error, "locks of a committed transaction are left to readers");
-        }
-        Ok(Committed {
-            start_ts,
-            commit_ts,
-        })
-    }
-
     /// The first phase: locks all keys for what `source` changes from `start_ts` on. What has been locked when it fails is
     /// freed again, as far as the stores are reached.
     ///
