@@ -231,17 +231,15 @@ fn keys(table: &Table) -> BTreeMap<String, Key> {
 
 /// Whether MariaDB has the key, though it may hold less of long values: that is no matter of what is unique.
 fn is_kept(key: &Key, theirs: &Key) -> bool {
-    let shortened = |length: Option<i64>| {
-        let at_most = |width| length == Some(MARIADB_KEY_BYTES / width);
-        !key.unique && (1..=4).any(at_most)
+    let shortened = |own: Option<i64>, length: Option<i64>| {
+        let is_limit = |length| (1..=4).any(|width| length == MARIADB_KEY_BYTES / width);
+        length.is_some_and(|length| is_limit(length) && own.is_none_or(|own| own > length))
     };
     key.unique == theirs.unique
         && key.parts.len() == theirs.parts.len()
-        && key
-            .parts
-            .iter()
-            .zip(&theirs.parts)
-            .all(|(own, other)| own.0 == other.0 && (own.1 == other.1 || shortened(other.1)))
+        && key.parts.iter().zip(&theirs.parts).all(|(own, other)| {
+            own.0 == other.0 && (own.1 == other.1 || !key.unique && shortened(own.1, other.1))
+        })
 }
 
 fn shown(key: &Key) -> String {
@@ -258,4 +256,28 @@ fn shown(key: &Key) -> String {
 fn lower_case(name: &str) -> String {
     let lower = |c: char| c.to_lowercase().next().unwrap_or(c);
     name.chars().map(lower).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mariadb_may_hold_less_of_long_values_in_keys_that_are_not_unique() {
+        let key = |unique, length| Key {
+            unique,
+            parts: vec![("a".to_owned(), length)],
+        };
+        assert!(is_kept(&key(false, None), &key(false, Some(768))));
+        assert!(is_kept(&key(false, Some(2000)), &key(false, Some(1024))));
+        assert!(is_kept(&key(true, Some(9)), &key(true, Some(9))));
+        for (own, other) in [
+            (key(true, None), key(true, Some(768))),
+            (key(false, None), key(false, Some(700))),
+            (key(false, Some(9)), key(false, Some(768))),
+            (key(false, None), key(true, None)),
+        ] {
+            assert!(!is_kept(&own, &other), "{own:?} {other:?}");
+        }
+    }
 }
