@@ -346,7 +346,7 @@ async fn files_of_the_client_are_loaded() {
     let loaded = load(&mut conn, &with_columns, pieces(&["id,v\n3,z\n4,d\n"])).await;
     assert_eq!(loaded.unwrap(), 1);
 
-    // Refused before a file is asked for, and in the midst of one: the connection serves on.
+    // Refused before a file is asked for, and in the midst of one, after which the driver has no more use for its connection.
     let missing = "load data local infile 'f' into table nope";
     let missing = load(&mut conn, missing, pieces(&["1\n"])).await;
     assert!(

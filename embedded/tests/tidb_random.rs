@@ -119,6 +119,8 @@ struct Run<'a> {
     kill: Option<Kill>,
     /// Statements so far.
     statements: u64,
+    /// Of them those that went well.
+    done: u64,
     counts: Counts,
 }
 
@@ -151,7 +153,10 @@ impl Run<'_> {
             cluster.spawn(Part::Tidb);
         }
         match told {
-            Ok(()) => Told::Done,
+            Ok(()) => {
+                self.done += 1;
+                Told::Done
+            }
             Err(mysql_async::Error::Server(_)) => Told::Failed,
             Err(_) => Told::Nothing,
         }
@@ -264,6 +269,7 @@ async fn run(cluster: &mut Cluster, seed: u64) -> Counts {
         conn,
         kill: Some(kill),
         statements: 0,
+        done: 0,
         counts: Counts {
             runs: 1,
             ..Counts::default()
@@ -282,6 +288,7 @@ async fn run(cluster: &mut Cluster, seed: u64) -> Counts {
     run.kill = run.kill.map(|kill| Kill { after: 0, ..kill });
     let last = Step::Alone("DO 1".to_owned());
     run.step(&last, held).await;
+    assert!(run.done > STEPS, "{} statements were done", run.done);
     run.cluster.verify().await;
     let drop = format!("DROP DATABASE {}", run.database);
     run.conn.query_drop(drop).await.unwrap();

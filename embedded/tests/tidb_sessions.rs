@@ -7,26 +7,8 @@ mod cluster;
 
 use cluster::Cluster;
 use cluster::rows::{catalog, compare_all};
-use cluster::sql::{refused, run};
+use cluster::sql::{log_in, refused, run};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, OptsBuilder};
-
-async fn log_in(
-    cluster: &Cluster,
-    user: &str,
-    password: Option<&str>,
-) -> Result<Conn, (u16, String)> {
-    let opts = OptsBuilder::default()
-        .ip_or_hostname("127.0.0.1")
-        .tcp_port(cluster.tidb_port())
-        .user(Some(user))
-        .pass(password)
-        .prefer_socket(false);
-    Conn::new(opts).await.map_err(|error| match error {
-        Error::Server(error) => (error.code, error.message),
-        other => panic!("{other}"),
-    })
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_log_in_with_their_passwords_and_do_what_they_may() {

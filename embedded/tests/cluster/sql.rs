@@ -1,7 +1,9 @@
 //! Statements, and what they come to.
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error};
+use mysql_async::{Conn, Error, OptsBuilder};
+
+use super::Cluster;
 
 /// Runs statements, none of which may fail.
 pub async fn run(conn: &mut Conn, statements: &[&str]) {
@@ -25,4 +27,22 @@ pub async fn outcome(conn: &mut Conn, sql: &str) -> Option<u16> {
 pub async fn refused(conn: &mut Conn, sql: &str) -> u16 {
     let code = outcome(conn, sql).await;
     code.unwrap_or_else(|| panic!("{sql}: it is not refused"))
+}
+
+/// A connection of this account, or code and text of the error that refuses it.
+pub async fn log_in(
+    cluster: &Cluster,
+    user: &str,
+    password: Option<&str>,
+) -> Result<Conn, (u16, String)> {
+    let opts = OptsBuilder::default()
+        .ip_or_hostname("127.0.0.1")
+        .tcp_port(cluster.tidb_port())
+        .user(Some(user))
+        .pass(password)
+        .prefer_socket(false);
+    Conn::new(opts).await.map_err(|error| match error {
+        Error::Server(error) => (error.code, error.message),
+        other => panic!("{other}"),
+    })
 }
