@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::served::{Served, no_database, refused, select, served, unknown_table};
+use super::served::{Served, refused, select, served, unknown_table};
 use super::session::Session;
 use super::statement::Route;
 use super::text::{Text, literal};
@@ -65,17 +65,8 @@ impl Session {
         {
             n += 1;
         }
-        let catalog = self.shared.apply.catalog();
         loop {
-            let (database, table, after) = text
-                .full_name(n)
-                .ok_or_else(|| errors::syntax_at_token(text, n))?;
-            let database = database
-                .or_else(|| self.database.clone())
-                .ok_or_else(no_database)?;
-            if catalog.table(&database, &table).is_none() {
-                return Err(unknown_table(&database, &table));
-            }
+            let after = self.existing_table(text, n)?;
             if !text.is_sign(after, ',') {
                 return Ok(Route::Nothing { warnings: vec![] });
             }
@@ -92,12 +83,7 @@ impl Session {
         let catalog = self.shared.apply.catalog();
         let mut out = Vec::new();
         loop {
-            let (database, name, after) = text
-                .full_name(n)
-                .ok_or_else(|| errors::syntax_at_token(text, n))?;
-            let database = database
-                .or_else(|| self.database.clone())
-                .ok_or_else(no_database)?;
+            let (database, name, after) = self.named_table(text, n)?;
             let found = catalog.database(&database).and_then(|db| {
                 let table = db.table(&name).filter(|table| table.is_base_table())?;
                 Some((db.info.name.o.clone(), Arc::clone(table)))

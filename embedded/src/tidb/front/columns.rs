@@ -19,18 +19,10 @@ pub(super) const PRIVILEGES: &str = "select,insert,update,references";
 impl Session {
     /// `SHOW [FULL] COLUMNS FROM t [FROM db] [LIKE … | WHERE …]`.
     pub(super) async fn show_columns(&mut self, text: &Text<'_>, n: usize) -> Served {
-        let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
-            .then(|| text.full_name(n + 1))
-            .flatten()
-        else {
-            return refused(errors::syntax_at_token(text, n));
+        let (database, table, n) = match self.table_clause(text, n) {
+            Ok(found) => found,
+            Err(error) => return refused(error),
         };
-        let mut database = database.or_else(|| self.database.clone());
-        if let (Some(named), after) = self.database_clause(text, n)
-            && after > n
-        {
-            (database, n) = (Some(named), after);
-        }
         let full = text.is(1, "FULL");
         self.columns_of(text, database, &table, full, n).await
     }

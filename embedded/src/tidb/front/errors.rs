@@ -4,7 +4,7 @@ use super::pd::PdError;
 use super::text::Text;
 use crate::client::ClientError;
 use crate::tidb::catalog::mariadb_check::{ENTRY_LIMIT, UCA_9};
-use crate::tidb::catalog::model::{FieldType, Tp};
+use crate::tidb::catalog::model::{FieldType, Tp, lower_case};
 use crate::tidb::catalog::{Catalog, NOT_NULL_CHECK, SERVED_CHECK, TidbVersion};
 use crate::tidb::wire::ErrPacket;
 
@@ -176,7 +176,7 @@ fn constrained<'a>(message: &str, catalog: &'a Catalog) -> Option<&'a FieldType>
     let (constraint, of) = message.rsplit_once(" failed for ")?;
     let (database, table, _) = Text::new(of).ok()?.full_name(0)?;
     let table = catalog.table(&database?, &table)?;
-    let constraint = constraint.to_lowercase();
+    let constraint = lower_case(constraint);
     let mut columns = table.columns.iter();
     let column = columns.find(|c| {
         let name = format!("`{}.{}`", table.name.l, c.name.l);

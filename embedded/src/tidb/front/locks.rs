@@ -1,7 +1,6 @@
 //! `LOCK TABLES` and `UNLOCK TABLES`: TiDB does nothing for them while `enable-table-lock` is off, as it is by default.
 
 use super::errors;
-use super::served::{no_database, unknown_table};
 use super::session::Session;
 use super::statement::Route;
 use super::text::{Kind, Text};
@@ -14,18 +13,9 @@ impl Session {
         if !text.is(1, "TABLES") && !text.is(1, "TABLE") {
             return Err(errors::syntax_at_token(text, 1));
         }
-        let catalog = self.shared.apply.catalog();
         let mut n = 2;
         loop {
-            let (database, table, after) = text
-                .full_name(n)
-                .ok_or_else(|| errors::syntax_at_token(text, n))?;
-            let database = database
-                .or_else(|| self.database.clone())
-                .ok_or_else(no_database)?;
-            if catalog.table(&database, &table).is_none() {
-                return Err(unknown_table(&database, &table));
-            }
+            let after = self.existing_table(text, n)?;
             let comma = text.tokens.iter().skip(after);
             match comma.clone().position(|t| t.kind == Kind::Sign(',')) {
                 Some(found) => n = after + found + 1,

@@ -5,10 +5,10 @@
 //! TiDB refuses is refused with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in
 //! silence.
 //!
-//! * [`login`], [`change_user`] and [`session`]: the connection; [`accounts`] and [`rights`]: users and privileges; [`temporary`]: tables of a session;
-//!   [`relay`]: answers of MariaDB on their way to the client.
-//! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides; [`rewrite`] and [`served`]: where TiDB's
-//!   answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
+//! * [`login`], [`change_user`] and [`session`]: the connection; [`accounts`] and [`rights`]: users and privileges;
+//!   [`temporary`]: tables of a session; [`relay`]: answers of MariaDB on their way to the client.
+//! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides;
+//!   [`rewrite`] and [`served`]: where TiDB's answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 //! * [`memtable`]: tables that are made when they are read, `information_schema` above all; [`regions`], [`admin`] and
 //!   [`jobs`]: what is told from PD and TiKV; [`grammar`]: what only one release reads.

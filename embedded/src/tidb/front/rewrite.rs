@@ -313,7 +313,7 @@ mod tests {
     proptest! {
         #[test]
         fn texts_like_sql_never_panic(
-            sql in "(?i)(select|insert into|grant|alter user|create user|set|tidb_|json_extract|cast|as json|current_user                    |identified with|to|on|é|数|`x`|'y'|\"z\"|@|@@|\\.|,|\\(|\\)|->|/\\*!|\\*/|--|[0-9]| ){0,12}"
+            sql in "(?i)(select|insert into|grant|alter user|create user|set|tidb_|json_extract|cast|as json|current_user|identified with|to|on|é|数|`x`|'y'|\"z\"|@|@@|\\.|,|\\(|\\)|->|/\\*!|\\*/|--|[0-9]| ){0,12}"
         ) {
             let Ok(text) = Text::new(&sql) else { return Ok(()) };
             let _ = (policy::classify(&text), policy::target(&text), policy::writes_row_id(&text));

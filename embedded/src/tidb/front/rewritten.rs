@@ -22,8 +22,8 @@ pub(super) enum Prepared {
 }
 
 impl Session {
-    /// Locks the table that nobody may write to meanwhile, and looks at the values of rows that are written again. With a value that does not fit, the plan is
-    /// the one that rolls the job back.
+    /// Locks the table that nobody may write to meanwhile, and looks at the values of rows that are written again. With a
+    /// value that does not fit, the plan is the one that rolls the job back.
     pub(super) async fn prepare_rewrites(
         &mut self,
         sql: &str,

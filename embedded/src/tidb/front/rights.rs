@@ -5,6 +5,7 @@ use super::FrontError;
 use super::accounts::ROOT;
 use super::session::Session;
 use super::text::{Text, literal};
+use crate::tidb::catalog::model::lower_case;
 use crate::tidb::wire::ErrPacket;
 
 /// The privilege to log in, with which nothing is seen.
@@ -65,7 +66,7 @@ impl Rights {
 }
 
 fn is(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    lower_case(one) == lower_case(other)
 }
 
 /// Whether a database is meant by a pattern of a grant: `%` is any text, `_` any character, `\` takes that from them.
@@ -80,7 +81,7 @@ fn is_within(pattern: &str, database: &str) -> bool {
             _ => false,
         }
     }
-    let chars = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
+    let chars = |text: &str| lower_case(text).chars().collect::<Vec<_>>();
     pattern.is_empty() || matches(&chars(pattern), &chars(database))
 }
 
@@ -134,7 +135,7 @@ impl Session {
 
     /// Why the schema of a table is not told to the user, if it is not. Temporary tables are the session's own.
     pub(super) fn hidden(&self, database: &str, table: &str) -> Option<ErrPacket> {
-        let own = (database.to_lowercase(), table.to_lowercase());
+        let own = (lower_case(database), lower_case(table));
         let sees = self.temporary.contains_key(&own) || self.rights.sees(database, table);
         (!sees).then(|| self.denied("SHOW", table))
     }

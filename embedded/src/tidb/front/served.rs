@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::FrontError;
 use super::errors;
 use super::policy::SYSTEM_DATABASES;
+use super::session::Session;
 use super::statement::Route;
 use super::text::{Kind, Text, literal, quoted};
 use crate::tidb::catalog::TidbVersion;
@@ -87,6 +88,30 @@ fn condition<'t>(text: &'t Text<'_>, n: usize) -> Result<&'t str, ErrPacket> {
     match (text.tokens.get(n), text.tokens.last()) {
         (Some(first), Some(last)) if depth == 0 => Ok(&text.sql[first.range.start..last.range.end]),
         _ => Err(errors::syntax_at_token(text, text.tokens.len())),
+    }
+}
+
+impl Session {
+    /// The table that is named at the n-th token, after its database, and the place behind it.
+    pub(super) fn named_table(
+        &self,
+        text: &Text<'_>,
+        n: usize,
+    ) -> Result<(String, String, usize), ErrPacket> {
+        let (database, table, after) = text
+            .full_name(n)
+            .ok_or_else(|| errors::syntax_at_token(text, n))?;
+        let database = database.or_else(|| self.database.clone());
+        Ok((database.ok_or_else(no_database)?, table, after))
+    }
+
+    /// The place behind [`Session::named_table`], which has to exist.
+    pub(super) fn existing_table(&self, text: &Text<'_>, n: usize) -> Result<usize, ErrPacket> {
+        let (database, table, after) = self.named_table(text, n)?;
+        match self.shared.apply.catalog().table(&database, &table) {
+            Some(_) => Ok(after),
+            None => Err(unknown_table(&database, &table)),
+        }
     }
 }
 

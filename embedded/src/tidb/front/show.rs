@@ -141,6 +141,22 @@ impl Session {
         }
     }
 
+    /// The table of `FROM`/`IN t [FROM db]` at the n-th token after its database, if there is one, and the place behind.
+    pub(super) fn table_clause(
+        &self,
+        text: &Text<'_>,
+        n: usize,
+    ) -> Result<(Option<String>, String, usize), ErrPacket> {
+        let (database, table, after) = (text.is(n, "FROM") || text.is(n, "IN"))
+            .then(|| text.full_name(n + 1))
+            .flatten()
+            .ok_or_else(|| errors::syntax_at_token(text, n))?;
+        match self.database_clause(text, after) {
+            (Some(named), behind) if behind > after => Ok((Some(named), table, behind)),
+            _ => Ok((database.or_else(|| self.database.clone()), table, after)),
+        }
+    }
+
     /// The database that `FROM`/`IN` at the n-th token names, or the current one, and the place after it.
     pub(super) fn database_clause(&self, text: &Text<'_>, n: usize) -> (Option<String>, usize) {
         if (text.is(n, "FROM") || text.is(n, "IN"))
@@ -359,18 +375,10 @@ impl Session {
     }
 
     fn show_index(&self, text: &Text<'_>, n: usize) -> Served {
-        let Some((database, table, mut n)) = (text.is(n, "FROM") || text.is(n, "IN"))
-            .then(|| text.full_name(n + 1))
-            .flatten()
-        else {
-            return refused(errors::syntax_at_token(text, n));
+        let (database, table, n) = match self.table_clause(text, n) {
+            Ok(found) => found,
+            Err(error) => return refused(error),
         };
-        let mut database = database.or_else(|| self.database.clone());
-        if let (Some(named), after) = self.database_clause(text, n)
-            && after > n
-        {
-            (database, n) = (Some(named), after);
-        }
         let Some(database) = database else {
             return refused(no_database());
         };
