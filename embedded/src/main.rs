@@ -1,8 +1,8 @@
 //! The processes of the embedded TiDB cluster: `embedded pd`, `embedded tikv`, `embedded tidb`; and `embedded verify`,
 //! which compares what they hold.
 //!
-//! Each process runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT (`embedded verify` at once), and exits with 1 and one message when
-//! it cannot start or has to stop.
+//! Each process runs in the foreground, logs to stderr, ends cleanly on SIGTERM or SIGINT (`embedded verify` at once), and exits
+//! with 1 and one message when it cannot start or has to stop.
 
 use std::error::Error;
 use std::process::ExitCode;

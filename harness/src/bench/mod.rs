@@ -31,7 +31,7 @@ pub struct Measurement {
     pub name: String,
     /// How much.
     pub value: f64,
-    /// Of what: `ms`, `s`, `bytes`, `rows/s`, `commits/s`, `MB/s`.
+    /// Of what: `ms`, `bytes`, `rows/s`, `commits/s`, `MB/s`.
     pub unit: &'static str,
 }
 

@@ -9,7 +9,8 @@
 //! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
 //! * [`backfill`] makes the entries of indexes that are added to tables with rows, [`rewrite`] the values of a column that
 //!   changes its type.
-//! * [`writer`] commits, by the [`lane`] of what is under way; [`applier`] drives it all, [`handle`] is how the front talks to it.
+//! * [`writer`] commits, by the [`lane`] of what is under way; [`applier`] drives it all, [`handle`] is how the front talks to
+//!   it; [`accounts`] are statements that TiKV has no part in.
 
 mod accounts;
 pub mod applier;
