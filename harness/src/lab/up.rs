@@ -25,7 +25,8 @@ use super::topology::{Kind, Topology};
 use super::{Lab, ports};
 use crate::observe::poll;
 
-/// How long a component may take to become ready: the first start of MariaDB on a busy machine is the longest.
+/// How long a component may take to become ready: the first start of MariaDB on a busy machine is the longest. The time in which
+/// our programs are built, which takes all of a small machine, does not count.
 const READY: Duration = Duration::from_secs(120);
 /// How long one answer to a probe may take.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -452,15 +453,16 @@ impl Launcher {
             std::fs::write(file, text).map_err(LabError::file("write", file))?;
         }
         let from = logs::rotate(&log).map_err(LabError::file("rotate", &log))?;
+        let since = Instant::now();
         let not_ready = |missing: String| LabError::NotReady {
             component: kind,
-            waited: READY,
+            waited: since.elapsed(),
             missing,
             tail: logs::tail(&log, from),
             log: log.clone(),
         };
         if let Some(before) = spec.before {
-            wait(before, &self.topology).await.map_err(not_ready)?;
+            self.wait(before).await.map_err(not_ready)?;
         }
         let task = self.fetcher.progress.task(&format!("starting {kind}"), 0);
         let began = Instant::now();
@@ -477,13 +479,37 @@ impl Launcher {
         let mut launched = Launched { child, from };
         tokio::select! {
             ended = launched.child.wait() => return Err(launched.died(ended, kind, &self.paths)),
-            ready = wait(spec.ready, &self.topology) => ready.map_err(not_ready)?,
+            ready = self.wait(spec.ready) => ready.map_err(not_ready)?,
         }
         record.ready_ms = Some(began.elapsed().as_millis() as u64);
         self.note(kind, record)?;
         task.done();
         Ok(launched)
     }
+
+    /// Waits until a condition holds; what is missing if it does not in time.
+    async fn wait(&self, condition: Probe) -> Result<(), String> {
+        let mut patience = READY;
+        loop {
+            let asked = poll::until(patience, || async {
+                Ok::<_, Infallible>(probe(condition, &self.topology, ANSWER).await)
+            });
+            let outcome = match asked.await {
+                Ok(outcome) => outcome,
+                Err(never) => match never {},
+            };
+            match more_patience(self.builder.idle()) {
+                Some(more) if outcome.is_err() => patience = more,
+                _ => return outcome,
+            }
+        }
+    }
+}
+
+/// How much longer to wait when patience is at its end and nothing has been built for so long.
+fn more_patience(idle: Option<Duration>) -> Option<Duration> {
+    let left = READY.saturating_sub(idle?);
+    (!left.is_zero()).then_some(left)
 }
 
 /// A component that was started here. It goes on when this is dropped.
@@ -510,16 +536,6 @@ impl Launched {
     }
 }
 
-async fn wait(condition: Probe, topology: &Topology) -> Result<(), String> {
-    let asked = poll::until(READY, || async {
-        Ok::<_, Infallible>(probe(condition, topology, ANSWER).await)
-    });
-    match asked.await {
-        Ok(outcome) => outcome,
-        Err(never) => match never {},
-    }
-}
-
 /// One answer to a probe.
 pub(super) async fn probe(
     probe: Probe,
@@ -543,6 +559,16 @@ mod tests {
             ports: BTreeMap::new(),
             started: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn the_time_of_a_build_does_not_count() {
+        assert_eq!(more_patience(None), None);
+        assert_eq!(more_patience(Some(Duration::ZERO)), Some(READY));
+        let (while_ago, rest) = (READY / 3, READY - READY / 3);
+        assert_eq!(more_patience(Some(while_ago)), Some(rest));
+        assert_eq!(more_patience(Some(READY)), None);
+        assert_eq!(more_patience(Some(READY * 2)), None);
     }
 
     #[test]

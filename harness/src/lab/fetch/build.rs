@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -34,6 +35,15 @@ struct Target {
 pub(crate) struct Builder {
     fetcher: Fetcher,
     built: Mutex<Built>,
+    work: Mutex<Work>,
+}
+
+/// Whether the machine is busy with our programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    None,
+    UnderWay,
+    Ended(Instant),
 }
 
 #[derive(Debug)]
@@ -45,14 +55,33 @@ enum Built {
 
 impl Builder {
     pub(crate) fn new(fetcher: Fetcher) -> Builder {
-        let built = Mutex::new(Built::NotYet);
-        Builder { fetcher, built }
+        Builder::with(fetcher, Built::NotYet)
     }
 
     /// A builder whose work is done.
     pub(crate) fn done(fetcher: Fetcher, programs: Programs) -> Builder {
-        let built = Mutex::new(Built::Done(programs));
-        Builder { fetcher, built }
+        Builder::with(fetcher, Built::Done(programs))
+    }
+
+    fn with(fetcher: Fetcher, built: Built) -> Builder {
+        Builder {
+            fetcher,
+            built: Mutex::new(built),
+            work: Mutex::new(Work::None),
+        }
+    }
+
+    /// How long nothing has been built: not at all while a build is under way, none if there was none.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        match *self.work.lock().unwrap_or_else(PoisonError::into_inner) {
+            Work::None => None,
+            Work::UnderWay => Some(Duration::ZERO),
+            Work::Ended(at) => Some(at.elapsed()),
+        }
+    }
+
+    fn note(&self, work: Work) {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = work;
     }
 
     /// The programs. Blocks; who asks while another one builds waits for that.
@@ -60,7 +89,10 @@ impl Builder {
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Built::NotYet = *built {
             *built = Built::Failed;
-            *built = Built::Done(programs(&self.fetcher)?);
+            self.note(Work::UnderWay);
+            let outcome = programs(&self.fetcher);
+            self.note(Work::Ended(Instant::now()));
+            *built = Built::Done(outcome?);
         }
         match &*built {
             Built::Done(programs) => Ok(programs.clone()),
