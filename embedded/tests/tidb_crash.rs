@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::rows::{catalog, compare_all};
 use cluster::{Cluster, Part};
-use embedded::client::{Change, Source};
+use embedded::client::{Change, Source, Synced};
 use embedded::tidb::apply::record::{Applied, encode};
 use embedded::tidb::codec::Handle;
 use embedded::tidb::codec::keys::record_key;
@@ -322,7 +322,13 @@ async fn locks_of_a_killed_tidb_are_ended() {
         if decided {
             let commit_ts = client.tso().await.unwrap();
             let rest = client
-                .commit_primary(start_ts, commit_ts, &primary, changes.into_keys())
+                .commit_primary(
+                    start_ts,
+                    commit_ts,
+                    Synced::Now,
+                    &primary,
+                    changes.into_keys(),
+                )
                 .await
                 .unwrap();
             assert_eq!(rest.len(), 1, "the row is in another region");

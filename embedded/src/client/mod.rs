@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use error::ClientError;
 pub use read::{Pair, Snapshot};
-pub use txn::{Change, Source};
+pub use txn::{Change, Source, Synced};
 
 use pd::Pd;
 use region::RegionCache;

@@ -4,11 +4,13 @@ use proto::errorpb;
 use proto::kvrpcpb as kv;
 use proto::tikvpb::tikv_client::TikvClient;
 use tonic::Status;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 
 use super::region::Region;
 use super::retry::Backoff;
-use super::{Client, ClientError, keys};
+use super::{Client, ClientError, Synced, keys};
+use crate::tikv::UNSYNCED;
 
 /// A request that goes to one region.
 pub(super) trait RegionRequest: Clone + Send {
@@ -48,12 +50,43 @@ region_requests! {
     GetRequest => GetResponse by kv_get,
     ScanRequest => ScanResponse by kv_scan,
     PrewriteRequest => PrewriteResponse by kv_prewrite,
-    CommitRequest => CommitResponse by kv_commit,
     BatchRollbackRequest => BatchRollbackResponse by kv_batch_rollback,
     CheckTxnStatusRequest => CheckTxnStatusResponse by kv_check_txn_status,
     ScanLockRequest => ScanLockResponse by kv_scan_lock,
     ResolveLockRequest => ResolveLockResponse by kv_resolve_lock,
     SplitRegionRequest => SplitRegionResponse by split_region,
+}
+
+/// A commit, and whether it needs a sync of its own.
+#[derive(Clone)]
+pub(super) struct Commit {
+    pub(super) request: kv::CommitRequest,
+    pub(super) synced: Synced,
+}
+
+impl RegionRequest for Commit {
+    type Reply = kv::CommitResponse;
+
+    fn set_context(&mut self, context: kv::Context) {
+        self.request.context = Some(context);
+    }
+
+    async fn send(self, mut client: TikvClient<Channel>) -> Result<Self::Reply, Status> {
+        let mut request = tonic::Request::new(self.request);
+        if self.synced == Synced::Later {
+            request
+                .metadata_mut()
+                .insert(UNSYNCED, MetadataValue::from_static("1"));
+        }
+        client
+            .kv_commit(request)
+            .await
+            .map(tonic::Response::into_inner)
+    }
+
+    fn region_error(reply: &mut Self::Reply) -> Option<errorpb::Error> {
+        reply.region_error.take()
+    }
 }
 
 /// What one attempt came to.

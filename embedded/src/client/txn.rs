@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 use proto::kvrpcpb as kv;
 
 use super::region::Region;
-use super::request::Attempt;
+use super::request::{Attempt, Commit};
 use super::retry::Backoff;
 use super::{Client, ClientError, Ts, keys, lock};
 
@@ -44,6 +44,15 @@ impl Source {
             Self::Reorganization => 1 << 8,
         }
     }
+}
+
+/// When a commit is to be on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synced {
+    /// When it is acknowledged.
+    Now,
+    /// With the next one that is [`Synced::Now`]. Until then a loss of power, not the store's end, may take it back.
+    Later,
 }
 
 /// Keys in order; what happens to them is known while they are prewritten.
@@ -113,6 +122,7 @@ impl Client {
         &self,
         start_ts: Ts,
         commit_ts: Ts,
+        synced: Synced,
         primary: &Bytes,
         keys: impl IntoIterator<Item = Bytes>,
     ) -> Result<Vec<Bytes>, ClientError> {
@@ -129,7 +139,13 @@ impl Client {
                 .cloned()
                 .partition(|k| region.contains(&keys::encode(k)));
             let outcome = self
-                .commit_batch(start_ts, commit_ts, &region, unchanged(here), &mut backoff)
+                .commit_batch(
+                    (start_ts, commit_ts),
+                    synced,
+                    &region,
+                    unchanged(here),
+                    &mut backoff,
+                )
                 .await;
             let cause = match outcome {
                 Ok(None) => return Ok(rest),
@@ -161,7 +177,13 @@ impl Client {
             &|client, region, batch, mut backoff| {
                 Box::pin(async move {
                     client
-                        .commit_batch(start_ts, commit_ts, &region, batch, &mut backoff)
+                        .commit_batch(
+                            (start_ts, commit_ts),
+                            Synced::Now,
+                            &region,
+                            batch,
+                            &mut backoff,
+                        )
                         .await
                 })
             },
@@ -224,8 +246,8 @@ impl Client {
 
     async fn commit_batch(
         &self,
-        start_ts: Ts,
-        commit_ts: Ts,
+        (start_ts, commit_ts): (Ts, Ts),
+        synced: Synced,
         region: &Region,
         batch: Batch,
         backoff: &mut Backoff,
@@ -236,6 +258,7 @@ impl Client {
             keys: batch.iter().map(|(k, _)| k.clone()).collect(),
             ..Default::default()
         };
+        let request = Commit { request, synced };
         match self.attempt(region, &request, backoff).await? {
             Attempt::Moved(cause) => Ok(Some((batch, cause))),
             Attempt::Done(reply) => match reply.error {

@@ -41,6 +41,7 @@ mod txn;
 mod waits;
 
 pub use engine::EngineError;
+pub(crate) use service::UNSYNCED;
 
 use concurrency::Concurrency;
 use engine::Engine;

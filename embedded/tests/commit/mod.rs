@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use embedded::client::{Change, Client, ClientError, Source, Ts};
+use embedded::client::{Change, Client, ClientError, Source, Synced, Ts};
 
 /// Commits everything; gives the commit TSO.
 pub async fn commit(
@@ -19,7 +19,13 @@ pub async fn commit(
         .await?;
     let commit_ts = client.tso().await?;
     let rest = client
-        .commit_primary(start_ts, commit_ts, primary, changes.into_keys())
+        .commit_primary(
+            start_ts,
+            commit_ts,
+            Synced::Now,
+            primary,
+            changes.into_keys(),
+        )
         .await?;
     client.commit_rest(start_ts, commit_ts, rest).await?;
     Ok(commit_ts)

@@ -47,6 +47,7 @@ struct State {
     physical: i64,
     faults: HashMap<&'static str, VecDeque<Fault>>,
     pub calls: Vec<&'static str>,
+    commits: Vec<(Bytes, bool)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -93,6 +94,11 @@ impl Fake {
         state.splits = at.iter().map(|k| Bytes::copy_from_slice(k)).collect();
         state.splits.sort();
         state.epoch += 1;
+    }
+
+    /// The keys that were committed, in order, and whether each was to be synced.
+    pub fn commits(&self) -> Vec<(Bytes, bool)> {
+        self.lock().commits.clone()
     }
 
     pub fn lock_count(&self) -> usize {
@@ -308,8 +314,10 @@ macro_rules! store {
             }
 
             async fn kv_commit(&self, r: Request<kv::CommitRequest>) -> Result<Response<kv::CommitResponse>, Status> {
+                let synced = !r.metadata().contains_key("embedded-unsynced");
                 serve!(self, "commit", r, CommitResponse, {
                     let mut state = self.lock();
+                    state.commits.extend(r.keys.iter().map(|key| (key.clone(), synced)));
                     let error = r.keys.iter().find_map(|k| state.commit(k, r.start_version, r.commit_version).err());
                     kv::CommitResponse { error, ..Default::default() }
                 })

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ApplyError;
 use super::record::SLOTS;
-use crate::client::{Change, Client, ClientError, Source, Ts};
+use crate::client::{Change, Client, ClientError, Source, Synced, Ts};
 
 /// Keys and what happens to them.
 pub type Changes = BTreeMap<Bytes, Change>;
@@ -67,11 +67,12 @@ impl Txn {
         &self,
         start_ts: Ts,
         commit_ts: Ts,
+        synced: Synced,
     ) -> Result<Option<Decided>, ApplyError> {
         let keys = self.changes.keys().cloned();
         let committed = self
             .client
-            .commit_primary(start_ts, commit_ts, &self.primary, keys)
+            .commit_primary(start_ts, commit_ts, synced, &self.primary, keys)
             .await;
         match committed {
             Ok(rest) => {
@@ -284,38 +285,50 @@ async fn order(
 async fn commit(mut ordered: mpsc::Receiver<Ordered>) -> Result<(), ApplyError> {
     let mut finishing = JoinSet::new();
     let mut last = 0;
+    let mut group = Vec::with_capacity(SLOTS);
     loop {
-        let next = tokio::select! {
-            next = ordered.recv() => next,
+        let mut left = tokio::select! {
+            count = ordered.recv_many(&mut group, SLOTS) => count,
             Some(finished) = finishing.join_next() => {
                 joined(finished)?;
                 continue;
             }
         };
-        let Some((entered, mut start_ts, mut commit_ts)) = next else {
+        if left == 0 {
             break;
-        };
-        let txn = entered.txn;
-        let decided = loop {
-            // One that came late has overtaken those behind it.
-            if commit_ts <= last {
+        }
+        let mut done = Vec::with_capacity(left);
+        for (entered, mut start_ts, mut commit_ts) in group.drain(..) {
+            left -= 1;
+            // Those that are there together share the sync of the last one.
+            let synced = match left {
+                0 => Synced::Now,
+                _ => Synced::Later,
+            };
+            let txn = entered.txn;
+            let decided = loop {
+                // One that came late has overtaken those behind it.
+                if commit_ts <= last {
+                    commit_ts = tso(&txn.client).await?;
+                }
+                if let Some(decided) = txn.decide(start_ts, commit_ts, synced).await? {
+                    break decided;
+                }
+                start_ts = txn.begin().await?;
                 commit_ts = tso(&txn.client).await?;
-            }
-            if let Some(decided) = txn.decide(start_ts, commit_ts).await? {
-                break decided;
-            }
-            start_ts = txn.begin().await?;
-            commit_ts = tso(&txn.client).await?;
-        };
-        last = decided.commit_ts;
-        (entered.done)(decided.commit_ts);
-        drop(entered.place);
-        let held = entered.held;
-        finishing.spawn(async move {
-            let finished = txn.finish(decided).await;
-            drop(held);
-            finished
-        });
+            };
+            last = decided.commit_ts;
+            done.push((entered.done, last, entered.place));
+            let held = entered.held;
+            finishing.spawn(async move {
+                let finished = txn.finish(decided).await;
+                drop(held);
+                finished
+            });
+        }
+        for (done, commit_ts, _place) in done {
+            done(commit_ts);
+        }
     }
     while let Some(finished) = finishing.join_next().await {
         joined(finished)?;

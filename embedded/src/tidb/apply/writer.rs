@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::lane::{Done, Lane, Txn, pause_after, tso};
 use super::record::{Applied, encode};
 use super::{ApplyError, Gtid};
-use crate::client::{Change, Client, Pair, Snapshot, Source, Ts};
+use crate::client::{Change, Client, Pair, Snapshot, Source, Synced, Ts};
 
 pub use super::lane::Changes;
 
@@ -91,7 +91,7 @@ impl Writer {
                 continue;
             }
             let commit_ts = tso(&self.client).await?;
-            if let Some(decided) = txn.decide(start_ts, commit_ts).await? {
+            if let Some(decided) = txn.decide(start_ts, commit_ts, Synced::Now).await? {
                 let commit_ts = decided.commit_ts;
                 txn.finish(decided).await?;
                 self.gtid = gtid;

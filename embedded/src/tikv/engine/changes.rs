@@ -38,6 +38,9 @@ pub(crate) struct Changes {
     pub(crate) tracked: BTreeMap<Bytes, Option<u64>>,
     /// Keys whose locks went, for those who wait.
     pub(crate) unlocked: Vec<Bytes>,
+    /// A loss of power may take it back, with all that was written after it: it does not decide a transaction (whoever counts
+    /// on a lock finds out by its commit, whose sync keeps all before it, too), or who asked has a way to get it back.
+    pub(crate) unsynced: bool,
 }
 
 impl Changes {

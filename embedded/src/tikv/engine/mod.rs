@@ -8,7 +8,8 @@
 //! | `meta` | a name | who the store is, its regions |
 //!
 //! "Wrapped" is memcomparable (`spec/tikv-cdc-protocol.md §3`), so that the versions of a key stand together, newest
-//! first. What [`Engine::apply`] has acknowledged is on disk; nobody sees it before.
+//! first. What [`Engine::apply`] has acknowledged outlives the process, and what decides a transaction is on disk; nobody sees
+//! it before.
 
 mod changes;
 mod reader;
@@ -37,7 +38,7 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 /// What a restart has to replay at most: the least that the LSM tree takes, so that a start takes seconds at the worst.
 const JOURNAL_BYTES: u64 = 64 << 20;
 /// Blocks that were read; the rest is the page cache's.
-const CACHE_BYTES: u64 = 32 << 20;
+const CACHE_BYTES: u64 = 16 << 20;
 
 /// Why the engine failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -98,6 +99,7 @@ pub(crate) struct Trees {
 #[derive(Clone)]
 pub(crate) struct Engine {
     trees: Trees,
+    writer: Arc<Mutex<Writer>>,
     jobs: mpsc::Sender<Job>,
     failed: CancellationToken,
     failure: Arc<Mutex<Option<EngineError>>>,
@@ -137,10 +139,11 @@ impl Engine {
         };
         let failed = CancellationToken::new();
         let failure = Arc::new(Mutex::new(None));
-        let jobs = Writer::start(trees.clone(), publish, failed.clone(), failure.clone())
-            .map_err(|error| open(error.into()))?;
+        let writer = Writer::new(trees.clone(), publish, failed.clone(), failure.clone());
+        let jobs = Writer::start(writer.clone()).map_err(|error| open(error.into()))?;
         Ok(Self {
             trees,
+            writer,
             jobs,
             failed,
             failure,
@@ -152,11 +155,16 @@ impl Engine {
         Reader::new(&self.trees)
     }
 
-    /// Writes; several callers share one sync. Returns once everything is on disk and published.
+    /// Writes; several callers share one sync. Returns once everything is written, synced unless it is
+    /// [`Changes::unsynced`], and published.
     pub(crate) async fn apply(&self, changes: Changes) -> Result<(), EngineError> {
         if changes.is_empty() {
             return Ok(());
         }
+        let changes = match Writer::at_once(&self.writer, changes) {
+            Ok(outcome) => return outcome,
+            Err(changes) => changes,
+        };
         let (done, outcome) = oneshot::channel();
         self.jobs
             .send(Job::Write { changes, done })

@@ -19,6 +19,15 @@ impl TikvService {
         &self,
         request: kv::CommitRequest,
     ) -> Result<kv::CommitResponse, Status> {
+        self.commit_keys(request, false).await
+    }
+
+    /// Commits, `unsynced` if the client sees to a sync itself.
+    pub(super) async fn commit_keys(
+        &self,
+        request: kv::CommitRequest,
+        unsynced: bool,
+    ) -> Result<kv::CommitResponse, Status> {
         let outcome = async {
             let (start_ts, commit_ts) = (request.start_version, request.commit_version);
             if commit_ts <= start_ts {
@@ -30,8 +39,9 @@ impl TikvService {
             let keys = request.keys.clone();
             self.store
                 .write(request.keys, move |reader, changes| {
-                    keys.iter()
-                        .try_for_each(|key| end::commit(reader, changes, key, start_ts, commit_ts))
+                    end::commit_all(reader, changes, &keys, start_ts, commit_ts)?;
+                    changes.unsynced |= unsynced;
+                    Ok(())
                 })
                 .await?;
             Ok(kv::CommitResponse {

@@ -26,6 +26,10 @@ use super::key::Range;
 use super::region::Region;
 use super::store::{Failure, Store};
 
+/// In the metadata of a commit: it needs no sync of its own, since a later one of the same client brings it. No other client
+/// knows of it.
+pub(crate) const UNSYNCED: &str = "embedded-unsynced";
+
 /// The service.
 #[derive(Clone)]
 pub(crate) struct TikvService {
@@ -146,6 +150,14 @@ macro_rules! serve {
                 Ok(Response::new(batch::serve(self.clone(), requests.into_inner())))
             }
 
+            async fn kv_commit(
+                &self,
+                request: Request<kv::CommitRequest>,
+            ) -> Result<Response<kv::CommitResponse>, Status> {
+                let unsynced = request.metadata().contains_key(UNSYNCED);
+                self.commit_keys(request.into_inner(), unsynced).await.map(Response::new)
+            }
+
             $(async fn $rpc(&self, request: Request<kv::$request>) -> Result<Response<kv::$reply>, Status> {
                 self.$method(request.into_inner()).await.map(Response::new)
             })*
@@ -160,7 +172,6 @@ serve! {
     kv_prewrite: prewrite(PrewriteRequest) -> PrewriteResponse,
     kv_pessimistic_lock: pessimistic_lock(PessimisticLockRequest) -> PessimisticLockResponse,
     kv_pessimistic_rollback: pessimistic_rollback(PessimisticRollbackRequest) -> PessimisticRollbackResponse,
-    kv_commit: commit(CommitRequest) -> CommitResponse,
     kv_cleanup: cleanup(CleanupRequest) -> CleanupResponse,
     kv_batch_rollback: batch_rollback(BatchRollbackRequest) -> BatchRollbackResponse,
     kv_resolve_lock: resolve_lock(ResolveLockRequest) -> ResolveLockResponse,

@@ -6,6 +6,20 @@ use super::{Stop, refuse};
 use crate::tikv::engine::{Cf, Changes, Lock, Reader, TxnRecord, Write, WriteKind};
 use crate::tikv::key;
 
+/// Commits keys. A second time changes nothing.
+pub(crate) fn commit_all(
+    reader: &Reader,
+    changes: &mut Changes,
+    keys: &[Bytes],
+    start_ts: u64,
+    commit_ts: u64,
+) -> Result<(), Stop> {
+    // Until the primary is met.
+    changes.unsynced = true;
+    keys.iter()
+        .try_for_each(|key| commit(reader, changes, key, start_ts, commit_ts))
+}
+
 /// Commits a key. A second time changes nothing.
 pub(crate) fn commit(
     reader: &Reader,
@@ -43,6 +57,7 @@ fn commit_lock(
         overlapped_rollback: replaced.is_some_and(|old| old.kind() == WriteKind::Rollback),
         ..lock.committed()
     };
+    changes.unsynced &= *key != lock.primary && !lock.use_async_commit;
     changes.unlock(key);
     changes.commit(key, commit_ts, &write);
     Ok(())

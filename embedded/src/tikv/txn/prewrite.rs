@@ -100,6 +100,7 @@ pub(crate) fn prewrite(
         outcome.one_pc_commit_ts = outcome.min_commit_ts;
     }
     let async_commit = request.use_async_commit && !in_two_phases;
+    changes.unsynced = !async_commit && !at_once;
     for planned in plan {
         let lock = lock_of(
             &planned,
