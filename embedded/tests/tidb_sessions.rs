@@ -5,9 +5,9 @@
 
 mod cluster;
 
-use cluster::Cluster;
 use cluster::rows::{catalog, compare_all};
 use cluster::sql::{log_in, refused, run};
+use cluster::{Cluster, Part};
 use mysql_async::prelude::Queryable;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,4 +209,45 @@ async fn ansi_quotes_make_names() {
     assert_eq!(text.as_deref(), Some("x"));
     conn.disconnect().await.unwrap();
     cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_set_global_gave_outlives_a_kill() {
+    for release in ["v8.5.3", "v4.0.9"] {
+        let mut cluster = Cluster::start(release).await;
+        let mut root = cluster.sql().await;
+        run(
+            &mut root,
+            &[
+                "set @zone = 'Asia/Tokyo'",
+                "set global time_zone = @zone, global tidb_build_stats_concurrency = 7, group_concat_max_len = 77",
+                "set global sql_mode = 'NO_ZERO_DATE,STRICT_TRANS_TABLES'",
+                "set @@global.wait_timeout = 4321",
+                "set global transaction isolation level read committed",
+                "set global tidb_build_stats_concurrency = 8",
+            ],
+        )
+        .await;
+        assert_eq!(refused(&mut root, "set global time_zone = 'x'").await, 1298);
+        cluster.kill(Part::Tidb);
+        cluster.spawn(Part::Tidb);
+        let mut root = cluster.sql().await;
+        let told: (String, u64, u64, String, u64, String) = root
+            .query_first(
+                "select @@time_zone, @@global.tidb_build_stats_concurrency, @@global.group_concat_max_len, @@sql_mode, \
+                 @@wait_timeout, @@transaction_isolation",
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        let expected = (
+            "Asia/Tokyo".to_owned(),
+            8,
+            1024,
+            "STRICT_TRANS_TABLES,NO_ZERO_DATE".to_owned(),
+            4321,
+            "READ-COMMITTED".to_owned(),
+        );
+        assert_eq!(told, expected, "{release}");
+    }
 }

@@ -174,11 +174,13 @@ async fn serve_sql(
         recovered = recovering => recovered?,
         () = stop.cancelled() => return Ok(()),
     };
+    let globals = front::globals::restore(&layout.socket, version).await?;
     let shared = Arc::new(Shared::new(
         layout.socket.clone(),
         handle.clone(),
         client,
         version,
+        globals,
         args,
     ));
     let clients = tokio::spawn(front::serve(sql, Arc::clone(&shared), stop.clone()));

@@ -23,6 +23,7 @@ mod control;
 mod ddl;
 mod errors;
 mod functions;
+pub(super) mod globals;
 mod grammar;
 mod indexes;
 mod jobs;
@@ -143,6 +144,7 @@ impl Shared {
         apply: ApplyHandle,
         client: Client,
         version: TidbVersion,
+        globals: variables::Values,
         args: &Args,
     ) -> Self {
         let release = &args.version;
@@ -158,7 +160,7 @@ impl Shared {
             server_version: server_version(version, release),
             build_text: served::build_text(release),
             ddl: Mutex::new(()),
-            globals: std::sync::Mutex::default(),
+            globals: std::sync::Mutex::new(globals),
             time_zones: Mutex::default(),
             sessions: std::sync::Mutex::default(),
             connections: AtomicUsize::new(0),

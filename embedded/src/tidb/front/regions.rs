@@ -1,13 +1,12 @@
 //! `SHOW TABLE … REGIONS` and `SPLIT TABLE`.
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::errors;
+use super::pd::boundary;
 use super::served::{Served, filtered, no_database, refused, select, served, unknown_table};
 use super::session::Session;
 use super::text::{Kind, Text, literal};
-use crate::client::keys;
 use crate::tidb::catalog::{TableInfo, TidbVersion};
 use crate::tidb::codec::{Handle, keys as codec};
 use crate::tidb::wire::ErrPacket;
@@ -65,8 +64,7 @@ impl Session {
         for id in info.physical_ids() {
             let (start, end) = (codec::table_prefix(id), codec::table_prefix(id + 1));
             for region in &all {
-                let key = |name: &str| raw_key(&region[name]);
-                let (from, to) = (key("start_key"), key("end_key"));
+                let (from, to) = (boundary(region, "start_key")?, boundary(region, "end_key")?);
                 if from >= end || (!to.is_empty() && to <= start) {
                     continue;
                 }
@@ -263,12 +261,6 @@ fn handles(cut: &Cut, table: &str, release: TidbVersion) -> Result<Vec<i64>, Err
     Ok(handles
         .filter_map(|handle| i64::try_from(handle).ok())
         .collect())
-}
-
-/// A region's boundary without its wrap.
-fn raw_key(value: &Value) -> Vec<u8> {
-    let wrapped = hex::decode(value.as_str().unwrap_or_default()).unwrap_or_default();
-    keys::decode(&wrapped).unwrap_or(wrapped)
 }
 
 /// A key as TiDB shows it to one who asks about a table.

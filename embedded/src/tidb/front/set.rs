@@ -6,9 +6,10 @@ use super::session::Session;
 use super::set_tidb::in_scope;
 use super::text::{Kind, Text, literal};
 use super::variables::{self, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
-use super::{FrontError, accounts, charsets, errors};
+use super::{FrontError, accounts, charsets, errors, globals};
 use crate::tidb::catalog::{DEFAULT_SQL_MODE, Warning, is_sql_mode};
 use crate::tidb::mariadb::sql_mode;
+use crate::tidb::wire::packet::OK;
 use crate::tidb::wire::{ErrPacket, command};
 
 /// Settings of TiDB's that are pinned here: what reaches TiKV depends on them.
@@ -36,6 +37,8 @@ struct Settings {
     forwarded: Vec<String>,
     /// Assignments to variables of TiDB: whether globally, which, and the value.
     kept: Vec<(bool, &'static Variable, String)>,
+    /// MariaDB's variables that are given global values.
+    globals: Vec<String>,
     /// Whether the session's `sql_mode` has ANSI_QUOTES, where it is set.
     ansi_quotes: Option<bool>,
     /// What becomes of the connection's character sets.
@@ -65,11 +68,11 @@ impl Session {
             Ok(settings) => settings,
             Err(refusal) => return self.refuse(&refusal).await,
         };
-        let warnings = settings.warnings;
         self.warnings = Some(Vec::new());
         let answered = if settings.forwarded.is_empty() {
-            self.succeed(warnings.len(), more).await?;
-            self.warnings = Some(warnings);
+            self.keep_globals(&settings).await?;
+            self.succeed(settings.warnings.len(), more).await?;
+            self.warnings = Some(settings.warnings);
             Answered::Done
         } else {
             let statement = format!("SET {}", settings.forwarded.join(", "));
@@ -89,7 +92,11 @@ impl Session {
                 statement: sql,
                 ..Passing::default()
             };
-            self.relay(passing).await?
+            let first = self.backend.channel.read().await?;
+            if first.first() == Some(&OK) {
+                self.keep_globals(&settings).await?;
+            }
+            self.relay_from(first, passing).await?
         };
         if answered == Answered::Done {
             self.ansi_quotes = settings.ansi_quotes.unwrap_or(self.ansi_quotes);
@@ -101,6 +108,13 @@ impl Session {
             }
         }
         Ok(answered)
+    }
+
+    /// Keeps global values for the next start, before the client hears of them.
+    async fn keep_globals(&self, settings: &Settings) -> Result<(), FrontError> {
+        let kept = settings.kept.iter().filter(|(global, ..)| *global);
+        let tidb = kept.map(|(_, variable, value)| (variable.name, value.as_str()));
+        Ok(globals::keep(&self.shared.socket, tidb, &settings.globals).await?)
     }
 
     fn keep(&mut self, global: bool, variable: &'static Variable, value: String) {
@@ -117,6 +131,10 @@ impl Session {
             usize::from(text.is(1, "GLOBAL") || text.is(1, "SESSION") || text.is(1, "LOCAL"));
         if text.is(1 + scope, "TRANSACTION") {
             allowed!(transaction(text, 2 + scope));
+            if text.is(1, "GLOBAL") {
+                out.globals
+                    .extend(["tx_isolation", "tx_read_only"].map(str::to_owned));
+            }
             out.forwarded.push(text.from(1).to_owned());
             return Ok(Ok(out));
         }
@@ -194,6 +212,9 @@ impl Session {
         if name == "sql_mode" {
             let mode = allowed!(self.sql_mode(value).await?);
             let ansi = variables::has_ansi_quotes(&mode);
+            if global {
+                out.globals.push(name);
+            }
             match global {
                 true if ansi => {
                     return Ok(Err(errors::unsupported(
@@ -266,6 +287,9 @@ impl Session {
             }
         }
         let name = mariadb_name(&name).unwrap_or(&name);
+        if global {
+            out.globals.push(name.to_owned());
+        }
         let value = between(text, value.from, value.to);
         out.forwarded.push(format!("{prefix}{name} = {value}"));
         Ok(Ok(()))
