@@ -118,7 +118,7 @@ async fn statements_of_8_5_run_as_recorded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_of_4_0_run_as_recorded() {
-    live::hold("v4.0.9", "v4.0", 906).await;
+    live::hold("v4.0.9", "v4.0", 908).await;
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::Cluster;
 use cluster::dice::{Dice, TEXTS};
 use cluster::rows::{catalog, compare_all};
+use cluster::sql::run;
 use embedded::client::Client;
 use embedded::tidb::catalog::TableInfo;
 use embedded::tidb::catalog::model::IndexInfo;
@@ -342,4 +343,30 @@ async fn an_index_on_more_rows_than_a_page_is_filled() {
         .unwrap();
     assert_eq!(check_all(&mut conn, &client, "v8.5.3").await, 5000);
     cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn show_index_tells_expressions() {
+    let mut cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table t (id int primary key, b varchar(9))",
+            "create index e on t ((upper(b)))",
+        ],
+    )
+    .await;
+    let rows: Vec<mysql_async::Row> = conn
+        .query("show index from t where key_name = 'e'")
+        .await
+        .unwrap();
+    let told: (Option<String>, Option<String>) = (
+        rows[0].get("Column_name").unwrap(),
+        rows[0].get("Expression").unwrap(),
+    );
+    assert_eq!(
+        (rows.len(), told),
+        (1, (None, Some("upper(`b`)".to_owned())))
+    );
 }

@@ -5,109 +5,35 @@ use serde_json::Value;
 use super::Kind::{Long, Number, Text};
 use super::tables::sorted;
 use super::{Kind, MemTable};
-use crate::tidb::catalog::model::{IndexInfo, SchemaState};
-use crate::tidb::catalog::{Catalog, TableInfo, TidbVersion};
+use crate::tidb::catalog::{Catalog, TidbVersion};
+use crate::tidb::front::indexes::{self, Part};
 
-/// The name of every primary key.
-const PRIMARY: &str = "PRIMARY";
-
-/// A column of a key.
-struct Part<'a> {
-    database: &'a str,
-    table: &'a TableInfo,
-    key: &'a str,
-    /// None for an integer primary key, which is the handle and no index.
-    index: Option<&'a IndexInfo>,
-    unique: bool,
-    /// From 1.
-    seq: usize,
-    column: &'a str,
-    nullable: bool,
-    prefix: Option<i64>,
-    /// The expression of an index over one: its column is hidden.
-    expression: Option<&'a str>,
+/// All parts of all keys, in TiDB's order.
+fn parts(catalog: &Catalog) -> impl Iterator<Item = (&str, Part<'_>)> {
+    catalog.databases().flat_map(|db| {
+        let database = db.info.name.o.as_str();
+        let tables = sorted(db).into_iter();
+        tables.flat_map(move |table| {
+            let parts = indexes::parts(table).into_iter();
+            parts.map(move |part| (database, part))
+        })
+    })
 }
 
-/// All parts of all keys, in TiDB's order: the handle first, then the indexes as they were made.
-fn parts(catalog: &Catalog) -> Vec<Part<'_>> {
-    let mut out = Vec::new();
-    for db in catalog.databases() {
-        for table in sorted(db) {
-            let database = db.info.name.o.as_str();
-            if let Some(handle) = table.handle_column() {
-                out.push(Part {
-                    database,
-                    table,
-                    key: PRIMARY,
-                    index: None,
-                    unique: true,
-                    seq: 1,
-                    column: &handle.name.o,
-                    nullable: false,
-                    prefix: None,
-                    expression: None,
-                });
-            }
-            let public = table
-                .indexes
-                .iter()
-                .filter(|index| index.state == SchemaState::Public);
-            for index in public {
-                for (i, part) in index.columns.iter().enumerate() {
-                    let column = table.columns.get(part.offset);
-                    out.push(Part {
-                        database,
-                        table,
-                        key: if index.is_primary {
-                            PRIMARY
-                        } else {
-                            &index.name.o
-                        },
-                        index: Some(index),
-                        unique: index.is_unique,
-                        seq: i + 1,
-                        column: &part.name.o,
-                        nullable: column.is_some_and(|c| !c.field_type.is_not_null()),
-                        prefix: Some(part.length).filter(|n| *n >= 0),
-                        expression: column
-                            .filter(|c| c.hidden)
-                            .map(|c| c.generated_expr_string.as_str()),
-                    });
-                }
-            }
-        }
+/// 4.0 tells the word, 8.5 NULL.
+fn expression(part: &Part<'_>, release: TidbVersion) -> Value {
+    match (part.expression, release) {
+        (Some(expression), _) => expression.into(),
+        (None, TidbVersion::V4_0) => "NULL".into(),
+        (None, TidbVersion::V8_5) => Value::Null,
     }
-    out
 }
 
-impl Part<'_> {
-    fn is_primary(&self) -> bool {
-        self.index.is_none_or(|index| index.is_primary)
-    }
-
-    /// 4.0 tells the word, 8.5 NULL.
-    fn expression(&self, release: TidbVersion) -> Value {
-        match (self.expression, release) {
-            (Some(expression), _) => expression.into(),
-            (None, TidbVersion::V4_0) => "NULL".into(),
-            (None, TidbVersion::V8_5) => Value::Null,
-        }
-    }
-
-    /// The column, unless it is hidden.
-    fn column(&self) -> Value {
-        match self.expression {
-            Some(_) => Value::Null,
-            None => self.column.into(),
-        }
-    }
-
-    fn comment(&self) -> &str {
-        self.index.map_or("", |index| &index.comment)
-    }
-
-    fn visible(&self) -> &'static str {
-        yes_no(!self.index.is_some_and(|index| index.is_invisible))
+/// The column, unless it is hidden.
+fn column(part: &Part<'_>) -> Value {
+    match part.expression {
+        Some(_) => Value::Null,
+        None => part.column.into(),
     }
 }
 
@@ -138,17 +64,16 @@ const STATISTICS: [(&str, Kind); 18] = [
 
 pub(super) fn statistics(catalog: &Catalog) -> MemTable {
     let rows = parts(catalog)
-        .iter()
-        .map(|part| {
+        .map(|(database, part)| {
             vec![
                 "def".into(),
-                part.database.into(),
+                database.into(),
                 part.table.name.o.clone().into(),
                 u8::from(!part.unique).into(),
-                part.database.into(),
+                database.into(),
                 part.key.into(),
                 part.seq.into(),
-                part.column(),
+                column(&part),
                 "A".into(),
                 0.into(),
                 part.prefix.into(),
@@ -157,8 +82,8 @@ pub(super) fn statistics(catalog: &Catalog) -> MemTable {
                 "BTREE".into(),
                 "".into(),
                 part.comment().into(),
-                part.visible().into(),
-                part.expression(catalog.version()),
+                yes_no(part.visible()).into(),
+                expression(&part, catalog.version()),
             ]
         })
         .collect();
@@ -185,19 +110,18 @@ const KEY_COLUMN_USAGE: [(&str, Kind); 12] = [
 
 pub(super) fn key_column_usage(catalog: &Catalog) -> MemTable {
     let rows = parts(catalog)
-        .iter()
-        .filter(|part| part.unique && part.expression.is_none())
-        .map(|part| {
+        .filter(|(_, part)| part.unique && part.expression.is_none())
+        .map(|(database, part)| {
             let position = match part.index {
                 None => 1.into(),
                 Some(_) => Value::Null,
             };
             vec![
                 "def".into(),
-                part.database.into(),
+                database.into(),
                 part.key.into(),
                 "def".into(),
-                part.database.into(),
+                database.into(),
                 part.table.name.o.clone().into(),
                 part.column.into(),
                 part.seq.into(),
@@ -225,18 +149,17 @@ const TABLE_CONSTRAINTS: [(&str, Kind); 6] = [
 
 pub(super) fn table_constraints(catalog: &Catalog) -> MemTable {
     let rows = parts(catalog)
-        .iter()
-        .filter(|part| part.unique && part.seq == 1)
-        .map(|part| {
+        .filter(|(_, part)| part.unique && part.seq == 1)
+        .map(|(database, part)| {
             let kind = match part.is_primary() {
                 true => "PRIMARY KEY",
                 false => "UNIQUE",
             };
             vec![
                 "def".into(),
-                part.database.into(),
+                database.into(),
                 part.key.into(),
-                part.database.into(),
+                database.into(),
                 part.table.name.o.clone().into(),
                 kind.into(),
             ]
@@ -269,26 +192,26 @@ pub(super) fn tidb_indexes(catalog: &Catalog) -> MemTable {
         columns.extend([("CLUSTERED", Text(64)), ("IS_GLOBAL", Number)]);
     }
     let rows = parts(catalog)
-        .iter()
-        .map(|part| {
+        .map(|(database, part)| {
             let id = part.index.map_or(0, |index| index.id);
             let mut row = vec![
-                part.database.into(),
+                database.into(),
                 part.table.name.o.clone().into(),
                 u8::from(!part.unique).into(),
                 part.key.into(),
                 part.seq.into(),
-                part.column(),
+                column(&part),
                 part.prefix.into(),
                 part.comment().into(),
-                part.expression(catalog.version()),
+                expression(&part, catalog.version()),
                 id.into(),
-                part.visible().into(),
+                yes_no(part.visible()).into(),
             ];
             if modern {
-                let clustered = part.is_primary() && !part.table.has_row_id();
-                let global = part.index.is_some_and(|i| i.is_global == Some(true));
-                row.extend([yes_no(clustered).into(), u8::from(global).into()]);
+                row.extend([
+                    yes_no(part.clustered()).into(),
+                    u8::from(part.global()).into(),
+                ]);
             }
             row
         })
