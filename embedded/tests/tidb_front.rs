@@ -11,6 +11,7 @@ use cluster::sql::{refused, run};
 use cluster::{Cluster, Part};
 use futures_util::{StreamExt as _, stream};
 use mysql_async::Conn;
+use mysql_async::consts::ColumnFlags;
 use mysql_async::prelude::Queryable;
 
 const NEW: &str = "v8.5.3";
@@ -383,5 +384,32 @@ async fn files_of_the_client_are_loaded() {
     let quoted: Option<String> = conn.query_first(format!("select '{large}'")).await.unwrap();
     assert!(quoted.as_deref() == Some(large.as_str()));
     compare_all(&mut conn, &client, NEW).await;
+    cluster.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_are_not_filled_up() {
+    let mut cluster = Cluster::start("v8.5.3").await;
+    let mut conn = cluster.sql().await;
+    run(
+        &mut conn,
+        &[
+            "create table z (id int primary key, n int(5) zerofill, d decimal(8, 2) zerofill, t varchar(20) as (concat(n, ':', d)))",
+            "insert into z (id, n, d) values (1, 42, 1.5)",
+            "alter table z add column m bigint zerofill not null default 7",
+        ],
+    )
+    .await;
+    let rows: Vec<mysql_async::Row> = conn.query("select n, d, t, m from z").await.unwrap();
+    let prepared: Vec<mysql_async::Row> = conn.exec("select n, d, t, m from z", ()).await.unwrap();
+    for row in [&rows[0], &prepared[0]] {
+        let values: (u32, String, String, u64) = mysql_async::from_row(row.clone());
+        assert_eq!(values, (42, "1.50".to_owned(), "42:1.50".to_owned(), 7));
+        let flags = row.columns_ref().iter().map(|c| c.flags());
+        let filled: Vec<bool> = flags
+            .map(|f| f.contains(ColumnFlags::ZEROFILL_FLAG))
+            .collect();
+        assert_eq!(filled, [true, true, false, true]);
+    }
     cluster.verify().await;
 }

@@ -139,9 +139,6 @@ fn kind(column: &Column) -> Option<String> {
     if is_number && ft.has(flag::UNSIGNED) {
         out.push_str(" unsigned");
     }
-    if is_number && ft.has(flag::ZEROFILL) {
-        out.push_str(" zerofill");
-    }
     Some(out)
 }
 

@@ -275,7 +275,7 @@ pub(crate) fn computing(table: &TableInfo, columns: &[&ColumnInfo]) -> Result<St
     let mut parts = vec![format!("{COMPUTING_NUMBER} INT NOT NULL PRIMARY KEY")];
     for column in columns {
         let mut plain = (*column).clone();
-        plain.field_type.flag &= flag::UNSIGNED | flag::ZEROFILL | flag::BINARY;
+        plain.field_type.flag &= flag::UNSIGNED | flag::BINARY;
         (plain.default, plain.default_bit) = (None, None);
         parts.push(self::column("", table, &plain)?);
     }
@@ -285,9 +285,11 @@ pub(crate) fn computing(table: &TableInfo, columns: &[&ColumnInfo]) -> Result<St
     ))
 }
 
-/// A type: TiDB's own text, in which only JSON and the widths of newer releases differ. There a backslash stands for itself.
+/// A type: TiDB's own text, in which only JSON and the widths of newer releases differ. There a backslash stands for itself. MariaDB
+/// fills numbers up for ZEROFILL wherever they become text, TiDB nowhere.
 fn type_text(ft: &FieldType) -> String {
     let mut ft = ft.clone();
+    ft.flag &= !flag::ZEROFILL;
     for member in ft.elems.iter_mut().flatten() {
         *member = member.replace('\\', "\\\\");
     }

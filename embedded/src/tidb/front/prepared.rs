@@ -80,7 +80,8 @@ impl Session {
             }
             for _ in 0..count {
                 let payload = self.backend.channel.read().await?;
-                let definition = told(self.backend.column(&payload)?, &rewritten.renames);
+                let column = self.flagged(self.backend.column(&payload)?);
+                let definition = told(column, &rewritten.renames);
                 self.client.write(&definition).await?;
             }
             if self.backend.capabilities() & DEPRECATE_EOF == 0 {

@@ -8,6 +8,7 @@ use super::session::Session;
 use crate::tidb::apply::Gtid;
 use crate::tidb::catalog::TableInfo;
 use crate::tidb::catalog::auto_ids::{FIRST_MADE, LARGEST_GIVEN};
+use crate::tidb::catalog::model::flag;
 use crate::tidb::wire::capability::{
     DEPRECATE_EOF, STATUS_CURSOR_EXISTS, STATUS_IN_TRANSACTION, STATUS_MORE_RESULTS,
 };
@@ -77,7 +78,7 @@ impl Session {
             let payload = self.backend.channel.read().await?;
             let column = self.backend.column(&payload)?;
             shape.add(&column);
-            let column = told(column, passing.renames);
+            let column = told(self.flagged(column), passing.renames);
             self.client.write(&column).await?;
         }
         if self.backend.capabilities() & DEPRECATE_EOF == 0 {
@@ -93,6 +94,19 @@ impl Session {
             self.note_cursor(passing, shape);
         }
         Ok(answered)
+    }
+
+    /// A column as TiDB flags it: MariaDB knows nothing of ZEROFILL.
+    pub(super) fn flagged<'a>(&self, column: ColumnDefinition<'a>) -> ColumnDefinition<'a> {
+        let Some([database, table, name]) = column.source() else {
+            return column;
+        };
+        let info = self.table_info(database, table);
+        let found = info.as_ref().and_then(|info| info.column(name));
+        match found {
+            Some(found) if found.field_type.has(flag::ZEROFILL) => column.zerofill(),
+            _ => column,
+        }
     }
 
     /// Asks the client for a file on MariaDB's behalf and passes on what it sends, up to an empty packet. Where a row

@@ -9,6 +9,7 @@ const COLLATION_BINARY: u16 = 63;
 /// The column is of a BLOB type.
 const FLAG_BLOB: u16 = 1 << 4;
 /// The column is binary.
+const FLAG_ZEROFILL: u16 = 1 << 6;
 const FLAG_BINARY: u16 = 1 << 7;
 /// Kind of extended metadata: the format of a column's values.
 const METADATA_FORMAT: u8 = 1;
@@ -80,6 +81,22 @@ impl<'a> ColumnDefinition<'a> {
         'a: 'b,
     {
         ColumnDefinition { name, ..self }
+    }
+
+    /// The database, the table and the column that it shows, if it is one of a table's.
+    pub fn source(&self) -> Option<[&'a str; 3]> {
+        let [_, database, _, table] = self.origin;
+        let names = [database, table, self.original_name].map(std::str::from_utf8);
+        let [Ok(database), Ok(table), Ok(column)] = names else {
+            return None;
+        };
+        (!table.is_empty()).then_some([database, table, column])
+    }
+
+    /// The same column with ZEROFILL.
+    pub fn zerofill(mut self) -> Self {
+        self.flags |= FLAG_ZEROFILL;
+        self
     }
 
     /// The definition for a client: without extended metadata, with JSON as the type of JSON.

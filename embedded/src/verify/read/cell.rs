@@ -56,11 +56,7 @@ pub fn of_mariadb(column: &Column, text: &[u8], max_json_int: u64) -> Result<Cel
             let number = text.parse::<f64>();
             float(number.map_err(|e| failed(format!("{text:?}: {e}")))?)
         }
-        // ZEROFILL fills up.
-        tp::DECIMAL => match text.trim_start_matches('0') {
-            rest if rest.is_empty() || rest.starts_with('.') => format!("0{rest}").into_bytes(),
-            rest => rest.as_bytes().to_vec(),
-        },
+        tp::DECIMAL => text.as_bytes().to_vec(),
         _ => {
             let number = text.parse::<i128>();
             let number = number.map_err(|e| failed(format!("{text:?}: {e}")))?;

@@ -37,7 +37,6 @@ pub mod flag {
     pub const NOT_NULL: u64 = 1;
     pub const PRIMARY: u64 = 1 << 1;
     pub const UNSIGNED: u64 = 1 << 5;
-    pub const ZEROFILL: u64 = 1 << 6;
     pub const AUTO_INCREMENT: u64 = 1 << 9;
 }
 
