@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use cluster::secured::Certificates;
 use cluster::{Cluster, parts};
 
 const RELEASES: [&str; 2] = ["v8.5.3", "v4.0.9"];
@@ -63,14 +64,19 @@ fn jdbc() -> &'static Path {
     })
 }
 
-fn connector_j(cluster: &Cluster) -> String {
+fn connector_j(cluster: &Cluster, secured: &[&str]) -> String {
     let class_path = std::env::join_paths([jdbc(), &parts::connector_j()]).unwrap();
     let server = format!("127.0.0.1:{}", cluster.tidb_port());
     let mut java = Command::new("java");
-    java.args(["-Xmx1g", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"]);
+    java.args(["-Xmx1g", "-Dfile.encoding=UTF-8"]);
+    if secured.is_empty() {
+        // The first compiler would not use the processor's AES.
+        java.arg("-XX:TieredStopAtLevel=1");
+    }
     java.args(["-Duser.timezone=Europe/Berlin", "-cp"])
         .arg(class_path);
-    output(java.args(["Checks", &server, cluster.version]), "")
+    java.args(["Checks", &server, cluster.version]);
+    output(java.args(secured), "")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,29 +85,54 @@ async fn connector_j_is_served() {
         let cluster = Cluster::start(release).await;
         all_well(
             &format!("Connector/J on {release}"),
-            &connector_j(&cluster),
+            &connector_j(&cluster, &[]),
             36,
         );
         cluster.verify().await;
     }
 }
 
+/// Everything over again, and what is about TLS itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connector_j_is_served_under_tls() {
+    let files = Certificates::new();
+    let cluster = Cluster::start_with("v8.5.3", files.arguments()).await;
+    let folder = files.path("");
+    let told = connector_j(&cluster, &["REQUIRED", &folder]);
+    all_well("Connector/J under TLS", &told, 36 + 6);
+    cluster.verify().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pymysql_is_served() {
     for release in RELEASES {
         let cluster = Cluster::start(release).await;
-        let mut python = Command::new("python3");
-        python
-            .arg(clients("python/checks.py"))
-            .args([&cluster.tidb_port().to_string(), release])
-            .arg(cluster.dir.path().join("rows.tsv"))
-            .env("PYTHONPATH", parts::pymysql())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PYTHONIOENCODING", "utf-8");
-        let told = output(&mut python, "Python is needed: apt-get install python3");
+        let told = pymysql(&cluster, &[]);
         all_well(&format!("PyMySQL on {release}"), &told, 8);
         cluster.verify().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pymysql_is_served_under_tls() {
+    let files = Certificates::new();
+    let cluster = Cluster::start_with("v4.0.9", files.arguments()).await;
+    let told = pymysql(&cluster, &[&files.path("ca.pem")]);
+    all_well("PyMySQL under TLS", &told, 8 + 1);
+    cluster.verify().await;
+}
+
+fn pymysql(cluster: &Cluster, secured: &[&str]) -> String {
+    let mut python = Command::new("python3");
+    python
+        .arg(clients("python/checks.py"))
+        .args([&cluster.tidb_port().to_string(), cluster.version])
+        .arg(cluster.dir.path().join("rows.tsv"))
+        .args(secured)
+        .env("PYTHONPATH", parts::pymysql())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONIOENCODING", "utf-8");
+    output(&mut python, "Python is needed: apt-get install python3")
 }
 
 /// What the command line answers to this input: standard output, or standard error if it failed.

@@ -25,7 +25,7 @@ use crate::client::{Client, ClientError};
 use crate::serve::{self, ListenError};
 use apply::{ApplyError, Ended, Gtid};
 use catalog::{CatalogError, TidbVersion, UnknownVersion};
-use front::Shared;
+use front::{Shared, Tls, TlsError};
 use identity::IdentityError;
 use mariadb::datadir::Layout;
 use mariadb::{MariaDb, MariaDbError, Packages};
@@ -52,6 +52,15 @@ pub struct Args {
     /// A MariaDB data folder to start new ones from; it is installed there if it is missing.
     #[arg(long, value_name = "DIR")]
     pub mariadb_template: Option<PathBuf>,
+    /// Certificate, in PEM, to offer clients TLS with.
+    #[arg(long, value_name = "FILE", requires = "ssl_key")]
+    pub ssl_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM without a password.
+    #[arg(long, value_name = "FILE", requires = "ssl_cert")]
+    pub ssl_key: Option<PathBuf>,
+    /// Authority, in PEM, for the certificates that clients may show.
+    #[arg(long, value_name = "FILE", requires = "ssl_cert")]
+    pub ssl_ca: Option<PathBuf>,
     /// TiDB's version to answer as.
     #[arg(long, default_value = "v8.5.3")]
     pub version: String,
@@ -64,6 +73,9 @@ pub enum Error {
     /// The version is none that the embedded TiDB can be.
     #[error(transparent)]
     Version(#[from] UnknownVersion),
+    /// TLS cannot be served as asked for.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A port could not be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -117,6 +129,7 @@ const LAST_CHANGES: Duration = Duration::from_secs(10);
 /// See [`Error`].
 pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
     let version: TidbVersion = args.version.parse()?;
+    let tls = Tls::load(&args)?;
     // The ports first: that they are in use is told before anything is made.
     let sql = serve::listen(args.addr).await?;
     let status = serve::listen(args.status_addr).await?;
@@ -148,7 +161,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
     let (client, mut mariadb) = started?;
 
     let outcome = tokio::select! {
-        outcome = serve_sql(&args, version, &layout, client, (sql, status), &stop) => outcome,
+        outcome = serve_sql(&args, (version, tls), &layout, client, (sql, status), &stop) => outcome,
         error = mariadb.exited() => Err(error.into()),
     };
     let stopped = mariadb.stop().await;
@@ -159,7 +172,7 @@ pub async fn run(args: Args, stop: CancellationToken) -> Result<(), Error> {
 /// From the recovery to the last change before a stop.
 async fn serve_sql(
     args: &Args,
-    version: TidbVersion,
+    (version, tls): (TidbVersion, Option<Tls>),
     layout: &Layout,
     client: Client,
     (sql, status): (TcpListener, TcpListener),
@@ -181,8 +194,10 @@ async fn serve_sql(
         client,
         version,
         globals,
+        tls,
         args,
     ));
+    shared.read_requirements().await?;
     let clients = tokio::spawn(front::serve(sql, Arc::clone(&shared), stop.clone()));
     let status = tokio::spawn(serve::serve(
         status,

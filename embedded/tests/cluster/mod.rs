@@ -5,6 +5,7 @@
 pub mod dice;
 pub mod parts;
 pub mod rows;
+pub mod secured;
 pub mod sql;
 
 use std::net::TcpListener;
@@ -37,6 +38,8 @@ pub struct Cluster {
     pub version: &'static str,
     ports: Ports,
     children: Vec<(Part, Child)>,
+    /// What TiDB is started with besides.
+    tidb_arguments: Vec<String>,
 }
 
 struct Ports {
@@ -93,7 +96,13 @@ fn no_file(_: &[u8]) -> BoxFuture<'static, Result<InfileData, LocalInfileError>>
 impl Cluster {
     /// A fresh cluster of this TiDB release, up and serving SQL.
     pub async fn start(version: &'static str) -> Self {
+        Self::start_with(version, vec![]).await
+    }
+
+    /// The same with more arguments for TiDB.
+    pub async fn start_with(version: &'static str, tidb_arguments: Vec<String>) -> Self {
         let mut cluster = Self::storage_alone(version);
+        cluster.tidb_arguments = tidb_arguments;
         cluster.spawn(Part::Tidb);
         cluster.sql().await.disconnect().await.unwrap();
         cluster
@@ -119,6 +128,7 @@ impl Cluster {
             version,
             ports: free_ports(),
             children: vec![],
+            tidb_arguments: vec![],
         };
         for part in [Part::Etcd, Part::Pd, Part::Tikv] {
             cluster.spawn(part);
@@ -212,7 +222,8 @@ impl Cluster {
                 .arg("--mariadb-dir")
                 .arg(parts::mariadb())
                 .arg("--mariadb-template")
-                .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("mariadb-template")),
+                .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("mariadb-template"))
+                .args(&self.tidb_arguments),
         };
         command
     }

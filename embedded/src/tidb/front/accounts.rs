@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use super::errors;
 use super::relay::Answered;
+use super::requirement;
 use super::session::Session;
 use super::text::{Kind, Text, literal, quoted};
-use super::{FrontError, policy, served};
+use super::{FrontError, policy};
 use crate::tidb::wire::handshake::NATIVE_PASSWORD;
 use crate::tidb::wire::{ErrPacket, WireError};
 
@@ -21,8 +22,7 @@ const RESERVED: [&str; 4] = [ROOT, "mariadb.sys", "mysql", "public"];
 const NO_SUCH_GRANTEE: (u16, u16) = (1410, 1133);
 
 /// Clauses of TiDB that MariaDB does not have, or has otherwise.
-const UNSERVED: [&str; 7] = [
-    "REQUIRE",
+const UNSERVED: [&str; 6] = [
     "COMMENT",
     "ATTRIBUTE",
     "RESOURCE",
@@ -53,7 +53,13 @@ impl Session {
         };
         let shared = std::sync::Arc::clone(&self.shared);
         let _one_at_a_time = shared.ddl.lock().await;
-        match self.backend.execute(&rewritten).await {
+        let change = self.requirement_change(&text).await?;
+        let executed = self.backend.execute(&rewritten).await;
+        if let Some(change) = change.filter(|_| executed.is_ok() || text.is(0, "CREATE")) {
+            self.keep_requirement(&change).await?;
+        }
+        shared.read_requirements().await?;
+        match executed {
             Ok(ok) => {
                 self.hold(&ok).await?;
                 self.succeed(0, more).await?;
@@ -69,37 +75,6 @@ impl Session {
             Err(other) => Err(other.into()),
         }
     }
-
-    /// `SHOW GRANTS [FOR account]`.
-    pub(super) async fn show_grants(&mut self, text: &Text<'_>, n: usize) -> served::Served {
-        let user = match text.is(n, "FOR").then(|| account(text, n + 1)) {
-            Some(Ok((Account::Named(user), _))) => user,
-            Some(Ok((Account::Own, _))) | None => self.user.clone(),
-            Some(Err(refusal)) => return served::refused(refusal),
-        };
-        let title = match text.is(n, "FOR") || self.user != ROOT {
-            true => format!("Grants for {user}@%"),
-            false => "Grants for User".to_owned(),
-        };
-        if user == ROOT {
-            let all = "GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION";
-            let row = vec![literal(all)];
-            return served::served(served::select(&[&title], &[row]));
-        }
-        let query = format!("SHOW GRANTS FOR {}@'%'", quoted(&user));
-        let rows = match self.backend.rows(&query).await {
-            Ok(rows) => rows,
-            Err(WireError::Server { error, .. }) => return served::refused(error),
-            Err(other) => return Err(other.into()),
-        };
-        let rows: Vec<Vec<String>> = rows
-            .rows
-            .iter()
-            .filter_map(|row| row.first()?.as_ref())
-            .map(|grant| vec![literal(&as_tidb(&String::from_utf8_lossy(grant), &user))])
-            .collect();
-        served::served(served::select(&[&title], &rows))
-    }
 }
 
 /// What TiDB says to those who may not set global variables: `root` alone may here.
@@ -107,19 +82,6 @@ pub(super) fn no_global_variables() -> ErrPacket {
     let message = "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN privilege(s) for this \
                    operation";
     ErrPacket::new(1227, "42000", message)
-}
-
-/// A grant as TiDB tells it: without the password, the account in single quotes.
-fn as_tidb(grant: &str, user: &str) -> String {
-    const PASSWORD: &str = " IDENTIFIED BY PASSWORD '";
-    let mut out = grant.to_owned();
-    if let Some(from) = out.find(PASSWORD)
-        && let Some(len) = out[from + PASSWORD.len()..].find('\'')
-    {
-        out.replace_range(from..from + PASSWORD.len() + len + 1, "");
-    }
-    let account = format!("{}@`%`", quoted(user));
-    out.replace(&account, &format!("'{user}'@'%'"))
 }
 
 /// An account that a statement names.
@@ -191,6 +153,26 @@ fn named(text: &Text<'_>) -> Result<Vec<usize>, ErrPacket> {
     Ok(std::iter::once(first).chain(parts).collect())
 }
 
+/// The account at the n-th token, and whether it is named as the session's own.
+pub(super) fn user_at(
+    text: &Text<'_>,
+    n: usize,
+    session_user: &str,
+) -> Result<(String, bool), ErrPacket> {
+    Ok(match account(text, n)?.0 {
+        Account::Own => (session_user.to_owned(), true),
+        Account::Named(user) => (user, false),
+    })
+}
+
+/// The accounts that a statement names.
+pub(super) fn users(text: &Text<'_>, session_user: &str) -> Result<Vec<String>, ErrPacket> {
+    let at = named(text)?;
+    at.into_iter()
+        .map(|n| Ok(user_at(text, n, session_user)?.0))
+        .collect()
+}
+
 /// An account for MariaDB, if it may be changed.
 fn changed(account: Account, session_user: &str) -> Result<String, ErrPacket> {
     let user = match account {
@@ -255,13 +237,14 @@ pub(super) fn for_mariadb(text: &Text<'_>, user: &str) -> Result<String, ErrPack
             return Err(errors::syntax_at_token(text, n + 1));
         }
         if let Some(word) = UNSERVED.iter().find(|word| text.is(n, word)) {
-            let nothing = text.are(n, &["REQUIRE", "NONE"]);
-            if !nothing {
-                return Err(errors::unsupported(&format!("{word} of users")));
-            }
+            return Err(errors::unsupported(&format!("{word} of users")));
         }
     }
     let mut edits = password_clauses(text)?;
+    if let Some((n, Some(_))) = requirement::clause(text)? {
+        // Its own connection to a client is not under TLS.
+        edits.insert(n, (n + 1, "NONE".to_owned()));
+    }
     for n in named(text)? {
         let (account, end) = account(text, n)?;
         let is_own = account == Account::Own;
@@ -358,6 +341,11 @@ mod tests {
                 "grant select on d.* to u require none",
             ),
             (
+                "create user u identified by 'x' require ssl account lock",
+                "create user u identified by 'x' require NONE account lock",
+            ),
+            ("alter user u require x509", "alter user u require NONE"),
+            (
                 "grant select (public) on mysql.root to u, current_user() with grant option",
                 "grant select (public) on mysql.root to u, `me`@'%' with grant option",
             ),
@@ -381,7 +369,7 @@ mod tests {
             "alter user root identified by 'x'",
             "drop user 'root'@'%'",
             "create user 'u'@'10.0.0.1'",
-            "create user u require ssl",
+            "create user u require subject '/CN=u'",
             "grant r to u",
             "alter user u identified by 'x', root identified by 'x'",
             "drop user u, 'root'",
@@ -423,16 +411,5 @@ mod tests {
                 "{sql}"
             );
         }
-    }
-
-    #[test]
-    fn grants_are_told_without_passwords() {
-        assert_eq!(
-            as_tidb(
-                "GRANT USAGE ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*AB'",
-                "u"
-            ),
-            "GRANT USAGE ON *.* TO 'u'@'%'"
-        );
     }
 }

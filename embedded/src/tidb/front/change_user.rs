@@ -67,7 +67,12 @@ impl Change {
 impl Session {
     pub(super) async fn change_user(&mut self, body: &[u8]) -> Result<(), FrontError> {
         let change = Change::parse(body)?;
-        if let Some(refusal) = login::check(&change.user, &change.proof, self.peer()) {
+        if let Some(refusal) = login::check(
+            &self.shared,
+            (&change.user, &change.proof),
+            self.peer(),
+            self.tls,
+        ) {
             return self.shut_out(&refusal).await;
         }
         self.pass_on(command::CHANGE_USER, &change.encode()).await?;

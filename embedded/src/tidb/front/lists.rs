@@ -194,7 +194,7 @@ impl Session {
             "SESSION_VARIABLES"
         };
         let release = self.shared.version;
-        let mut told = variables::told(release, self.shared.addr.port());
+        let mut told = self.shared.told();
         let charsets = self.charsets.all_told().filter(|_| !global);
         told.extend(charsets.map(|(name, value)| (name, value.to_owned())));
         let mut rows: Vec<Vec<String>> = told

@@ -10,13 +10,15 @@ use super::session::Session;
 use super::{FrontError, Shared};
 use crate::tidb::catalog::TidbVersion;
 use crate::tidb::mariadb::options::MAX_ALLOWED_PACKET;
-use crate::tidb::wire::capability::{DEPRECATE_EOF, OFFERED, PLUGIN_AUTH, STATUS_AUTOCOMMIT};
+use crate::tidb::wire::capability::{DEPRECATE_EOF, OFFERED, PLUGIN_AUTH, SSL, STATUS_AUTOCOMMIT};
 use crate::tidb::wire::handshake::{Greeting, Login, NATIVE_PASSWORD, auth_switch};
 use crate::tidb::wire::packet::OK;
-use crate::tidb::wire::{Backend, Channel, ErrPacket, WireError};
+use crate::tidb::wire::{Agreed, Backend, Channel, ErrPacket, Transport, WireError};
 
 /// What a wrong password is refused with.
 pub(super) const ACCESS_DENIED: u16 = 1045;
+/// `ER_SECURE_TRANSPORT_REQUIRED`.
+const TLS_REQUIRED: u16 = 3159;
 /// `utf8mb4_bin`.
 pub(super) const UTF8MB4_BIN: u8 = 46;
 /// Collations that clients ask for by number and MariaDB has too: those of ascii, latin1, utf8, utf8mb4 and binary that
@@ -29,7 +31,7 @@ pub(super) async fn accept(
     peer: SocketAddr,
     shared: Arc<Shared>,
 ) -> Result<Option<Session>, FrontError> {
-    let mut client = Channel::new(stream, "the client", MAX_ALLOWED_PACKET);
+    let mut client = Channel::new(Transport::Clear(stream), "the client", MAX_ALLOWED_PACKET);
     let mut backend = match Backend::open(&shared.socket).await {
         Ok(backend) => backend,
         Err(WireError::Server { error, .. }) => {
@@ -42,6 +44,9 @@ pub(super) async fn accept(
     let mut offered = OFFERED;
     if shared.version >= TidbVersion::V8_5 {
         offered |= DEPRECATE_EOF;
+    }
+    if shared.tls.is_some() {
+        offered |= SSL;
     }
     // MariaDB checks the proof itself.
     let salt = backend.salt();
@@ -57,7 +62,15 @@ pub(super) async fn accept(
     client.write(&greeting.encode()).await?;
     client.flush().await?;
 
-    let mut login = match Login::parse(&client.read().await?) {
+    let mut first = client.read().await?;
+    let asks = Login::wanted(&first) & SSL != 0;
+    if let Some(tls) = shared.tls.as_ref().filter(|_| asks) {
+        client = client.upgrade(Arc::clone(&tls.config)).await?;
+        first = client.read().await?;
+    } else if !asks && shared.requires_tls() {
+        return refuse(client, &tls_required()).await;
+    }
+    let mut login = match Login::parse(&first) {
         Ok(login) => login,
         Err(error) => {
             let refusal = ErrPacket::new(1043, "08S01", format!("Bad handshake: {error}"));
@@ -76,7 +89,8 @@ pub(super) async fn accept(
         client.flush().await?;
         login.auth = client.read().await?.to_vec();
     }
-    if let Some(refusal) = check(&login.user, &login.auth, peer) {
+    let tls = client.tls();
+    if let Some(refusal) = check(&shared, (&login.user, &login.auth), peer, tls) {
         return refuse(client, &refusal).await;
     }
 
@@ -107,7 +121,7 @@ pub(super) async fn accept(
 }
 
 async fn refuse(
-    mut client: Channel<TcpStream>,
+    mut client: Channel<Transport>,
     refusal: &ErrPacket,
 ) -> Result<Option<Session>, FrontError> {
     client.write(&refusal.encode()).await?;
@@ -115,10 +129,21 @@ async fn refuse(
     Ok(None)
 }
 
-/// What speaks against a user before MariaDB is asked: `root` has no password.
-pub(super) fn check(user: &str, auth: &[u8], peer: SocketAddr) -> Option<ErrPacket> {
+/// What speaks against a user before MariaDB is asked: `root` has no password, and an account may require TLS.
+pub(super) fn check(
+    shared: &Shared,
+    (user, auth): (&str, &[u8]),
+    peer: SocketAddr,
+    tls: Option<Agreed>,
+) -> Option<ErrPacket> {
     let foreign = user.is_empty() || user == ROOT && !is_empty_proof(auth);
-    foreign.then(|| denied(user, auth, peer))
+    (foreign || !shared.admits(user, tls)).then(|| denied(user, auth, peer))
+}
+
+fn tls_required() -> ErrPacket {
+    let message =
+        "Connections using insecure transport are prohibited while --require_secure_transport=ON.";
+    ErrPacket::new(TLS_REQUIRED, "HY000", message)
 }
 
 pub(super) fn denied(user: &str, auth: &[u8], peer: SocketAddr) -> ErrPacket {

@@ -5,7 +5,8 @@
 //! TiDB refuses is refused with TiDB's code, what cannot be served faithfully is refused by name, and nothing differs in
 //! silence.
 //!
-//! * [`login`], [`change_user`] and [`session`]: the connection; [`accounts`] and [`rights`]: users and privileges;
+//! * [`login`], [`change_user`] and [`session`]: the connection; [`tls`]: what it is secured with; [`accounts`], [`requirement`]
+//!   and [`rights`]: users and privileges;
 //!   [`temporary`]: tables of a session; [`relay`]: answers of MariaDB on their way to the client.
 //! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides;
 //!   [`rewrite`] and [`served`]: where TiDB's answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
@@ -42,6 +43,7 @@ mod privileges;
 mod processes;
 mod regions;
 mod relay;
+mod requirement;
 mod rewrite;
 mod rewritten;
 mod rights;
@@ -51,10 +53,14 @@ mod session;
 mod set;
 mod set_tidb;
 mod show;
+mod show_user;
 mod statement;
 mod temporary;
 mod text;
 mod time_zone;
+mod tls;
+mod tls_told;
+mod validity;
 mod variables;
 
 use std::collections::{BTreeMap, HashSet};
@@ -74,6 +80,7 @@ use super::apply::{ApplyError, ApplyHandle, Ended};
 use super::catalog::{CatalogError, TidbVersion};
 use super::wire::WireError;
 use crate::client::{Client, ClientError};
+pub use tls::{Tls, TlsError};
 
 /// How long clients may take to finish what they are in the middle of when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -135,6 +142,10 @@ pub struct Shared {
     sessions: std::sync::Mutex<BTreeMap<u32, SocketAddr>>,
     /// Open connections.
     pub connections: AtomicUsize,
+    /// What clients are offered TLS with.
+    pub(super) tls: Option<Tls>,
+    /// What accounts require of a connection.
+    requirements: std::sync::Mutex<requirement::Requirements>,
 }
 
 impl Shared {
@@ -145,9 +156,18 @@ impl Shared {
         client: Client,
         version: TidbVersion,
         globals: variables::Values,
+        mut tls: Option<Tls>,
         args: &Args,
     ) -> Self {
         let release = &args.version;
+        if requires_tls(&globals) {
+            if tls.is_none() {
+                tracing::warn!(
+                    "require_secure_transport is ON and there is no certificate (--ssl-cert, --ssl-key): nobody gets in"
+                );
+            }
+            tls = tls.map(Tls::required);
+        }
         Self {
             socket,
             apply,
@@ -164,7 +184,28 @@ impl Shared {
             time_zones: Mutex::default(),
             sessions: std::sync::Mutex::default(),
             connections: AtomicUsize::new(0),
+            tls,
+            requirements: std::sync::Mutex::default(),
         }
+    }
+
+    /// What accounts require of a connection.
+    fn requirements_kept(&self) -> std::sync::MutexGuard<'_, requirement::Requirements> {
+        self.requirements
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// System variables of MariaDB's of which TiDB tells something else.
+    pub(super) fn told(&self) -> Vec<(&'static str, String)> {
+        let mut out = variables::told(self.version, self.addr.port());
+        out.extend(tls_told::variables(self.tls.as_ref()));
+        out
+    }
+
+    /// Whether nobody is let in without TLS.
+    pub(super) fn requires_tls(&self) -> bool {
+        requires_tls(&self.globals())
     }
 
     /// Clients that are logged in.
@@ -180,6 +221,11 @@ impl Shared {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn requires_tls(globals: &variables::Values) -> bool {
+    let value = globals.get(variables::REQUIRE_TLS);
+    value.is_some_and(|value| value == "ON")
 }
 
 /// The version that a TiDB release tells MySQL clients: `8.0.11-TiDB-v8.5.3`.

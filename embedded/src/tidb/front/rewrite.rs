@@ -7,7 +7,7 @@ use super::errors;
 use super::session::Session;
 use super::text::{Kind, Text, literal};
 use super::variables::Scope;
-use super::{FrontError, functions, variables};
+use super::{FrontError, functions, tls_told, variables};
 use crate::tidb::mariadb::sql_mode;
 use crate::tidb::wire::ErrPacket;
 
@@ -206,10 +206,10 @@ impl Session {
             return Ok(Some(literal(value)));
         }
         let release = self.shared.version;
-        if let Some((_, value)) = variables::told(release, self.shared.addr.port())
-            .into_iter()
-            .find(|(n, _)| *n == name)
-        {
+        if let Some((name, value)) = self.shared.told().into_iter().find(|(n, _)| *n == name) {
+            if tls_told::reads_as_off(release, name) {
+                return Ok(Some("0".to_owned()));
+            }
             return Ok(Some(number_or_literal(&value)));
         }
         let Some(variable) = variables::tidb(release, name) else {

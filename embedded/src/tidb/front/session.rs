@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::charsets::Charsets;
@@ -21,15 +20,19 @@ use crate::tidb::catalog::{TableInfo, Warning};
 use crate::tidb::wire::capability::{DEPRECATE_EOF, MULTI_STATEMENTS, STATUS_MORE_RESULTS};
 use crate::tidb::wire::handshake::Login;
 use crate::tidb::wire::packet::{EOF, ERR, OK};
-use crate::tidb::wire::{Backend, Channel, EofPacket, ErrPacket, OkPacket, WireError, command};
+use crate::tidb::wire::{
+    Agreed, Backend, Channel, EofPacket, ErrPacket, OkPacket, Transport, WireError, command,
+};
 
 /// A client, its connection to MariaDB, and what the front knows of the session.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) client: Channel<TcpStream>,
+    pub(super) client: Channel<Transport>,
     pub(super) backend: Backend,
     pub(super) shared: Arc<Shared>,
     pub(super) capabilities: u32,
+    /// What was agreed on with the client; none in the clear.
+    pub(super) tls: Option<Agreed>,
     pub(super) database: Option<String>,
     /// The account that it is logged in as.
     pub(super) user: String,
@@ -63,7 +66,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(
-        client: Channel<TcpStream>,
+        client: Channel<Transport>,
         backend: Backend,
         (login, status): (Login, u16),
         peer: SocketAddr,
@@ -71,6 +74,7 @@ impl Session {
     ) -> Self {
         let variables = shared.globals().clone();
         Self {
+            tls: client.tls(),
             client,
             backend,
             shared,

@@ -3,9 +3,9 @@
 use super::relay::{Answered, Passing};
 use super::rewrite::{mariadb_name, variable_name};
 use super::session::Session;
-use super::set_tidb::in_scope;
+use super::set_tidb::{in_scope, insecure};
 use super::text::{Kind, Text, literal};
-use super::variables::{self, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
+use super::variables::{self, REQUIRE_TLS, ROW_FORMAT, Refusal, SNAPSHOT, Variable};
 use super::{FrontError, accounts, charsets, errors, globals};
 use crate::tidb::catalog::{DEFAULT_SQL_MODE, Warning, is_sql_mode};
 use crate::tidb::mariadb::sql_mode;
@@ -248,6 +248,9 @@ impl Session {
                 Ok(value) => {
                     if name == ROW_FORMAT && !global && value != variable.default {
                         return Ok(Err(errors::unsupported("rows in version 1")));
+                    }
+                    if name == REQUIRE_TLS && value == "ON" && self.tls.is_none() {
+                        return Ok(Err(insecure()));
                     }
                     out.warnings.extend(deprecated(variable, &value));
                     out.kept.push((global, variable, value));

@@ -47,6 +47,12 @@ pub(super) fn in_scope(
     Err(ErrPacket::new(code, "HY000", message))
 }
 
+/// What TiDB says to those who would lock themselves out.
+pub(super) fn insecure() -> ErrPacket {
+    let message = "require_secure_transport can only be set to ON if the connection issuing the change is secure";
+    ErrPacket::new(UNKNOWN, "HY000", message)
+}
+
 impl Session {
     /// Why `tidb_snapshot` cannot be this time: TiDB refuses what may be collected as garbage already, and the past that
     /// it can read is not served here.

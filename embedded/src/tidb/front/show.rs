@@ -58,6 +58,7 @@ impl Session {
             "CREATE" if text.is(n + 1, "DATABASE") || text.is(n + 1, "SCHEMA") => {
                 self.show_create_database(text, n + 2)
             }
+            "CREATE" if text.is(n + 1, "USER") => self.show_create_user(text, n + 2).await,
             "MASTER" | "BINARY" if text.is(n + 1, "STATUS") => {
                 let ts = self.shared.client.tso().await?;
                 let columns = [
@@ -110,7 +111,8 @@ impl Session {
             )),
             "PRIVILEGES" => super::privileges::show(self.shared.version),
             "PROCESSLIST" => self.show_processes(text, n + 1),
-            "STATUS" | "COUNT" => self.forwarded(text).await,
+            "STATUS" => self.show_status(text, n + 1).await,
+            "COUNT" => self.forwarded(text).await,
             "INDEX" | "INDEXES" | "KEYS" => self.show_index(text, n + 1),
             "SLAVE" | "REPLICA" if self.shared.version >= TidbVersion::V8_5 => {
                 refused(ErrPacket::new(

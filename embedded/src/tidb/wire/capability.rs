@@ -35,7 +35,7 @@ pub const SESSION_TRACK: u32 = 1 << 23;
 /// OK packets end result sets.
 pub const DEPRECATE_EOF: u32 = 1 << 24;
 
-/// What TiDB offers and this server serves. (TiDB's compression is not.)
+/// What TiDB offers and this server serves, besides [`SSL`] where it has a certificate. (TiDB's compression is not.)
 pub const OFFERED: u32 = LONG_PASSWORD
     | FOUND_ROWS
     | LONG_FLAG

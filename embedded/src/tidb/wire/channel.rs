@@ -1,13 +1,19 @@
 //! Packets over a byte stream.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::rustls::ServerConfig;
 
 use super::WireError;
+use super::transport::{Agreed, Transport};
 
 const HEADER_LEN: usize = 4;
 /// A packet whose payload has this length goes on in the next one.
 const MAX_PAYLOAD: usize = 0xff_ffff;
+/// Room for input at the start.
+const INPUT_BUFFER: usize = 16 << 10;
 /// Output is handed to the system when so much has gathered.
 const WRITE_BUFFER: usize = 32 << 10;
 
@@ -29,7 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Channel<S> {
             stream,
             peer,
             limit,
-            input: BytesMut::with_capacity(16 << 10),
+            input: BytesMut::with_capacity(INPUT_BUFFER),
             output: Vec::new(),
             sequence: 0,
         }
@@ -126,6 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Channel<S> {
             let sent = self.stream.write_all(&self.output).await;
             self.output.clear();
             sent.map_err(|e| self.io(e))?;
+            // TLS holds back what the system did not take at once.
+            self.stream.flush().await.map_err(|e| self.io(e))?;
         }
         Ok(())
     }
@@ -135,6 +143,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Channel<S> {
             peer: self.peer,
             source,
         }
+    }
+}
+
+impl Channel<Transport> {
+    /// Goes on under TLS: the packets' numbers run on, and what the client has sent beyond its last packet is the beginning
+    /// of its handshake, of which nothing is taken for a packet.
+    pub async fn upgrade(self, config: Arc<ServerConfig>) -> Result<Self, WireError> {
+        let upgraded = self.stream.upgrade(self.input, config).await;
+        let stream = upgraded.map_err(|source| WireError::Tls {
+            peer: self.peer,
+            source,
+        })?;
+        Ok(Self {
+            stream,
+            input: BytesMut::with_capacity(INPUT_BUFFER),
+            ..self
+        })
+    }
+
+    /// What was agreed on with the client; none in the clear.
+    pub fn tls(&self) -> Option<Agreed> {
+        self.stream.tls()
     }
 }
 

@@ -15,6 +15,8 @@ const FIRST_SALT_PART: usize = 8;
 const GREETING_FILLER: usize = 6;
 /// Bytes of a login that are zero, before the extended capabilities.
 const LOGIN_FILLER: usize = 19;
+/// Length of the part of a login that a request for TLS is.
+const TLS_REQUEST_LEN: usize = 32;
 /// Asks a client to use another authentication plugin.
 pub const AUTH_SWITCH: u8 = 0xfe;
 
@@ -116,6 +118,21 @@ pub struct Login {
 const MAX_PACKET: u32 = 1 << 30;
 
 impl Login {
+    /// What a client wants, read off the beginning of its login, or of the request for TLS before it, which is no longer
+    /// than that; none if it is too short.
+    pub fn wanted(payload: &[u8]) -> u32 {
+        Reader::new(payload, "a client's login")
+            .u32()
+            .unwrap_or_default()
+    }
+
+    /// Asks for TLS, after which the login is sent.
+    pub fn tls_request(&self) -> Vec<u8> {
+        let mut out = self.encode();
+        out.truncate(TLS_REQUEST_LEN);
+        out
+    }
+
     /// Reads it.
     pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
         let mut r = Reader::new(payload, "a client's login");

@@ -1,7 +1,8 @@
 //! MySQL's client/server protocol, as far as a proxy in front of MariaDB and a reader of its binlog need it.
 //!
 //! [`channel`] moves packets, [`packet`] reads and builds the few whose content matters here, [`mod@column`] the definitions
-//! of columns, [`handshake`] holds both sides of the connection phase, [`backend`] is a connection to MariaDB. Nothing received is trusted: every length is
+//! of columns, [`handshake`] holds both sides of the connection phase, [`transport`] is a client's stream with or without TLS,
+//! [`backend`] is a connection to MariaDB. Nothing received is trusted: every length is
 //! checked, and a malformed packet is an error, never a panic.
 
 pub mod backend;
@@ -11,12 +12,14 @@ pub mod column;
 pub mod handshake;
 pub mod packet;
 mod reader;
+pub mod transport;
 
 pub use backend::{Backend, Rows};
 pub use channel::Channel;
 pub use column::ColumnDefinition;
 pub use packet::{EofPacket, ErrPacket, OkPacket};
 pub use reader::{Reader, put_lenenc, put_lenenc_bytes};
+pub use transport::{Agreed, Transport};
 
 /// First byte of a command packet.
 pub mod command {
@@ -70,6 +73,14 @@ pub enum WireError {
         /// Who.
         peer: &'static str,
         /// What the system said.
+        source: std::io::Error,
+    },
+    /// The peer's TLS handshake failed.
+    #[error("agree on TLS with {peer}: {source}")]
+    Tls {
+        /// Who.
+        peer: &'static str,
+        /// What was the matter.
         source: std::io::Error,
     },
     /// A packet came out of order.

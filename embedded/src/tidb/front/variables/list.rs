@@ -1,6 +1,6 @@
 //! The variables of TiDB that MariaDB does not have.
 
-use super::{ROW_FORMAT, SNAPSHOT, Scope, Takes, Variable};
+use super::{REQUIRE_TLS, ROW_FORMAT, SNAPSHOT, Scope, Takes, Variable};
 use crate::tidb::catalog::TidbVersion;
 
 const fn variable(name: &'static str, default: &'static str, takes: Takes) -> Variable {
@@ -37,11 +37,15 @@ impl Variable {
 
 /// The variables of TiDB that are known here. Those that tune an optimiser or executor that is not here change nothing
 /// that a client can see.
-pub(super) const TIDB: [Variable; 76] = [
+pub(super) const TIDB: [Variable; 77] = [
     variable("allow_auto_random_explicit_insert", "OFF", Takes::Switch),
     // 4.0 has no foreign keys to check.
     variable("foreign_key_checks", "OFF", Takes::Switch).of_4_0(),
     variable("max_execution_time", "0", Takes::Default),
+    // 4.0 has it in its configuration.
+    variable(REQUIRE_TLS, "OFF", Takes::Switch)
+        .global()
+        .of_8_5(),
     variable("tidb_allow_batch_cop", "1", Takes::Number),
     variable("tidb_allow_mpp", "ON", Takes::Switch).of_8_5(),
     variable("tidb_allow_remove_auto_inc", "OFF", Takes::Switch).session(),

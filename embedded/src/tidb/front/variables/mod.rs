@@ -12,6 +12,8 @@ pub(super) use told::{is_mariadbs_alone, mariadbs_alone, told};
 
 /// The format that rows are written in.
 pub(super) const ROW_FORMAT: &str = "tidb_row_format_version";
+/// Whether clients have to come under TLS.
+pub(super) const REQUIRE_TLS: &str = "require_secure_transport";
 /// The time that reads are of, if it is not now.
 pub(super) const SNAPSHOT: &str = "tidb_snapshot";
 
