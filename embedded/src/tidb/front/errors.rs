@@ -12,6 +12,10 @@ use crate::tidb::wire::ErrPacket;
 const UNKNOWN_COLUMN: u16 = 1054;
 /// `ER_DUP_ENTRY`.
 const DUPLICATE_ENTRY: u16 = 1062;
+/// `ER_UNKNOWN_COLLATION`.
+const UNKNOWN_COLLATION: u16 = 1273;
+/// `ER_SP_DOES_NOT_EXIST`.
+const UNKNOWN_FUNCTION: u16 = 1305;
 /// `ER_PARSE_ERROR`.
 const PARSE_ERROR: u16 = 1064;
 /// `ER_CONSTRAINT_FAILED` of MariaDB's: a column's `mariadb_check`, or one of generated columns.
@@ -38,6 +42,24 @@ const UNKNOWN_VARIABLE: u16 = 1193;
 const PD_TIMEOUT: u16 = 9001;
 /// `ErrTiKVServerTimeout`.
 const TIKV_TIMEOUT: u16 = 9002;
+
+/// Functions of TiDB that MariaDB does not have, and the release that has them since.
+const FUNCTIONS: [(&str, TidbVersion); 14] = [
+    ("any_value", TidbVersion::V4_0),
+    ("approx_count_distinct", TidbVersion::V4_0),
+    ("approx_percentile", TidbVersion::V8_5),
+    ("bin_to_uuid", TidbVersion::V4_0),
+    ("current_resource_group", TidbVersion::V8_5),
+    ("format_bytes", TidbVersion::V4_0),
+    ("format_nano_time", TidbVersion::V4_0),
+    ("grouping", TidbVersion::V8_5),
+    ("is_uuid", TidbVersion::V4_0),
+    ("json_storage_free", TidbVersion::V8_5),
+    ("json_storage_size", TidbVersion::V4_0),
+    ("regexp_like", TidbVersion::V8_5),
+    ("uuid_to_bin", TidbVersion::V4_0),
+    ("validate_password_strength", TidbVersion::V8_5),
+];
 
 /// PD did not tell what a statement wants to know.
 pub(super) fn pd(error: &PdError) -> ErrPacket {
@@ -120,6 +142,23 @@ pub(super) fn as_tidb(
                 Some(ft) if ft.tp.is_blob() => entry_too_large(),
                 _ => invalid_json(),
             };
+        }
+        UNKNOWN_FUNCTION => {
+            let name = error.message.strip_prefix("FUNCTION ");
+            let name = name.and_then(|rest| rest.strip_suffix(" does not exist"));
+            let name = name.and_then(|name| name.rsplit('.').next());
+            let name = name.unwrap_or_default().to_lowercase();
+            if FUNCTIONS.contains(&(&name, TidbVersion::V4_0))
+                || FUNCTIONS.contains(&(&name, version))
+            {
+                return unsupported(&format!("the function {name}"));
+            }
+        }
+        UNKNOWN_COLLATION if version >= TidbVersion::V8_5 => {
+            let name = error.message.split('\'').nth(1).unwrap_or_default();
+            if name.starts_with("utf8mb4_0900_") {
+                return unsupported(&format!("COLLATE {name} in an expression"));
+            }
         }
         GENERATED_GIVEN => {
             let column = error.message.split('\'').nth(1).unwrap_or_default();
@@ -286,6 +325,28 @@ mod tests {
         assert_eq!(new.message, "Duplicate entry '2' for key 'orders.PRIMARY'");
         let old = told(maria.clone(), "", Some("orders"), TidbVersion::V4_0);
         assert_eq!(old, maria);
+    }
+
+    #[test]
+    fn what_tidb_knows_and_mariadb_does_not_is_unsupported() {
+        let told = |code, message: &str, version| {
+            told(ErrPacket::new(code, "42000", message), "", None, version)
+        };
+        let function = |name: &str, version| {
+            let message = format!("FUNCTION d.{name} does not exist");
+            told(1305, &message, version).code
+        };
+        assert_eq!(function("Any_Value", TidbVersion::V4_0), 1235);
+        assert_eq!(function("regexp_like", TidbVersion::V8_5), 1235);
+        assert_eq!(function("regexp_like", TidbVersion::V4_0), 1305);
+        assert_eq!(function("nope", TidbVersion::V8_5), 1305);
+        let collation = "Unknown collation: 'utf8mb4_0900_ai_ci'";
+        assert_eq!(told(1273, collation, TidbVersion::V8_5).code, 1235);
+        assert_eq!(told(1273, collation, TidbVersion::V4_0).code, 1273);
+        assert_eq!(
+            told(1273, "Unknown collation: 'x'", TidbVersion::V8_5).code,
+            1273
+        );
     }
 
     #[test]
