@@ -122,6 +122,21 @@ fn collation(name: &str, charset: &str) -> Result<&'static str, ErrPacket> {
     }
 }
 
+/// An assignment of a collation, which brings its character set along.
+fn collation_of_connection(name: &str, version: TidbVersion) -> Result<Assignment, ErrPacket> {
+    let known = lists::collation(name);
+    let known = known.ok_or_else(|| refusal(&sql_error::unknown_collation(name)))?;
+    let found = find(known.charset, version)?;
+    let wanted = collation(name, found.0)?;
+    let (charset, default) = at_mariadb(found);
+    let collation = if charset == found.0 { wanted } else { default };
+    let change = Change {
+        variables: &[CONNECTION],
+        charset: found.0,
+    };
+    Ok((format!("SESSION {COLLATION} = {collation}"), change))
+}
+
 /// The same at MariaDB.
 fn at_mariadb((charset, collation): (&'static str, &'static str)) -> (&'static str, &'static str) {
     match charset {
@@ -181,7 +196,7 @@ pub(super) fn names(
     Ok((set, change))
 }
 
-/// An assignment of a character set to one of the session's variables; none if `variable` is no such one.
+/// An assignment of a character set to one of the session's variables, or of a collation; none if `variable` is no such one.
 pub(super) fn assignment(
     variable: &str,
     value: &str,
@@ -191,6 +206,7 @@ pub(super) fn assignment(
         CLIENT => &[CLIENT],
         CONNECTION => &[CONNECTION],
         RESULTS => &[RESULTS],
+        COLLATION => return Some(collation_of_connection(value, version)),
         _ => return None,
     };
     // Results as they are.
@@ -262,6 +278,27 @@ mod tests {
         let (_, change) = set("set names utf8mb4", TidbVersion::V8_5).unwrap();
         charsets.change(&change);
         assert_eq!(charsets.of_parameters(), None);
+    }
+
+    #[test]
+    fn a_collation_of_the_connection_is_one_of_tidb() {
+        let set = |value: &str| {
+            let assigned = assignment(COLLATION, value, TidbVersion::V8_5).unwrap();
+            assigned
+                .map(|(sql, change)| (sql, change.charset))
+                .map_err(|e| e.code)
+        };
+        let plain = "SESSION collation_connection = utf8mb4_general_ci".to_owned();
+        assert_eq!(set("UTF8MB4_general_ci"), Ok((plain, "utf8mb4")));
+        let latin1 = "SESSION collation_connection = utf8mb4_bin".to_owned();
+        assert_eq!(set("latin1_bin"), Ok((latin1, LATIN1)));
+        for (value, code) in [
+            ("utf8mb4_czech_ci", 1273),
+            ("", 1273),
+            ("utf8mb4_0900_ai_ci", 1235),
+        ] {
+            assert_eq!(set(value), Err(code), "{value}");
+        }
     }
 
     #[test]

@@ -273,11 +273,17 @@ impl Session {
             let zone = allowed!(self.value(value).await?).unwrap_or_default();
             self.introduce_zone(&zone).await?;
         }
-        if name.starts_with("character_set_") && !global {
+        let is_collation = name == "collation_connection";
+        if (is_collation || name.starts_with("character_set_")) && !global {
             let charset = if value.text.is(value.from, "NULL") {
                 String::new()
             } else if value.text.is(value.from, "DEFAULT") {
-                "utf8mb4".to_owned()
+                if is_collation {
+                    "utf8mb4_bin"
+                } else {
+                    "utf8mb4"
+                }
+                .to_owned()
             } else {
                 allowed!(self.value(value).await?).unwrap_or_default()
             };
