@@ -113,12 +113,12 @@ fn statements_are_planned_as_recorded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_of_8_5_run_as_recorded() {
-    live::hold("v8.5.3", "v8.4", 903).await;
+    live::hold("v8.5.3", "v8.4", 905).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statements_of_4_0_run_as_recorded() {
-    live::hold("v4.0.9", "v4.0", 909).await;
+    live::hold("v4.0.9", "v4.0", 911).await;
 }
 
 #[test]

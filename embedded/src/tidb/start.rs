@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::record::{Applied, Intent};
 use super::apply::writer::Writer;
-use super::apply::{Applier, ApplyError, ApplyHandle, Gtid};
+use super::apply::{Applier, ApplyError, ApplyHandle, Gtid, restore};
 use super::catalog::{Catalog, Mutation, Plan, TidbVersion, bootstrap};
 use super::catalog::{auto_ids, mariadb};
 use super::identity::{Found, Sides};
@@ -102,10 +102,15 @@ pub(super) async fn recover(
         Ok::<(), Error>(())
     };
     tokio::select! {
-        settled = settled => settled?,
+        settled = settled => match settled {
+            // The applier's own error tells why.
+            Err(Error::Ended(_)) => return Err(applier_ended(applier.await)),
+            settled => settled?,
+        },
         ended = &mut applier => return Err(applier_ended(ended)),
     }
     give_triggers(&handle, &layout.socket, &mut own).await?;
+    restore::clear(&layout.socket).await?;
     own.execute("PURGE BINARY LOGS BEFORE NOW()").await?;
     Ok(Recovered { handle, applier })
 }

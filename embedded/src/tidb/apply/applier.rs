@@ -16,6 +16,7 @@ use super::binlog::event::{Event, TableMap};
 use super::binlog::stream::BinlogStream;
 use super::effect::NetEffect;
 use super::handle::{Abandoned, ApplyHandle, Desk, Progress, Request, connect};
+use super::own::is_about_own;
 use super::record::{INTENT_KEY, Intent, encode};
 use super::reorganize;
 use super::rewrite;
@@ -290,8 +291,8 @@ impl Applier {
     async fn statement(&mut self, gtid: Gtid, sql: String) -> Result<(), ApplyError> {
         // Row events number their tables anew after a DDL statement.
         self.tables.clear();
-        if is_about_accounts(&sql) {
-            // MariaDB keeps users and privileges; TiKV only gets to know that they were read.
+        if is_about_accounts(&sql) || is_about_own(&sql) {
+            // MariaDB keeps users and privileges, and what the front needs; TiKV only gets to know that they were read.
             self.writer.commit(gtid, |_| Ok(Changes::new())).await?;
             self.report();
             return Ok(());

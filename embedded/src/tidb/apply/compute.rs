@@ -3,23 +3,15 @@
 //! MariaDB computes them, from the values that the row has in TiKV and not from its own table, which may be ahead of the
 //! binlog's reader: a temporary table has the columns in question, and is in no binlog.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use super::ApplyError;
+use super::literal::{BYTES, LiteralError, ROWS, literal};
 use crate::tidb::catalog::mariadb;
 use crate::tidb::catalog::model::{ColumnInfo, IndexInfo, TableInfo};
-use crate::tidb::codec::origin;
-use crate::tidb::codec::{Datum, json, json_text};
+use crate::tidb::codec::{Datum, origin};
 use crate::tidb::mariadb::sql_mode;
-use crate::tidb::partition::bound;
 use crate::tidb::wire::backend::Backend;
-
-/// Rows computed by one statement, at most.
-const ROWS: usize = 256;
-/// Bytes from which on a statement gets no further row, and which it has of a value at most: a longer value is put together in a
-/// variable, since a row may be longer than a statement (`max_allowed_packet`).
-const BYTES: usize = 1 << 20;
 
 /// Computes virtual columns of one table.
 #[derive(Debug)]
@@ -81,9 +73,14 @@ impl<'a> Computer<'a> {
                 }
                 let mut of_row = values.len().to_string();
                 for column in self.given.clone() {
-                    let value = self
-                        .literal(column, &row[column.offset], &mut bytes)
-                        .await?;
+                    let value = &row[column.offset];
+                    let value = match literal(&mut self.backend, column, value, &mut bytes).await {
+                        Ok(value) => value,
+                        Err(LiteralError::Wire(error)) => return Err(error.into()),
+                        Err(LiteralError::Damaged(error)) => {
+                            return Err(self.failed(error.to_string()));
+                        }
+                    };
                     of_row.push_str(", ");
                     of_row.push_str(&value);
                 }
@@ -128,55 +125,6 @@ impl<'a> Computer<'a> {
         Ok(())
     }
 
-    /// A value in SQL. `bytes` counts on by those of its text.
-    async fn literal(
-        &mut self,
-        column: &ColumnInfo,
-        value: &Datum,
-        bytes: &mut usize,
-    ) -> Result<String, ApplyError> {
-        let ft = &column.field_type;
-        let text: Cow<'_, [u8]> = match value {
-            Datum::Float(number) => return Ok(format!("{number:e}")),
-            Datum::Decimal(number) => return Ok(number.to_string()),
-            Datum::Bytes(bytes) => Cow::Borrowed(bytes),
-            Datum::Json(binary) => {
-                let json = json::decode(binary).map_err(|e| self.failed(e.to_string()))?;
-                Cow::Owned(json_text::print(&json).into_bytes())
-            }
-            other => return Ok(bound::text(other, ft)),
-        };
-        *bytes += text.len();
-        let held = match text.len() {
-            ..=BYTES => hex_literal(&text),
-            // No other row of the statement has such a value in this column: it would have been the last.
-            _ => self.put_together(column, &text).await?,
-        };
-        Ok(match ft.charset.as_str() {
-            "binary" => held,
-            // TiKV has UTF-8 whatever the column's character set is.
-            _ => format!("CONVERT({held} USING utf8mb4)"),
-        })
-    }
-
-    /// Puts a long value into a variable, which it names.
-    async fn put_together(
-        &mut self,
-        column: &ColumnInfo,
-        value: &[u8],
-    ) -> Result<String, ApplyError> {
-        let variable = format!("@_tidb_{}", column.offset);
-        for (n, piece) in value.chunks(BYTES).enumerate() {
-            let piece = hex_literal(piece);
-            let set = match n {
-                0 => format!("SET {variable} = {piece}"),
-                _ => format!("SET {variable} = CONCAT({variable}, {piece})"),
-            };
-            self.backend.execute(&set).await?;
-        }
-        Ok(variable)
-    }
-
     fn failed(&self, why: String) -> ApplyError {
         ApplyError::Compute {
             table: self.table.name.o.clone(),
@@ -203,8 +151,4 @@ fn read_by<'a>(table: &'a TableInfo, generated: &[&ColumnInfo]) -> Vec<&'a Colum
     }
     out.sort_unstable_by_key(|c| c.offset);
     out
-}
-
-fn hex_literal(bytes: &[u8]) -> String {
-    format!("x'{}'", hex::encode(bytes))
 }

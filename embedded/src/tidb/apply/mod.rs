@@ -9,8 +9,9 @@
 //! * [`record`] is what is kept in TiKV beside the data: the position, and the intent of the DDL statement under way.
 //! * [`backfill`] makes the entries of indexes that are added to tables with rows, [`rewrite`] the values of a column that
 //!   changes its type.
+//! * [`restore`] gives MariaDB the rows of a dropped table again.
 //! * [`writer`] commits, by the [`lane`] of what is under way; [`applier`] drives it all, [`handle`] is how the front talks to
-//!   it; [`accounts`] are statements that TiKV has no part in.
+//!   it; [`accounts`] and [`own`] are statements that TiKV has no part in.
 
 mod accounts;
 pub mod applier;
@@ -21,8 +22,11 @@ pub mod effect;
 pub mod gtid;
 pub mod handle;
 mod lane;
+mod literal;
+mod own;
 pub mod record;
 mod reorganize;
+pub mod restore;
 pub mod rewrite;
 pub mod rows;
 mod sequence;
@@ -143,6 +147,14 @@ pub enum ApplyError {
     /// Virtual columns of rows could not be computed.
     #[error("compute virtual columns of table {table:?}: {why}")]
     Compute {
+        /// The table.
+        table: String,
+        /// Why.
+        why: String,
+    },
+    /// The rows of a dropped table could not be given to MariaDB again.
+    #[error("bring back the rows of table {table:?}: {why}")]
+    Restore {
         /// The table.
         table: String,
         /// Why.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ApplyError, Gtid};
 use crate::client::{Snapshot, Ts};
-use crate::tidb::catalog::{ClusteredIndex, Failure, Session, Zone};
+use crate::tidb::catalog::{ClusteredIndex, Dropped, Failure, Session, Zone};
 
 /// What the keys of [`Applied`] begin with.
 const APPLIED: &[u8] = b"embedded_tidb_applied";
@@ -104,6 +104,8 @@ pub struct IntentSession {
     clustered_index: String,
     #[serde(default)]
     next_auto_increment: Option<i64>,
+    #[serde(default)]
+    dropped: Option<Box<Dropped>>,
 }
 
 impl From<&Session> for IntentSession {
@@ -120,6 +122,7 @@ impl From<&Session> for IntentSession {
             foreign_key_checks: session.foreign_key_checks,
             clustered_index: clustered_index_name(session.clustered_index).to_owned(),
             next_auto_increment: session.next_auto_increment,
+            dropped: session.dropped.clone(),
         }
     }
 }
@@ -137,6 +140,7 @@ impl From<IntentSession> for Session {
             foreign_key_checks: stored.foreign_key_checks,
             clustered_index: clustered_index(&stored.clustered_index).unwrap_or_default(),
             next_auto_increment: stored.next_auto_increment,
+            dropped: stored.dropped,
         }
     }
 }

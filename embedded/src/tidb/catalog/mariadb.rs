@@ -285,6 +285,23 @@ pub(crate) fn computing(table: &TableInfo, columns: &[&ColumnInfo]) -> Result<St
     ))
 }
 
+/// Where a table that is brought back is made.
+pub(crate) const RESTORED: &str = "`mysql`.`_tidb_restored`";
+/// Removes what a statement that was broken off has left there.
+pub(crate) const DROP_RESTORED: &str = "DROP TABLE IF EXISTS `mysql`.`_tidb_restored`";
+
+/// `CREATE TABLE` of a table that is brought back, where nobody sees it.
+pub(crate) fn restoring(query: &str, db: &DbInfo, table: &TableInfo) -> Result<String, DdlError> {
+    let created = create_table(query, db, table)?;
+    let name = full_name(db, &table.name.o);
+    Ok(created.replacen(&name, RESTORED, 1))
+}
+
+/// Gives it its name.
+pub(crate) fn put_in_place(db: &DbInfo, name: &str) -> String {
+    format!("RENAME TABLE {RESTORED} TO {}", full_name(db, name))
+}
+
 /// A type: TiDB's own text, in which only JSON and the widths of newer releases differ. There a backslash stands for itself. MariaDB
 /// fills numbers up for ZEROFILL wherever they become text, TiDB nowhere.
 fn type_text(ft: &FieldType) -> String {

@@ -4,6 +4,7 @@
 //! of the schema at the statement's intent. Timestamps inside it are known only while it is carried out:
 //! [`Plan::transaction`] is given the start TSOs so far and builds the next transaction.
 
+use super::dropped::{Restored, Wanted};
 use super::model::{DbInfo, Job, PolicyInfo, SchemaDiff, TableInfo, Tree};
 use super::{CatalogError, DdlError, TidbVersion, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
@@ -96,6 +97,11 @@ pub struct Plan {
     /// Database and table whose next AUTO_INCREMENT value the statement depends on; with it in the session
     /// ([`Session::next_auto_increment`](super::Session::next_auto_increment)) another plan is made.
     pub asks_next_auto_increment: Option<(String, String)>,
+    /// The dropped table that the statement depends on; with it in the session
+    /// ([`Session::dropped`](super::Session::dropped)) another plan is made.
+    pub asks_dropped: Option<Wanted>,
+    /// The table that MariaDB has to have again before it is given its statements, which the server runs by itself.
+    pub restores: Option<Restored>,
     /// Warnings and notes of the statement.
     pub warnings: Vec<Warning>,
     /// The error to answer with once the plan is carried out: `DROP TABLE` of tables of which some do not exist.

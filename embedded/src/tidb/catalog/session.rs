@@ -1,5 +1,6 @@
 //! What a statement's session contributes to a plan.
 
+use super::dropped::Dropped;
 use super::time_zone::Zone;
 
 /// Which primary keys are clustered unless the statement says so (`tidb_enable_clustered_index`).
@@ -37,6 +38,8 @@ pub struct Session {
     pub clustered_index: ClusteredIndex,
     /// The next AUTO_INCREMENT value of the statement's table, once a plan has asked for it.
     pub next_auto_increment: Option<i64>,
+    /// The table that the statement brings back, once a plan has asked for it.
+    pub dropped: Option<Box<Dropped>>,
 }
 
 impl Default for Session {
@@ -53,6 +56,7 @@ impl Default for Session {
             foreign_key_checks: true,
             clustered_index: ClusteredIndex::On,
             next_auto_increment: None,
+            dropped: None,
         }
     }
 }

@@ -56,6 +56,11 @@ impl Session {
             Prepared::Ready { failure } => failure,
             Prepared::Refused(refusal) => return self.refuse(&refusal).await,
         };
+        if let Some(restored) = &plan.restores
+            && let Some(refusal) = self.restore(restored).await?
+        {
+            return self.refuse(&refusal).await;
+        }
         let warnings = plan.warnings.clone();
         let failure = plan.failure.clone();
         let temporary = plan.temporary.clone();
@@ -110,14 +115,22 @@ impl Session {
     ) -> Result<Result<Plan, DdlError>, FrontError> {
         let catalog = self.shared.apply.catalog();
         let plan = planning::plan(&catalog, session, sql);
-        let Ok(Plan {
-            asks_next_auto_increment: Some((database, table)),
-            ..
-        }) = &plan
-        else {
-            return Ok(plan);
-        };
-        session.next_auto_increment = self.mariadb_auto_increment(database, table).await?;
+        match &plan {
+            Ok(Plan {
+                asks_next_auto_increment: Some((database, table)),
+                ..
+            }) => {
+                session.next_auto_increment = self.mariadb_auto_increment(database, table).await?;
+            }
+            Ok(Plan {
+                asks_dropped: Some(wanted),
+                ..
+            }) => match self.dropped(wanted).await? {
+                Ok(dropped) => session.dropped = Some(Box::new(dropped)),
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+            _ => return Ok(plan),
+        }
         Ok(planning::plan(&catalog, session, sql))
     }
 
@@ -143,18 +156,14 @@ impl Session {
         let apply = self.shared.apply.clone();
         Backend::run_unlogged(&self.shared.socket, &plan.before).await?;
         let after = plan.after.clone();
+        let by_server = plan.restores.is_some();
         apply.begin(intent, plan).await?;
         for statement in &statements {
-            let error = match self
-                .backend
-                .execute(&mariadb::planned(statement, is_strict))
-                .await
-            {
-                Ok(ok) => {
-                    self.hold(&ok).await?;
-                    continue;
-                }
-                Err(error) => error,
+            let planned = mariadb::planned(statement, is_strict);
+            let error = match self.run_planned(&planned, by_server).await {
+                Ok(()) => continue,
+                Err(FrontError::Wire(error)) => error,
+                Err(other) => return Err(other),
             };
             // The answer alone does not tell: the binlog does.
             let end = self.binlog_end().await?;
@@ -178,6 +187,19 @@ impl Session {
         }
         Backend::run_unlogged(&self.shared.socket, &after).await?;
         Ok(None)
+    }
+
+    /// Runs a statement of a plan, and waits until its part is in TiKV. What the client's account has no rights for at MariaDB, the
+    /// server runs on a connection of its own.
+    async fn run_planned(&mut self, statement: &str, by_server: bool) -> Result<(), FrontError> {
+        if !by_server {
+            let ok = self.backend.execute(statement).await?;
+            return self.hold(&ok).await;
+        }
+        let mut own = Backend::connect(&self.shared.socket).await?;
+        own.execute(statement).await?;
+        let end = self.binlog_end().await?;
+        Ok(self.shared.apply.wait(end).await?)
     }
 
     /// Where MariaDB's binlog ends now, asked on a connection of its own.
@@ -219,6 +241,7 @@ impl Session {
             foreign_key_checks: value(4) == "1",
             clustered_index: clustered,
             next_auto_increment: None,
+            dropped: None,
         })
     }
 }

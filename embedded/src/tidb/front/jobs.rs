@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::FrontError;
 use super::served::{Served, filtered, refused, select, served};
 use super::session::Session;
 use super::text::{Kind, Text, literal};
@@ -98,7 +99,7 @@ fn named(names: &[&str], number: &Value) -> String {
 }
 
 /// What a job or a part of one does.
-fn action(number: &Value) -> String {
+pub(super) fn action(number: &Value) -> String {
     ACTIONS
         .iter()
         .find(|(n, _)| Some(*n) == number.as_u64())
@@ -195,26 +196,36 @@ impl Session {
             columns.push("CREATE_TIME");
         }
         columns.extend(["START_TIME", "END_TIME", "STATE"]);
-        let snapshot = self.shared.client.snapshot(self.shared.client.tso().await?);
-        let start = MetaKey::hash_prefix(b"DDLJobHistory");
-        let mut end = start.clone();
-        end.push(u8::MAX);
-        let history = snapshot.scan(&start, &end).await?;
-        let read = |pair: &Pair| serde_json::from_slice(&pair.value);
-        let mut jobs: Vec<Value> = match history.iter().map(read).collect() {
+        let jobs = match self.history().await? {
             Ok(jobs) => jobs,
-            Err(error) => {
-                let message = format!("a job of the history is no JSON: {error}");
-                return refused(ErrPacket::new(UNKNOWN, "HY000", message));
-            }
+            Err(refusal) => return refused(refusal),
         };
-        jobs.sort_by_key(|job| std::cmp::Reverse(job["id"].as_i64()));
         let shown = jobs.iter().take(given.unwrap_or(USUAL));
         let rows: Vec<_> = shown.flat_map(|job| rows(job, release)).collect();
         match filtered(&select(&columns, &rows), "JOB_TYPE", text, n) {
             Ok(query) => served(query),
             Err(error) => refused(error),
         }
+    }
+
+    /// All jobs of the history, the newest first.
+    pub(super) async fn history(&self) -> Result<Result<Vec<Value>, ErrPacket>, FrontError> {
+        let snapshot = self.shared.client.snapshot(self.shared.client.tso().await?);
+        let start = MetaKey::hash_prefix(b"DDLJobHistory");
+        let mut end = start.clone();
+        end.push(u8::MAX);
+        let history = snapshot.scan(&start, &end).await?;
+        let read = |pair: &Pair| serde_json::from_slice(&pair.value);
+        let jobs: Result<Vec<Value>, _> = history.iter().map(read).collect();
+        Ok(jobs
+            .map(|mut jobs| {
+                jobs.sort_by_key(|job| std::cmp::Reverse(job["id"].as_i64()));
+                jobs
+            })
+            .map_err(|error| {
+                let message = format!("a job of the history is no JSON: {error}");
+                ErrPacket::new(UNKNOWN, "HY000", message)
+            }))
     }
 }
 

@@ -9,7 +9,8 @@
 //!   and [`rights`]: users and privileges;
 //!   [`temporary`]: tables of a session; [`relay`]: answers of MariaDB on their way to the client.
 //! * [`scan`] and [`text`]: how a text is read; [`statement`]: what is done with one SQL statement, as [`policy`] decides;
-//!   [`rewrite`] and [`served`]: where TiDB's answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`prepared`]: prepared
+//!   [`rewrite`] and [`served`]: where TiDB's answer is not MariaDB's; [`variables`]: system variables; [`ddl`]: changes of the schema; [`dropped`]: tables that are
+//!   brought back; [`prepared`]: prepared
 //!   statements; [`errors`]: TiDB's words for MariaDB's errors.
 //! * [`memtable`]: tables that are made when they are read, `information_schema` above all; [`regions`], [`admin`] and
 //!   [`jobs`]: what is told from PD and TiKV; [`grammar`]: what only one release reads.
@@ -22,6 +23,7 @@ mod charsets;
 mod columns;
 mod control;
 mod ddl;
+mod dropped;
 mod errors;
 mod functions;
 pub(super) mod globals;

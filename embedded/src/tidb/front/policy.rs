@@ -52,7 +52,7 @@ pub(super) enum Class {
 }
 
 /// Statements of TiDB that are not served, by their first words.
-const UNSERVED: [(&[&str], &str); 18] = [
+const UNSERVED: [(&[&str], &str); 19] = [
     (&["ALTER", "INSTANCE"], "ALTER INSTANCE"),
     (&["ALTER", "RESOURCE"], "resource groups"),
     (&["BACKUP"], "BACKUP"),
@@ -66,10 +66,11 @@ const UNSERVED: [(&[&str], &str); 18] = [
     (&["CREATE", "ROLE"], "users and privileges"),
     (&["DROP", "RESOURCE"], "resource groups"),
     (&["DROP", "ROLE"], "users and privileges"),
-    (&["FLASHBACK"], "FLASHBACK"),
+    (&["FLASHBACK", "CLUSTER"], "FLASHBACK CLUSTER"),
+    (&["FLASHBACK", "DATABASE"], "FLASHBACK DATABASE"),
+    (&["FLASHBACK", "SCHEMA"], "FLASHBACK DATABASE"),
     (&["IMPORT"], "IMPORT INTO"),
     (&["LOAD", "STATS"], "LOAD STATS"),
-    (&["RECOVER"], "RECOVER TABLE"),
     (&["TRACE"], "TRACE"),
 ];
 
@@ -96,7 +97,7 @@ fn class_of(text: &Text<'_>) -> Option<Class> {
         "START" if text.is(1, "TRANSACTION") => Class::Plain,
         "CREATE" | "DROP" | "ALTER" | "RENAME" if text.is(1, "USER") => Class::Accounts,
         "GRANT" | "REVOKE" => Class::Accounts,
-        "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "RENAME" => Class::Ddl,
+        "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "RENAME" | "RECOVER" | "FLASHBACK" => Class::Ddl,
         "SET" if text.is(1, "PASSWORD") => Class::Accounts,
         "SET" => Class::Set,
         "SHOW" => Class::Show,
@@ -132,6 +133,14 @@ pub(super) fn classify(text: &Text<'_>) -> Result<Class, ErrPacket> {
 
 /// What may be created, dropped and so on; the rest TiDB's grammar does not have.
 fn ddl(text: &Text<'_>) -> Result<(), ErrPacket> {
+    // One of these words alone is the new name.
+    let to_past = |n: &usize| text.is(*n, "TIMESTAMP") || text.is(*n, "TSO");
+    let last = text.tokens.len().saturating_sub(1);
+    if text.is(0, "FLASHBACK")
+        && (3..last).any(|n| text.is(n, "TO") && to_past(&(n + 1)) && n + 1 < last)
+    {
+        return Err(errors::unsupported("FLASHBACK TABLE … TO TIMESTAMP"));
+    }
     let object = (1..text.tokens.len())
         .find(|n| {
             !["UNIQUE", "FULLTEXT", "SPATIAL"]
@@ -334,6 +343,8 @@ mod tests {
             ("revoke select on d.* from u", Class::Accounts),
             ("truncate t", Class::Ddl),
             ("rename table a to b", Class::Ddl),
+            ("recover table by job 5", Class::Ddl),
+            ("flashback table t to timestamp", Class::Ddl),
             ("create or replace view v as select 1", Class::Ddl),
             ("set autocommit = 1", Class::Set),
             ("set password = ''", Class::Accounts),

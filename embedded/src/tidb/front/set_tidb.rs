@@ -22,6 +22,19 @@ const SNAPSHOT_TOO_OLD: u16 = 8055;
 /// `tidb_gc_life_time` of a new cluster.
 const GC_LIFE_TIME: Duration = Duration::from_secs(600);
 
+/// What is said of a time before the safe point.
+pub(super) fn too_old(safe_point: i64) -> ErrPacket {
+    let message = format!("snapshot is older than GC safe point {}", at(safe_point));
+    ErrPacket::new(SNAPSHOT_TOO_OLD, "HY000", message)
+}
+
+/// A safe point as messages tell it.
+pub(super) fn at(safe_point: i64) -> String {
+    Timestamp::from_millisecond(safe_point)
+        .map(|at| at.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string())
+        .unwrap_or_default()
+}
+
 /// Whether a variable may be set globally, or for the session.
 pub(super) fn in_scope(
     variable: &Variable,
@@ -61,17 +74,18 @@ impl Session {
             let message = format!("Incorrect datetime value: '{value}'");
             return Ok(ErrPacket::new(1292, "22007", message));
         };
-        let now = tso::physical_ms(self.shared.client.tso().await?) as i64;
-        let life = i64::try_from(self.gc_life_time().as_millis()).unwrap_or(i64::MAX);
-        let safe_point = now.saturating_sub(life);
+        let safe_point = self.gc_safe_point().await?;
         if wanted >= safe_point {
             return Ok(errors::unsupported("reads of the past (tidb_snapshot)"));
         }
-        let at = Timestamp::from_millisecond(safe_point)
-            .map(|at| at.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string())
-            .unwrap_or_default();
-        let message = format!("snapshot is older than GC safe point {at}");
-        Ok(ErrPacket::new(SNAPSHOT_TOO_OLD, "HY000", message))
+        Ok(too_old(safe_point))
+    }
+
+    /// Before which versions may be collected as garbage, in milliseconds since 1970.
+    pub(super) async fn gc_safe_point(&self) -> Result<i64, FrontError> {
+        let now = tso::physical_ms(self.shared.client.tso().await?) as i64;
+        let life = i64::try_from(self.gc_life_time().as_millis()).unwrap_or(i64::MAX);
+        Ok(now.saturating_sub(life))
     }
 
     /// A time of the session, or a timestamp of PD, in milliseconds since 1970.

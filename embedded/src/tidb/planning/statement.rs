@@ -4,7 +4,9 @@ use tidb_sql::ast;
 
 use super::Reader;
 use crate::tidb::catalog::DdlError;
-use crate::tidb::catalog::statement::{DatabaseOptions, IndexDef, Statement, TableName, View};
+use crate::tidb::catalog::statement::{
+    DatabaseOptions, IndexDef, RecoverSource, Statement, TableName, View,
+};
 
 impl Reader<'_> {
     pub(super) fn statement(self, statement: &ast::Statement) -> Result<Statement, DdlError> {
@@ -155,8 +157,21 @@ impl Reader<'_> {
                 name: name.clone(),
                 if_exists: *if_exists,
             },
-            S::FlashbackDatabase { .. } | S::RecoverTable(_) | S::FlashbackTable { .. } => {
-                return Err(self.unsupported("bringing back what was dropped"));
+            // How many jobs to look through does not matter: TiDB looks through all of them.
+            S::RecoverTable(ast::Recover::Table(name, _)) => Statement::RecoverTable {
+                source: RecoverSource::Recover(table_name(name)),
+                to: None,
+            },
+            S::RecoverTable(ast::Recover::Job(id)) => Statement::RecoverTable {
+                source: RecoverSource::Job(*id),
+                to: None,
+            },
+            S::FlashbackTable { name, to } => Statement::RecoverTable {
+                source: RecoverSource::Flashback(table_name(name)),
+                to: to.clone(),
+            },
+            S::FlashbackDatabase { .. } => {
+                return Err(self.unsupported("bringing back a database"));
             }
             _ => return Err(self.unsupported("this kind of DDL statement")),
         })

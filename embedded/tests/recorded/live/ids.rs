@@ -56,6 +56,8 @@ fn kind(path: &[&str]) -> Option<Kind> {
         | "exchange_partition_partition_id"
         | "partition_id"
         | "def_id"
+        | "SchemaID"
+        | "DropJobID"
         | "raw_args" => Some(Kind::Global),
         "schema_version" => Some(Kind::Version),
         "SchemaVersion" | "version" if path.len() < 3 || path.contains(&"binlog") => {

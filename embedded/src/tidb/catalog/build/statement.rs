@@ -84,6 +84,10 @@ pub(crate) enum Statement {
         if_exists: bool,
     },
     TruncateTable(TableName),
+    RecoverTable {
+        source: RecoverSource,
+        to: Option<String>,
+    },
     RenameTable(Vec<(TableName, TableName)>),
     AlterTable {
         name: TableName,
@@ -99,6 +103,17 @@ pub(crate) enum Statement {
         index: String,
         if_exists: bool,
     },
+}
+
+/// What RECOVER TABLE or FLASHBACK TABLE brings back.
+#[derive(Debug, Clone)]
+pub(crate) enum RecoverSource {
+    /// `RECOVER TABLE t`.
+    Recover(TableName),
+    /// `RECOVER TABLE BY JOB n`.
+    Job(u64),
+    /// `FLASHBACK TABLE t`.
+    Flashback(TableName),
 }
 
 /// What is said of a database.

@@ -446,7 +446,7 @@ fn refers(key: &ForeignKeyInfo, db: &DbInfo, table: &TableInfo) -> bool {
 }
 
 /// The foreign keys of other tables that refer to this one, with those tables.
-fn referring<'a>(
+pub(super) fn referring<'a>(
     p: &Planner<'a>,
     db: &DbInfo,
     table: &TableInfo,

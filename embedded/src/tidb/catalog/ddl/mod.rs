@@ -22,6 +22,7 @@ pub(crate) mod partition_error;
 mod partition_sugar;
 mod placement;
 mod planner;
+mod recover;
 mod rename;
 mod reorganize;
 mod rewrite;

@@ -319,13 +319,15 @@ pub(crate) fn unsupported(query: &str, what: impl Into<String>) -> DdlError {
     }
 }
 
-/// Whether the history keeps a job's arguments: those from which the garbage collector learns what data to remove.
+/// Whether the history keeps a job's arguments: those from which the garbage collector learns what data to remove,
+/// or not to remove.
 fn keeps_args(action: Action) -> bool {
     matches!(
         action,
         Action::DropSchema
             | Action::DropTable
             | Action::TruncateTable
+            | Action::RecoverTable
             | Action::AddIndex
             | Action::AddPrimaryKey
             | Action::DropIndex

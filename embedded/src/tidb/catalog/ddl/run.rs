@@ -9,7 +9,7 @@ use super::super::{Catalog, DdlError, Plan, Session, auto_ids, charset, mariadb}
 use super::planner::Planner;
 use super::{
     alter, alter_options, cache, database, drop, foreign_key, names, partition_sugar, placement,
-    rename, sequence, sql_error, table, view,
+    recover, rename, sequence, sql_error, table, view,
 };
 use std::sync::Arc;
 
@@ -81,6 +81,7 @@ pub(crate) fn run(
         } => placement::alter(&mut p, name, *if_exists, options)?,
         Statement::DropPolicy { name, if_exists } => placement::drop(&mut p, name, *if_exists)?,
         Statement::TruncateTable(name) => truncate_table(&mut p, name)?,
+        Statement::RecoverTable { source, to } => recover::recover(&mut p, source, to.as_deref())?,
         Statement::RenameTable(pairs) => rename_tables(&mut p, pairs)?,
         Statement::AlterTable { name, changes } => alter::alter(&mut p, name, changes)?,
         Statement::CreateIndex {
