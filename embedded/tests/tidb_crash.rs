@@ -345,6 +345,16 @@ async fn locks_of_a_killed_tidb_are_ended() {
 /// While the rows of a column are written again, in many transactions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_change_of_type_is_completed_or_dropped() {
+    interrupt_changes_of_type("id INT PRIMARY KEY").await;
+}
+
+/// And while a trigger makes their ids.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_change_of_type_leaves_row_ids_to_their_default() {
+    interrupt_changes_of_type("id INT").await;
+}
+
+async fn interrupt_changes_of_type(id: &str) {
     const ROWS: usize = 3000;
     let mut cluster = Cluster::start(V).await;
     let client = cluster.client().await;
@@ -352,7 +362,7 @@ async fn an_interrupted_change_of_type_is_completed_or_dropped() {
     let mut conn = cluster.sql().await;
     let values: Vec<String> = (0..ROWS).map(|n| format!("({n}, {n}, {n})")).collect();
     for statement in [
-        "CREATE TABLE many (id INT PRIMARY KEY, v BIGINT, w INT, KEY k (v))".to_owned(),
+        format!("CREATE TABLE many ({id}, v BIGINT, w INT, KEY k (v))"),
         format!("INSERT INTO many VALUES {}", values.join(", ")),
     ] {
         conn.query_drop(statement).await.unwrap();
@@ -373,8 +383,11 @@ async fn an_interrupted_change_of_type_is_completed_or_dropped() {
         interrupted += u64::from(change.await.unwrap().is_err());
         cluster.spawn(Part::Tidb);
         let mut conn = cluster.sql().await;
+        let more = ROWS as u64 + round;
+        let sql = format!("INSERT INTO many VALUES ({more}, {more}, {more})");
+        conn.query_drop(sql).await.unwrap();
         let rows = compare_all(&mut conn, &client, V).await;
-        assert_eq!(rows["many"].len(), ROWS);
+        assert_eq!(rows["many"].len() as u64, more + 1);
         cluster.verify().await;
         let schema = catalog(&client, V).await;
         let table = schema.table("test", "many").unwrap();
@@ -384,4 +397,11 @@ async fn an_interrupted_change_of_type_is_completed_or_dropped() {
         );
     }
     assert!(interrupted > 0, "every change was done before the kill");
+    // The sequence of the row ids goes.
+    let mut conn = cluster.sql().await;
+    conn.query_drop("TRUNCATE TABLE many").await.unwrap();
+    conn.query_drop("INSERT INTO many VALUES (1, 1, 1)")
+        .await
+        .unwrap();
+    cluster.verify().await;
 }

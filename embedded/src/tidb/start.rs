@@ -19,6 +19,9 @@ use crate::client::{Change, Client, Snapshot};
 /// How long bringing TiKV up to MariaDB may take at the start.
 const CATCH_UP: Duration = Duration::from_secs(300);
 
+/// Constant defaults of TIMESTAMP are in UTC in a plan.
+const UTC: &str = "+00:00";
+
 /// Whatever begins with `m` is schema.
 const SCHEMA: (&[u8], &[u8]) = (b"m", b"n");
 
@@ -111,6 +114,7 @@ pub(super) async fn recover(
     }
     give_triggers(&handle, &layout.socket, &mut own).await?;
     restore::clear(&layout.socket).await?;
+    take_row_ids_back(&handle, &layout.socket, &mut own).await?;
     own.execute("PURGE BINARY LOGS BEFORE NOW()").await?;
     Ok(Recovered { handle, applier })
 }
@@ -164,7 +168,8 @@ async fn settle(
         }
         Abandoned::Partly { seen } => {
             for statement in plan.mariadb.iter().skip(seen) {
-                own.execute(&mariadb::planned(statement, false)).await?;
+                own.execute(&mariadb::planned(statement, false, Some(UTC)))
+                    .await?;
             }
             let end = binlog_end(own).await?;
             catch_up(handle, end).await?;
@@ -197,6 +202,29 @@ async fn give_triggers(
                 Backend::run_unlogged(socket, &statements).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Lets the row ids of tables be counted by their defaults again, of which a crash while rows were copied left that to triggers.
+async fn take_row_ids_back(
+    handle: &ApplyHandle,
+    socket: &Path,
+    own: &mut Backend,
+) -> Result<(), Error> {
+    let lent = own.rows(&auto_ids::lent_row_ids()).await?;
+    let catalog = handle.catalog();
+    for row in &lent.rows {
+        let names = row.iter().flatten();
+        let names: Vec<_> = names.map(|name| String::from_utf8_lossy(name)).collect();
+        let [db, table] = &names[..] else { continue };
+        let Some((db, table)) = catalog
+            .database(db)
+            .and_then(|db| Some((&db.info, db.table(table)?)))
+        else {
+            continue;
+        };
+        Backend::run_unlogged(socket, &auto_ids::take_row_ids_back(db, table)).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::ApplyError;
 use super::writer::{Changes, Writer};
 use crate::client::{Change, Client, Pair};
 use crate::tidb::cast::{self, CastError};
-use crate::tidb::catalog::model::ColumnInfo;
+use crate::tidb::catalog::model::{ColumnInfo, Tp};
 use crate::tidb::catalog::{Failure, RowRewrite};
 use crate::tidb::codec::origin::origin_value;
 use crate::tidb::codec::{Datum, keys, row};
@@ -31,6 +31,8 @@ pub async fn check(client: &Client, rewrite: &RowRewrite) -> Result<Option<Misfi
     let snapshot = client.snapshot(client.tso().await?);
     let columns = Columns::of(rewrite)?;
     let not_null = columns.into.field_type.is_not_null();
+    let is_timestamp = |column: &ColumnInfo| column.field_type.tp == Tp::Timestamp;
+    let becomes_now = not_null && is_timestamp(columns.into) && !is_timestamp(columns.from);
     let mut misfit = None;
     for physical_id in rewrite.table.physical_ids() {
         let end = keys::record_end(physical_id);
@@ -40,13 +42,16 @@ pub async fn check(client: &Client, rewrite: &RowRewrite) -> Result<Option<Misfi
             for pair in &pairs {
                 let values = values(rewrite, pair)?;
                 let value = &values[columns.from.offset];
-                if value.is_null() && not_null {
+                if value.is_null() && becomes_now {
+                    let what = "NULL that becomes the time of the statement";
+                    misfit = misfit.or(Some(Misfit::Unserved(what.to_owned())));
+                } else if value.is_null() && not_null {
                     // All rows are looked through for NULL before the first is cast.
                     return Ok(Some(Misfit::Refused(null(columns.from))));
                 }
                 if misfit.is_none() {
                     misfit = columns
-                        .cast(value)
+                        .cast(value, rewrite)
                         .err()
                         .map(|e| columns.misfit(e, rewrite));
                 }
@@ -122,9 +127,9 @@ impl<'a> Columns<'a> {
         })
     }
 
-    fn cast(&self, value: &Datum) -> Result<Datum, CastError> {
-        let (from, into) = (&self.from.field_type, &self.into.field_type);
-        cast::cast(value, &self.from.name.o, from, into)
+    fn cast(&self, value: &Datum, rewrite: &RowRewrite) -> Result<Datum, CastError> {
+        let types = (&self.from.field_type, &self.into.field_type);
+        cast::cast(value, &self.from.name.o, types, &rewrite.zone)
     }
 
     fn misfit(&self, error: CastError, rewrite: &RowRewrite) -> Misfit {
@@ -154,7 +159,7 @@ impl<'a> Columns<'a> {
         }
         let mut values = values(rewrite, pair)?;
         let value = self
-            .cast(&values[self.from.offset])
+            .cast(&values[self.from.offset], rewrite)
             .map_err(|why| failed(rewrite, format!("{why:?}")))?;
         values[self.into.offset] = value;
         let row = row::encode_writable(&rewrite.table, &values);

@@ -46,6 +46,44 @@ pub(super) fn decimal_to_int(value: &Decimal, to: &FieldType) -> Result<Datum, C
     )
 }
 
+/// The bits of a number that has no more of them than the type. TiDB tells the column and the value if it is an integer's.
+pub(super) fn to_bit(
+    number: i128,
+    column: Option<&str>,
+    to: &FieldType,
+) -> Result<Datum, CastError> {
+    let bits =
+        u64::try_from(number).map_err(|_| CastError::unserved(format!("{number} as bits")))?;
+    let width = u32::try_from(to.flen).unwrap_or(u64::BITS);
+    if bits.checked_shr(width).unwrap_or(0) == 0 {
+        return Ok(Datum::Uint(bits));
+    }
+    Err(match column {
+        Some(column) => CastError::truncated(column, &number.to_string()),
+        None => CastError::unserved(format!("{number} in {width} bits")),
+    })
+}
+
+/// Bits of a number without fraction.
+pub(super) fn decimal_to_bit(value: &Decimal, to: &FieldType) -> Result<Datum, CastError> {
+    let unserved = || CastError::unserved(format!("{value} as bits"));
+    let whole = value.round(0);
+    if decimal(&whole.to_string())?.round(value.scale()) != *value {
+        return Err(unserved());
+    }
+    let number = whole.to_string().parse().map_err(|_| unserved())?;
+    to_bit(number, None, to)
+}
+
+/// Bits of a whole number that a double tells from all others.
+pub(super) fn float_to_bit(value: f64, to: &FieldType) -> Result<Datum, CastError> {
+    let is_told = value >= 0.0 && value < (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    if !is_told || value.fract() != 0.0 || value.is_sign_negative() {
+        return Err(CastError::unserved(format!("{value} as bits")));
+    }
+    to_bit(value as i128, None, to)
+}
+
 pub(super) fn decimal(text: &str) -> Result<Decimal, CastError> {
     text.parse()
         .map_err(|_| CastError::unserved(format!("the number {text:?}")))

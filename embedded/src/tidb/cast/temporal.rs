@@ -1,6 +1,7 @@
 //! Dates and times.
 
 use super::CastError;
+use crate::tidb::catalog::Zone;
 use crate::tidb::catalog::model::{FieldType, Tp};
 use crate::tidb::codec::{Datum, Duration, Time};
 
@@ -22,15 +23,32 @@ fn is_told(micro: u64, ft: &FieldType) -> bool {
     micro.is_multiple_of(unit)
 }
 
-pub(super) fn to_calendar(time: Time, to: &FieldType) -> Result<Datum, CastError> {
+/// A date or time stamp as clocks show it: a TIMESTAMP is kept in UTC.
+pub(super) fn local(time: Time, from: &FieldType, zone: &Zone) -> Result<Time, CastError> {
+    match from.tp {
+        Tp::Timestamp => zone.to_local(time).ok_or_else(|| {
+            CastError::unserved("a TIMESTAMP of zeros, or of which clocks show the time twice")
+        }),
+        _ => Ok(time),
+    }
+}
+
+/// A date or time stamp of the type; `time` is as clocks show it.
+pub(super) fn to_calendar(time: Time, to: &FieldType, zone: &Zone) -> Result<Datum, CastError> {
     let has_time = (time.hour, time.minute, time.second, time.micro) != (0, 0, 0, 0);
     if to.tp == Tp::Date && has_time {
         return Err(CastError::unserved("a time of day for DATE"));
     }
-    match is_told(time.micro.into(), to) {
-        true => Ok(Datum::Time(time)),
-        false => Err(CastError::unserved("fractions of a second that are lost")),
+    if !is_told(time.micro.into(), to) {
+        return Err(CastError::unserved("fractions of a second that are lost"));
     }
+    if to.tp != Tp::Timestamp {
+        return Ok(Datum::Time(time));
+    }
+    let utc = zone.to_utc_unless_twice(time);
+    utc.map(Datum::Time).ok_or_else(|| {
+        CastError::unserved("what no TIMESTAMP is, or a time that clocks show twice")
+    })
 }
 
 pub(super) fn to_time(time: Duration, to: &FieldType) -> Result<Datum, CastError> {
@@ -42,7 +60,11 @@ pub(super) fn to_time(time: Duration, to: &FieldType) -> Result<Datum, CastError
 }
 
 /// A text that is a date or time stamp just as it is printed.
-pub(super) fn text_to_calendar(text: &str, to: &FieldType) -> Result<Datum, CastError> {
+pub(super) fn text_to_calendar(
+    text: &str,
+    to: &FieldType,
+    zone: &Zone,
+) -> Result<Datum, CastError> {
     let unserved = || CastError::unserved(format!("{text:?} as a date"));
     let time = Time::parse(text).map_err(|_| unserved())?;
     let digits = text
@@ -57,7 +79,7 @@ pub(super) fn text_to_calendar(text: &str, to: &FieldType) -> Result<Datum, Cast
     };
     let exists = time.year > 0 && time.month > 0 && (1..=days).contains(&time.day);
     match is_printed && exists {
-        true => to_calendar(time, to),
+        true => to_calendar(time, to, zone),
         false => Err(unserved()),
     }
 }

@@ -273,6 +273,43 @@ pub(crate) fn count_triggers(db: &DbInfo, table: &TableInfo) -> String {
     )
 }
 
+/// The default of `_tidb_rowid` while a trigger makes it: no id.
+pub(crate) const NO_ROW_ID: i64 = 0;
+/// What the names of those triggers begin with.
+const LENDER: &str = "tidb_row_id_";
+
+fn lender(db: &DbInfo, table: &TableInfo) -> String {
+    format!("{}.`{LENDER}{}`", quoted(&db.name.o), table.id)
+}
+
+/// The trigger that makes ids for rows whose default gives them none.
+pub(crate) fn lend_row_ids(db: &DbInfo, table: &TableInfo) -> String {
+    let id = format!("NEW.`{}`", mariadb::ROW_ID);
+    format!(
+        "CREATE OR REPLACE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW SET {id} = IF({id} = {NO_ROW_ID}, {}, {id})",
+        lender(db, table),
+        full_name(db, &table.name.o),
+        next_row_id(table, table.id)
+    )
+}
+
+/// Lets the default make them again, and removes the trigger.
+pub(crate) fn take_row_ids_back(db: &DbInfo, table: &TableInfo) -> Vec<String> {
+    vec![
+        mariadb::count_row_ids(db, table, table.id),
+        format!("DROP TRIGGER IF EXISTS {}", lender(db, table)),
+    ]
+}
+
+/// Databases and tables whose row ids a trigger makes.
+pub(crate) fn lent_row_ids() -> String {
+    format!(
+        "SELECT event_object_schema, event_object_table FROM information_schema.triggers \
+         WHERE LEFT(trigger_name, {}) = '{LENDER}'",
+        LENDER.len()
+    )
+}
+
 /// What makes the counter of a new table, before the table is made and after.
 pub(crate) fn of_new_table(db: &DbInfo, table: &TableInfo) -> (Vec<String>, Option<String>) {
     let next = table.auto_rand_id.max(1);

@@ -10,7 +10,8 @@ use super::model::{
     CiStr, ColumnInfo, DbInfo, FieldType, ForeignKeyInfo, IndexInfo, NOW, TableInfo, Tp, flag,
 };
 use super::{
-    DdlError, TidbVersion, ddl::unsupported, generated, mariadb_check, mariadb_partition, show,
+    DdlError, Lock, TidbVersion, ddl::unsupported, generated, mariadb_check, mariadb_partition,
+    show,
 };
 use crate::tidb::mariadb::sql_mode;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -62,8 +63,8 @@ fn text_attributes(version: TidbVersion, charset: &str, collation: &str) -> Opti
 
 /// A statement of a plan as MariaDB is given it. What was planned has to be done: MariaDB waits for locks as long as it takes,
 /// and changes no value on the way, which a session that is not strict would let it. What is dropped was looked at with the
-/// foreign keys that refer to it.
-pub(crate) fn planned(statement: &str, session_is_strict: bool) -> String {
+/// foreign keys that refer to it. A zone is the one that values are told and read in.
+pub(crate) fn planned(statement: &str, session_is_strict: bool, zone: Option<&str>) -> String {
     let unasked = match statement.starts_with("DROP ") {
         true => "foreign_key_checks = 0, ",
         false => "",
@@ -76,8 +77,10 @@ pub(crate) fn planned(statement: &str, session_is_strict: bool) -> String {
             sql_mode::at_mariadb(LENIENT_ABOUT_DATES)
         ),
     };
+    let zone = zone.map(|zone| format!(", time_zone = {}", string(zone)));
+    let zone = zone.unwrap_or_default();
     format!(
-        "SET STATEMENT {unasked}lock_wait_timeout = {LONGEST_WAIT}, max_statement_time = 0{strictly} FOR {statement}"
+        "SET STATEMENT {unasked}lock_wait_timeout = {LONGEST_WAIT}, max_statement_time = 0{strictly}{zone} FOR {statement}"
     )
 }
 
@@ -161,13 +164,47 @@ fn row_id(table: &TableInfo) -> String {
     format!("`{ROW_ID}` BIGINT NOT NULL DEFAULT ({next}) INVISIBLE")
 }
 
-/// What LOCK TABLES is given so that nobody else writes to a table: its default of `_tidb_rowid` needs the sequence.
-pub(crate) fn locks(db: &DbInfo, table: &TableInfo) -> String {
-    let mut out = format!("{} WRITE", full_name(db, &table.name.o));
+/// The lock under which nobody else writes to a table: its default of `_tidb_rowid` needs the sequence.
+pub(crate) fn locks(db: &DbInfo, table: &TableInfo) -> Lock {
+    let mut tables = format!("{} WRITE", full_name(db, &table.name.o));
     if table.has_row_id() {
-        let _ = write!(out, ", {} WRITE", auto_ids::sequence(table.id));
+        let _ = write!(tables, ", {} WRITE", auto_ids::sequence(table.id));
     }
-    out
+    Lock {
+        tables,
+        ..Lock::default()
+    }
+}
+
+/// The lock under which a table's rows are copied. MariaDB copies none whose default takes values from a sequence: a trigger
+/// does that meanwhile.
+pub(crate) fn locks_to_copy(db: &DbInfo, table: &TableInfo) -> Lock {
+    let (before, after) = match table.has_row_id() {
+        true => (
+            vec![auto_ids::lend_row_ids(db, table)],
+            auto_ids::take_row_ids_back(db, table),
+        ),
+        false => (vec![], vec![]),
+    };
+    Lock {
+        tables: format!("{} WRITE", full_name(db, &table.name.o)),
+        before,
+        after,
+    }
+}
+
+/// The clause of ALTER TABLE by which the trigger takes over.
+pub(crate) fn no_row_ids() -> String {
+    format!(
+        "ALTER COLUMN `{ROW_ID}` SET DEFAULT {}",
+        auto_ids::NO_ROW_ID
+    )
+}
+
+/// Asks for the JSON of a column as it was typed.
+pub(crate) fn typed_json(db: &DbInfo, table: &TableInfo, column: &ColumnInfo) -> String {
+    let (table, column) = (full_name(db, &table.name.o), quoted(&column.name.o));
+    format!("SELECT CAST({column} AS BINARY) FROM {table} WHERE {column} IS NOT NULL")
 }
 
 /// Lets `_tidb_rowid` be counted by the sequence of another table id.

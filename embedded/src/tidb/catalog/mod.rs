@@ -33,7 +33,7 @@ pub use error::{CatalogError, DdlError};
 pub use generated::{NOT_NULL_CHECK, SERVED_CHECK};
 pub(crate) use mariadb_partition::is_divided;
 pub use model::{CiStr, TableInfo};
-pub use plan::{Failure, Mutation, Plan, RowMove, RowRewrite, Warning};
+pub use plan::{Failure, Lock, Mutation, Plan, RowMove, RowRewrite, Warning};
 pub use session::{ClusteredIndex, DEFAULT_SQL_MODE, Session, is_sql_mode, sql_mode_bits};
 pub use state::{Catalog, Database};
 pub use time_zone::Zone;

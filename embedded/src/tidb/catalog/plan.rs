@@ -6,7 +6,7 @@
 
 use super::dropped::{Restored, Wanted};
 use super::model::{DbInfo, Job, PolicyInfo, SchemaDiff, TableInfo, Tree};
-use super::{CatalogError, DdlError, TidbVersion, gojson, jobs, meta};
+use super::{CatalogError, DdlError, TidbVersion, Zone, gojson, jobs, meta};
 use crate::tidb::codec::keys::MetaKey;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -86,8 +86,10 @@ impl Failure {
 pub struct Plan {
     /// Statements for MariaDB 10.11, in order.
     pub mariadb: Vec<String>,
+    /// The time zone that the first of them depends on, if it is not to be run in UTC.
+    pub zone: Option<String>,
     /// What MariaDB locks for those: a table that nobody may write to meanwhile.
-    pub locked: Option<String>,
+    pub locked: Option<Lock>,
     /// What MariaDB is told before those, without its binlog: sequences. All of it may be done again.
     pub before: Vec<String>,
     /// What MariaDB is told after those, without its binlog.
@@ -118,6 +120,17 @@ pub struct Plan {
     pub(super) steps: Vec<Vec<Write>>,
 }
 
+/// How MariaDB locks a table while statements of a plan are run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// What LOCK TABLES is given.
+    pub tables: String,
+    /// What MariaDB is told before, without its binlog.
+    pub before: Vec<String>,
+    /// What it is told once the table is unlocked, also if nothing has come of the plan. All of it may be done again.
+    pub after: Vec<String>,
+}
+
 /// Rows that a reorganisation of partitions writes again under other ids, before a transaction of its plan.
 #[derive(Debug, Clone)]
 pub struct RowMove {
@@ -146,6 +159,10 @@ pub struct RowRewrite {
     pub strict: bool,
     /// Whether nothing else is changed by the statement, so that it can be rolled back.
     pub alone: bool,
+    /// The time zone in which a TIMESTAMP is told or read.
+    pub zone: Zone,
+    /// What MariaDB is asked for the JSON that it has as it was typed, and makes the new values of.
+    pub typed_json: Option<String>,
 }
 
 /// The transactions that take the place of those from one on when the plan is rolled back.

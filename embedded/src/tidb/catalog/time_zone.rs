@@ -74,6 +74,33 @@ impl Zone {
             .then(|| Time::from_seconds(utc, time.micro))?
     }
 
+    /// Whether clocks of the zone show a time, given as seconds since 1970, just once.
+    fn is_shown_once(&self, local: i64) -> bool {
+        const DAY: i64 = 24 * 60 * 60;
+        let mut found: Vec<i64> = [-DAY, 0, DAY]
+            .into_iter()
+            .map(|shift| local - self.offset_at(local + shift))
+            .filter(|utc| utc + self.offset_at(*utc) == local)
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found.len() == 1
+    }
+
+    /// A TIMESTAMP in UTC; none for what no TIMESTAMP is, and for what clocks show twice.
+    pub(crate) fn to_utc_unless_twice(&self, time: Time) -> Option<Time> {
+        let local = time.seconds()?;
+        self.is_shown_once(local).then(|| self.to_utc(time))?
+    }
+
+    /// A TIMESTAMP, which is in UTC, as clocks of the zone show it; none for the date of zeros, and if they show that twice.
+    pub(crate) fn to_local(&self, time: Time) -> Option<Time> {
+        let utc = time.seconds()?;
+        let local = utc + self.offset_at(utc);
+        self.is_shown_once(local)
+            .then(|| Time::from_seconds(local, time.micro))?
+    }
+
     /// A time in UTC as clocks of the zone show it; text that is no time stays as it is.
     pub(crate) fn shown(&self, text: &str, fsp: i64) -> String {
         let moved = || -> Option<Time> {

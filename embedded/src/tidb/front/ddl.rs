@@ -64,7 +64,7 @@ impl Session {
         let warnings = plan.warnings.clone();
         let failure = plan.failure.clone();
         let temporary = plan.temporary.clone();
-        let is_locked = plan.locked.is_some();
+        let lock = plan.locked.clone();
         // Constant defaults of TIMESTAMP are in UTC in a plan.
         let zone = self.enter_utc().await?;
         let done = if plan.is_empty() {
@@ -81,8 +81,8 @@ impl Session {
                 failure: rolled_back,
             };
             let done = self.carry_out(sql, intent, plan, session.is_strict()).await;
-            if is_locked {
-                self.unlock().await?;
+            if let Some(lock) = &lock {
+                self.unlock(lock).await?;
             }
             done
         };
@@ -153,13 +153,14 @@ impl Session {
         is_strict: bool,
     ) -> Result<Option<ErrPacket>, FrontError> {
         let statements = plan.mariadb.clone();
+        let mut zone = plan.zone.clone();
         let apply = self.shared.apply.clone();
         Backend::run_unlogged(&self.shared.socket, &plan.before).await?;
         let after = plan.after.clone();
         let by_server = plan.restores.is_some();
         apply.begin(intent, plan).await?;
         for statement in &statements {
-            let planned = mariadb::planned(statement, is_strict);
+            let planned = mariadb::planned(statement, is_strict, zone.take().as_deref());
             let error = match self.run_planned(&planned, by_server).await {
                 Ok(()) => continue,
                 Err(FrontError::Wire(error)) => error,

@@ -78,13 +78,7 @@ fn parts(
 fn prefix(column: &ColumnInfo, length: Option<u64>) -> Result<i64, DdlError> {
     let ft = &column.field_type;
     if ft.tp == Tp::Json {
-        return Err(sql_error::refused(
-            3152,
-            format!(
-                "JSON column '{}' cannot be used in key specification.",
-                column.name.o
-            ),
-        ));
+        return Err(sql_error::json_key(&column.name.o));
     }
     let Some(length) = length else {
         return if ft.tp.is_blob() {

@@ -53,6 +53,13 @@ pub(crate) fn alter(
         }
     }
     let defaults: Vec<String> = ops.iter().filter_map(Op::later_default).collect();
+    if ops.iter().any(Op::depends_on_zone) {
+        if ops.iter().any(Op::has_time_in_utc) {
+            let what = "a change from or to TIMESTAMP among others with a constant as its default";
+            return Err(p.unsupported(what));
+        }
+        p.plan.zone = Some(p.session.zone.name().to_owned());
+    }
     if several || ops.len() > 1 {
         generated::among_others(p, table, &ops)?;
         multi::check(p, table, &ops)?;
@@ -61,7 +68,10 @@ pub(crate) fn alter(
         ops.into_iter().for_each(|op| op.run(p, &db.info, table));
     }
     if !clauses.is_empty() {
-        if !defaults.is_empty() {
+        if !p.plan.rewrites.is_empty() && table.has_row_id() {
+            clauses.push(mariadb::no_row_ids());
+        }
+        if !defaults.is_empty() && p.plan.locked.is_none() {
             p.plan.locked = Some(mariadb::locks(&db.info, table));
         }
         let table = mariadb::full_name(&db.info, &table.name.o);

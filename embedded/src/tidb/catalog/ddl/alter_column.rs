@@ -6,7 +6,7 @@ use super::super::build::{default, default::DefaultValue, ttl};
 use super::super::model::{CiStr, ColumnInfo, DbInfo, TableInfo, flag};
 use super::super::{DdlError, mariadb};
 use super::alter::keeps_partitions;
-use super::change::Op;
+use super::change::{Op, is_told_in_utc};
 use super::column::Position;
 use super::modify::checked;
 use super::planner::Planner;
@@ -199,10 +199,15 @@ pub(super) fn change(
     if column.name.l != old.name.l || column.field_type.tp != old.field_type.tp {
         keeps_partitions(p, table, old)?;
     }
+    let mut at_mariadb = column.clone();
+    if rewrites && is_told_in_utc(&column) {
+        // The default becomes it later.
+        at_mariadb.default = None;
+    }
     let clause = format!(
         "CHANGE COLUMN {} {}{}",
         mariadb::quoted(&old.name.o),
-        mariadb::column(p.query, table, &column)?,
+        mariadb::column(p.query, table, &at_mariadb)?,
         position_clause(position)
     );
     let (old, column) = (Box::new(old.clone()), Box::new(column));

@@ -2,12 +2,13 @@
 
 use super::super::mariadb;
 use super::super::model::{
-    Action, CiStr, ColumnInfo, DbInfo, ForeignKeyInfo, IndexInfo, SchemaState, TableInfo, Tree,
+    Action, CiStr, ColumnInfo, DbInfo, ForeignKeyInfo, IndexInfo, SchemaState, TableInfo, Tp, Tree,
     TtlInfo,
 };
 use super::column::{self, Position};
 use super::planner::Planner;
 use super::{foreign_key, index, rewrite};
+use crate::tidb::cast;
 
 /// What a change does.
 #[derive(Debug, Clone)]
@@ -106,6 +107,11 @@ impl Edit {
     }
 }
 
+/// Whether a column is a TIMESTAMP with a constant default.
+pub(super) fn is_told_in_utc(column: &ColumnInfo) -> bool {
+    column.field_type.tp == Tp::Timestamp && column.default.is_some() && !column.defaults_to_now()
+}
+
 impl Op {
     pub(super) fn at_once(action: Action, args: Tree, edit: Edit) -> Self {
         Self::AtOnce { action, args, edit }
@@ -117,7 +123,31 @@ impl Op {
             Self::AddColumn { column, .. } if mariadb::is_filled_otherwise(column) => {
                 Some(mariadb::set_default(column))
             }
+            // Its rows are copied in the session's zone, and the default is told in UTC.
+            Self::Rewrite { column, .. } if is_told_in_utc(column) => {
+                Some(mariadb::set_default(column))
+            }
             _ => None,
+        }
+    }
+
+    /// Whether it depends on the time zone what MariaDB makes of rows.
+    pub(super) fn depends_on_zone(&self) -> bool {
+        match self {
+            Self::Rewrite { old, column, .. } => {
+                cast::depends_on_zone(&old.field_type, &column.field_type)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether its clause has a TIMESTAMP, which is told in UTC.
+    pub(super) fn has_time_in_utc(&self) -> bool {
+        match self {
+            Self::AddColumn { column, .. }
+            | Self::Modify { column, .. }
+            | Self::SetDefault(column) => is_told_in_utc(column),
+            _ => false,
         }
     }
 

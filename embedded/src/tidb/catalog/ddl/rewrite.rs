@@ -73,6 +73,15 @@ pub(super) fn check(
         let message = format!("Unsupported modify column: {why}");
         Err(sql_error::refused(8200, message))
     };
+    let (from, to) = (&old.field_type, &column.field_type);
+    if !cast::is_allowed(from, to) {
+        // The one error within the other is TiDB's.
+        let text = |ft: &FieldType| show::type_text(ft, true).replace(" unsigned", "");
+        let (from, to) = (text(from), text(to));
+        return refuse(&format!(
+            "[ddl:8200]Unsupported modify column: change from original type {from} to {to} is currently unsupported yet"
+        ));
+    }
     if old.field_type.has(flag::PRI_KEY) {
         return refuse("this column has primary key flag");
     }
@@ -89,16 +98,16 @@ pub(super) fn check(
             generated.name.o
         ));
     }
-    // MariaDB changes no table under a lock that takes values from a sequence.
-    let has_sequence = table.has_row_id()
-        || table.auto_random_bits > 0
-        || table.columns.iter().any(|c| c.default_is_expr);
-    if has_sequence {
+    let of_old = |i: &IndexInfo| i.columns.iter().any(|part| part.offset == old.offset);
+    if to.tp == Tp::Json && table.indexes.iter().any(of_old) {
+        return Err(sql_error::json_key(&old.name.o));
+    }
+    // MariaDB copies no table under a lock whose defaults take values from a sequence.
+    if table.columns.iter().any(|c| c.default_is_expr) {
         return Err(p.unsupported(
-            "a change of type that rewrites rows of a table with row ids, AUTO_RANDOM or expressions as defaults",
+            "a change of type that rewrites rows of a table with expressions as defaults",
         ));
     }
-    let (from, to) = (&old.field_type, &column.field_type);
     if from.has(flag::AUTO_INCREMENT) || old.is_generated() || !cast::is_served(from, to) {
         return Err(p.unsupported(format!(
             "a change of type from {} to {}, which rewrites rows",
@@ -146,6 +155,10 @@ pub(super) fn begin(
         for part in index.columns.iter_mut().filter(|part| part.offset == from) {
             part.offset = changing.offset;
             part.name = changing.name.clone();
+            let ft = &changing.field_type;
+            if !ft.tp.is_string() || ft.flen <= part.length {
+                part.length = -1;
+            }
         }
         indexes.push(index.id);
         info.indexes.push(index);
@@ -164,14 +177,23 @@ pub(super) fn begin(
 /// The origin default of the old column as one of the new type; else that of a column that is added.
 fn origin(p: &Planner<'_>, old: &ColumnInfo, column: &ColumnInfo) -> Option<String> {
     let value = origin_value(old).ok().filter(|value| !value.is_null());
-    let types = (&old.field_type, &column.field_type);
-    let value = value.and_then(|v| cast::cast(&v, &old.name.o, types.0, types.1).ok());
+    let (from, to) = (&old.field_type, &column.field_type);
+    let value = value.and_then(|v| cast::cast(&v, &old.name.o, (from, to), &p.session.zone).ok());
     match value {
-        None => default::origin(p.version(), p.session, column).text,
         Some(Datum::Int(number)) => Some(number.to_string()),
-        Some(Datum::Uint(number)) if types.1.tp.is_integer() => Some(number.to_string()),
+        Some(Datum::Uint(number)) if to.tp.is_integer() => Some(number.to_string()),
         Some(Datum::Decimal(number)) => Some(number.to_string()),
         Some(Datum::Bytes(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Some(Datum::Time(time)) if to.tp == Tp::Timestamp || from.tp == Tp::Timestamp => {
+            Some(match to.tp {
+                Tp::Date => time.date_text(),
+                _ => time.datetime_text(usize::try_from(to.decimal).unwrap_or(0)),
+            })
+        }
+        None | Some(Datum::Json(_)) => default::origin(p.version(), p.session, column).text,
+        Some(Datum::Uint(_)) if to.tp == Tp::Bit || from.tp != Tp::Enum => {
+            default::origin(p.version(), p.session, column).text
+        }
         // Dates, and members of an ENUM, read the same as before.
         Some(_) => old.origin_default.clone(),
     }
@@ -209,7 +231,9 @@ impl Changing {
         old: i64,
         alone: bool,
     ) {
-        p.plan.locked = Some(mariadb::locks(db, info));
+        p.plan.locked = Some(mariadb::locks_to_copy(db, info));
+        let from = &info.columns[offset_of(info, old)];
+        let typed_json = cast::is_of_typed_json(&from.field_type);
         p.plan.rewrites.push(RowRewrite {
             before: p.next_step(),
             table: Arc::new(info.clone()),
@@ -217,6 +241,8 @@ impl Changing {
             into: self.column.id,
             strict: p.session.is_strict(),
             alone,
+            zone: p.session.zone.clone(),
+            typed_json: typed_json.then(|| mariadb::typed_json(db, info, from)),
         });
     }
 

@@ -159,6 +159,13 @@ pub(crate) fn blob_key_without_length(column: &str) -> DdlError {
     )
 }
 
+pub(crate) fn json_key(column: &str) -> DdlError {
+    sql(
+        3152,
+        format!("JSON column '{column}' cannot be used in key specification."),
+    )
+}
+
 pub(crate) fn wrong_sub_key() -> DdlError {
     sql(
         1089,
