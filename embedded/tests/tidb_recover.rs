@@ -5,11 +5,13 @@
 
 mod cluster;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cluster::rows::{by_sql, catalog, compare_all};
 use cluster::sql::{log_in, outcome, refused, run};
 use cluster::{Cluster, Part};
+use embedded::tidb::apply::mend::mend;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row};
 
@@ -395,4 +397,39 @@ async fn an_interrupted_recovery_is_completed_or_dropped() {
         cluster.verify().await;
     }
     assert!(interrupted > 0, "every recovery was done before the kill");
+}
+
+/// What MariaDB leaves when it is killed at work on a partitioned table, or on TRUNCATE.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_was_broken_off_half_way_is_made_anew() {
+    const EMPTIED: &str = "ALTER TABLE divided TRUNCATE PARTITION a";
+    let mut cluster = Cluster::start(NEW).await;
+    let client = cluster.client().await;
+    let mut conn = cluster.sql().await;
+    let all: Vec<&str> = TABLES.into_iter().chain(ROWS).collect();
+    run(&mut conn, &all).await;
+    let socket = PathBuf::from(cluster.mariadb_socket());
+    let mut own = cluster.mariadb().await;
+    run(&mut own, &["SET sql_log_bin = 0", "USE test"]).await;
+    let schema = catalog(&client, NEW).await;
+    // Emptied without the binlog's knowing.
+    run(&mut own, &[EMPTIED, "TRUNCATE TABLE rows_only"]).await;
+    assert!(!cluster.verified().await.is_clean());
+    for sql in [EMPTIED, "TRUNCATE rows_only", "DROP TABLE whole"] {
+        mend(&client, &socket, &schema, sql, false).await.unwrap();
+    }
+    cluster.verify().await;
+    // A table that cannot be opened: mending it was broken off in its turn.
+    run(&mut own, &["DROP TABLE hashed"]).await;
+    let sql = "ALTER TABLE hashed PARTITION BY KEY (id) PARTITIONS 2";
+    mend(&client, &socket, &schema, sql, true).await.unwrap();
+    run(
+        &mut conn,
+        &[
+            "INSERT INTO hashed VALUES (4, 4)",
+            "INSERT INTO rows_only VALUES ('z')",
+        ],
+    )
+    .await;
+    cluster.verify().await;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::apply::mend::mend;
 use super::apply::record::{Applied, Intent};
 use super::apply::writer::Writer;
 use super::apply::{Applier, ApplyError, ApplyHandle, Gtid, restore};
@@ -100,6 +101,12 @@ pub(super) async fn recover(
     let settled = async {
         catch_up(&handle, binlog).await?;
         if let Some((intent, plan)) = interrupted {
+            let seen = handle.seen().await?;
+            if seen.is_none_or(|seen| seen == 0) {
+                // Before the intent goes: should this be broken off too, the next start does it again.
+                let (catalog, told) = (handle.catalog(), seen.is_none());
+                mend(client, &layout.socket, &catalog, &intent.sql, told).await?;
+            }
             settle(&handle, &layout.socket, &mut own, &intent, &plan).await?;
         }
         Ok::<(), Error>(())

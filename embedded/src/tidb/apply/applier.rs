@@ -436,6 +436,10 @@ impl Applier {
                     why,
                 });
             }
+            Request::Seen { reply } => {
+                // Who asked may be gone.
+                let _ = reply.send(self.pending.as_ref().map(|pending| pending.intent.seen));
+            }
             Request::Abandon { reply } => {
                 let outcome = match self.pending.take() {
                     None => Abandoned::Done,

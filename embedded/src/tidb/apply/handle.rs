@@ -47,6 +47,9 @@ pub(super) enum Request {
         plan: Box<Plan>,
         reply: oneshot::Sender<()>,
     },
+    Seen {
+        reply: oneshot::Sender<Option<usize>>,
+    },
     Abandon {
         reply: oneshot::Sender<Abandoned>,
     },
@@ -118,6 +121,16 @@ impl ApplyHandle {
             reply,
         };
         self.requests.send(request).await.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+
+    /// How many statements of an announced DDL statement the binlog has told of so far; none if all, or nothing is announced.
+    pub async fn seen(&self) -> Result<Option<usize>, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.requests
+            .send(Request::Seen { reply })
+            .await
+            .map_err(|_| Ended)?;
         answer.await.map_err(|_| Ended)
     }
 

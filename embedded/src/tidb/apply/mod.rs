@@ -23,6 +23,7 @@ pub mod gtid;
 pub mod handle;
 mod lane;
 mod literal;
+pub mod mend;
 mod own;
 pub mod record;
 mod reorganize;

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use super::ApplyError;
 use super::backfill::decoded;
 use super::literal::{BYTES, LiteralError, ROWS, literal};
-use crate::client::Client;
+use crate::client::{Client, ClientError, Snapshot};
 use crate::tidb::catalog::Restored;
+use crate::tidb::catalog::dropped::{Counters, counter_keys};
 use crate::tidb::catalog::mariadb::{self, DROP_RESTORED, RESTORED, ROW_ID};
 use crate::tidb::catalog::model::{ColumnInfo, TableInfo, Tp};
 use crate::tidb::codec::{Datum, Handle, keys};
@@ -59,6 +60,26 @@ pub async fn make(client: &Client, socket: &Path, restored: &Restored) -> Result
     }
     tracing::debug!(table = table.name.o, rows, "brought back");
     Ok(())
+}
+
+/// Up to which values a table's counters are taken.
+pub async fn counters(
+    snapshot: &Snapshot,
+    db_id: i64,
+    table_id: i64,
+) -> Result<Counters, ClientError> {
+    let mut counters = [0; 3];
+    for (counter, key) in counters.iter_mut().zip(counter_keys(db_id, table_id)) {
+        let value = snapshot.get(&key).await?;
+        let text = value.map(|v| String::from_utf8_lossy(&v).into_owned());
+        *counter = text.and_then(|text| text.parse().ok()).unwrap_or(0);
+    }
+    let [row_id, increment, random] = counters;
+    Ok(Counters {
+        row_id,
+        increment,
+        random,
+    })
 }
 
 /// Removes what a statement that was broken off has left.

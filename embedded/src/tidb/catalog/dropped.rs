@@ -52,6 +52,25 @@ pub struct Counters {
     pub random: i64,
 }
 
+impl Counters {
+    /// The table with its counters behind what was taken of them.
+    pub fn behind(self, table: &TableInfo) -> TableInfo {
+        let of_column = match table.has_separate_counters() {
+            true => self.increment,
+            false => self.row_id,
+        };
+        let counted = match table.auto_random_bits > 0 {
+            true => self.random,
+            false => self.row_id,
+        };
+        TableInfo {
+            auto_inc_id: of_column.saturating_add(1).max(table.auto_inc_id),
+            auto_rand_id: counted.saturating_add(1),
+            ..table.clone()
+        }
+    }
+}
+
 /// The key of a table in the schema.
 pub fn table_key(db_id: i64, table_id: i64) -> Vec<u8> {
     meta::table(db_id, table_id).encode()

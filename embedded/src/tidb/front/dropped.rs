@@ -7,9 +7,9 @@ use super::session::Session;
 use super::{FrontError, errors};
 use crate::client::Ts;
 use crate::tidb::apply::{ApplyError, restore};
-use crate::tidb::catalog::dropped::{counter_keys, table_key};
+use crate::tidb::catalog::dropped::table_key;
 use crate::tidb::catalog::model::{Action, TableInfo};
-use crate::tidb::catalog::{Counters, DdlError, Dropped, Restored, TidbVersion, Wanted, sql_error};
+use crate::tidb::catalog::{DdlError, Dropped, Restored, TidbVersion, Wanted, sql_error};
 use crate::tidb::codec::tso;
 use crate::tidb::wire::{ErrPacket, WireError};
 
@@ -143,24 +143,14 @@ impl Session {
 
     async fn as_it_was(&self, job: &Job<'_>, table: TableInfo) -> Result<Dropped, FrontError> {
         let snapshot = self.shared.client.snapshot(job.start_ts);
-        let mut counters = [0; 3];
-        for (counter, key) in counters.iter_mut().zip(counter_keys(job.db_id, table.id)) {
-            let value = snapshot.get(&key).await?;
-            let text = value.map(|v| String::from_utf8_lossy(&v).into_owned());
-            *counter = text.and_then(|text| text.parse().ok()).unwrap_or(0);
-        }
-        let [row_id, increment, random] = counters;
+        let counters = restore::counters(&snapshot, job.db_id, table.id).await?;
         Ok(Dropped {
             job_id: job.id,
             start_ts: job.start_ts,
             db_id: job.db_id,
             database: job.database.to_owned(),
             table,
-            counters: Counters {
-                row_id,
-                increment,
-                random,
-            },
+            counters,
         })
     }
 

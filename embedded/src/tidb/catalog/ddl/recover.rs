@@ -113,25 +113,10 @@ fn in_mariadb(
     dropped: &Dropped,
     info: &TableInfo,
 ) -> Result<(), DdlError> {
-    let Counters {
-        row_id,
-        increment,
-        random,
-    } = dropped.counters;
-    let mut made = TableInfo {
+    let made = TableInfo {
         fk_info: None,
-        ..info.clone()
+        ..dropped.counters.behind(info)
     };
-    let of_column = match made.has_separate_counters() {
-        true => increment,
-        false => row_id,
-    };
-    made.auto_inc_id = of_column.saturating_add(1).max(made.auto_inc_id);
-    let counted = match made.auto_random_bits > 0 {
-        true => random,
-        false => row_id,
-    };
-    made.auto_rand_id = counted.saturating_add(1);
     let (sequence, trigger) = auto_ids::of_new_table(db, &made);
     let aside = mariadb::restoring(p.query, db, &made)?;
     let mut prepare = vec![mariadb::DROP_RESTORED.to_owned()];
