@@ -420,7 +420,12 @@ async fn a_table_that_was_broken_off_half_way_is_made_anew() {
     }
     cluster.verify().await;
     // A table that cannot be opened: mending it was broken off in its turn.
-    run(&mut own, &["DROP TABLE hashed"]).await;
+    run(&mut own, &["DROP TABLE divided", "FLUSH TABLES"]).await;
+    // Another one, without the list of its partitions.
+    let data = socket.with_file_name("mariadb");
+    std::fs::remove_file(data.join("test/hashed.par")).unwrap();
+    let sql = EMPTIED;
+    mend(&client, &socket, &schema, sql, true).await.unwrap();
     let sql = "ALTER TABLE hashed PARTITION BY KEY (id) PARTITIONS 2";
     mend(&client, &socket, &schema, sql, true).await.unwrap();
     run(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tidb_sql::SqlMode;
 use tidb_sql::lexer::{Token, tokens};
 
-use super::{ApplyError, restore};
+use super::{ApplyError, orphans, restore};
 use crate::client::Client;
 use crate::tidb::catalog::mariadb::{DROP_RESTORED, full_name, put_in_place, restoring};
 use crate::tidb::catalog::model::{DbInfo, TableInfo, lower_case};
@@ -28,7 +28,8 @@ pub async fn mend(
 ) -> Result<(), ApplyError> {
     for (db, table) in touched(catalog, sql) {
         let name = full_name(db, &table.name.o);
-        if told && can_be_read(socket, &name).await? {
+        let readable = can_be_read(socket, &name).await?;
+        if told && readable {
             continue;
         }
         let snapshot = client.snapshot(client.tso().await?);
@@ -47,12 +48,19 @@ pub async fn mend(
             table: Arc::clone(table),
             prepare,
         };
-        restore::make(client, socket, &restored).await?;
-        let in_place = [
-            format!("DROP TABLE IF EXISTS {name}"),
-            put_in_place(db, &table.name.o),
-        ];
-        Backend::run_unlogged(socket, &in_place).await?;
+        match restore::make(client, socket, &restored).await {
+            Ok(()) => {}
+            Err(error @ ApplyError::Restore { .. }) if readable => {
+                // Most likely nothing has happened to it; whether so, `embedded verify` tells.
+                tracing::warn!(%error, "a table that a statement was broken off on is left as it is");
+                restore::clear(socket).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        Backend::run_unlogged(socket, &[format!("DROP TABLE IF EXISTS {name}")]).await?;
+        orphans::remove(socket, &db.name.o, &table.name.o).await?;
+        Backend::run_unlogged(socket, &[put_in_place(db, &table.name.o)]).await?;
         tracing::info!(
             database = db.name.o,
             table = table.name.o,

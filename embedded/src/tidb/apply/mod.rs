@@ -24,6 +24,7 @@ pub mod handle;
 mod lane;
 mod literal;
 pub mod mend;
+mod orphans;
 mod own;
 pub mod record;
 mod reorganize;
@@ -38,6 +39,8 @@ pub use applier::Applier;
 pub use gtid::{Gtid, GtidError};
 pub use handle::{ApplyHandle, Ended};
 pub use record::Intent;
+
+use std::path::PathBuf;
 
 use binlog::BinlogError;
 
@@ -160,6 +163,16 @@ pub enum ApplyError {
         table: String,
         /// Why.
         why: String,
+    },
+    /// Partitions without their table could not be given a list of their names.
+    #[error("copy {} to {}: {source}", from.display(), to.display())]
+    Orphans {
+        /// A list of such names.
+        from: PathBuf,
+        /// Where it is needed.
+        to: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// MariaDB could not be asked or told something.
     #[error(transparent)]
