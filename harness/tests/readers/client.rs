@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::lab;
 use serde::Deserialize;
@@ -11,6 +11,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two tries.
+const POLL: Duration = Duration::from_millis(100);
+/// `tikv-client-java` about a scan that got no answer.
+const CONNECTION_LOST: &str = "ScanResponse failed without a cause";
 
 /// A program: its source, and the manifests of its jars.
 pub type Source = (&'static str, &'static [&'static str]);
@@ -112,7 +116,21 @@ impl Reader {
         }
     }
 
+    /// Asks again while the client says that its connection was lost, as it does after a store was killed: it reads by connections
+    /// that it had, and leaves it to its caller to do so once more.
     async fn ask(&mut self, command: &str) -> Result<Read, String> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.ask_once(command).await {
+                Err(error) if error.contains(CONNECTION_LOST) && Instant::now() < deadline => {
+                    tokio::time::sleep(POLL).await;
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn ask_once(&mut self, command: &str) -> Result<Read, String> {
         let line = format!("{command}\n");
         let sent = self.input.write_all(line.as_bytes()).await;
         sent.map_err(|error| error.to_string())?;
