@@ -80,6 +80,10 @@ pub(super) fn plain<'s>(sql: &'s str, scanned: &[Scanned<'_>]) -> Cow<'s, str> {
     for token in scanned {
         if let Some(replacement) = replaced(token) {
             out.push_str(&sql[copied..token.start]);
+            if out.ends_with("--") && !replacement.starts_with('`') {
+                // Two signs before a comment; before white space they would begin one.
+                out.insert(out.len() - 1, ' ');
+            }
             out.push_str(&replacement);
             copied = token.end();
         }
@@ -229,6 +233,7 @@ mod tests {
             (r#"select '"' -- "x"#, r#"select '"' -- "x"#),
             (r#"/* "x */ select `"`"#, r#"/* "x */ select `"`"#),
             (r#"/*! select "x" */"#, "    select `x`   "),
+            ("select 1--/*! */1", "select 1- -      1"),
         ] {
             assert_eq!(read(typed, ANSI, Release::V8_5), plain);
         }
