@@ -17,6 +17,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
     ("BIGINT", "TINYINT", &["127", "-128", "128", "-129"]),
     ("BIGINT UNSIGNED", "BIGINT", &["7", "9223372036854775808"]),
     ("INT", "VARCHAR(3)", &["12", "-12", "123", "-123"]),
+    ("INT(4) ZEROFILL", "VARCHAR(4)", &["7", "12345"]),
     ("INT", "BINARY(4)", &["12", "1234"]),
     ("INT", "DECIMAL(4,1)", &["12", "-12", "1234"]),
     ("BIGINT", "FLOAT", &["12", "16777217"]),

@@ -13,7 +13,7 @@ mod tests;
 mod text;
 
 use super::catalog::Zone;
-use super::catalog::model::{FieldType, Tp, flag};
+use super::catalog::model::{FieldType, Tp};
 use super::codec::Datum;
 
 /// Why a value has no counterpart in the other type.
@@ -138,10 +138,7 @@ pub fn is_allowed(from: &FieldType, to: &FieldType) -> bool {
 /// Whether values of one type can be cast to the other, as far as the types tell.
 pub fn is_served(from: &FieldType, to: &FieldType) -> bool {
     use Class as C;
-    let is_filled_up = from.has(flag::ZEROFILL);
     match (class(from), class(to)) {
-        // MariaDB fills it up with zeros.
-        (C::Int | C::Decimal, C::Text) if is_filled_up => false,
         // TiDB tells unsigned numbers in JSON from signed ones, MariaDB does not.
         (C::Int, C::Json) => !from.is_unsigned(),
         (C::Int, C::Int | C::Text | C::Decimal | C::Float | C::Enum | C::Set | C::Bit)
