@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ApplyError;
-use crate::tidb::catalog::mariadb::quoted;
+use crate::tidb::catalog::mariadb::{quoted, string};
 use crate::tidb::wire::{Backend, WireError};
 
 /// A table with partitions of the same names, whose files stand in for those that are missing.
@@ -19,9 +19,11 @@ const ENDINGS: [&str; 2] = ["frm", "par"];
 pub(super) async fn remove(socket: &Path, database: &str, table: &str) -> Result<(), ApplyError> {
     let mut own = Backend::connect(socket).await?;
     let file = |name: &str| {
-        let name = name.replace('\\', "\\\\").replace('\'', "''");
         // The bytes of the file's name, taken for text.
-        format!("CONVERT(CAST(CONVERT('{name}' USING filename) AS BINARY) USING utf8mb4)")
+        format!(
+            "CONVERT(CAST(CONVERT({} USING filename) AS BINARY) USING utf8mb4)",
+            string(name)
+        )
     };
     let prefix = format!("CONCAT({}, '/', {}, '#P#')", file(database), file(table));
     let query = format!(

@@ -51,9 +51,15 @@ impl Session {
             Ok(rewritten) => rewritten,
             Err(refusal) => return self.refuse(&refusal).await,
         };
+        let mut change = match requirement::change(&text, &self.user) {
+            Ok(change) => change,
+            Err(refusal) => return self.refuse(&refusal).await,
+        };
         let shared = std::sync::Arc::clone(&self.shared);
         let _one_at_a_time = shared.ddl.lock().await;
-        let change = self.requirement_change(&text).await?;
+        if let Some(change) = change.as_mut().filter(|_| text.is(0, "CREATE")) {
+            self.leave_out_those_there(change).await?;
+        }
         let executed = self.backend.execute(&rewritten).await;
         if let Some(change) = change.filter(|_| executed.is_ok() || text.is(0, "CREATE")) {
             self.keep_requirement(&change).await?;

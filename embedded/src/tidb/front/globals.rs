@@ -23,17 +23,21 @@ pub(crate) async fn restore(socket: &Path, version: TidbVersion) -> Result<Value
         .await?;
     let mut values = Values::new();
     for row in &kept.rows {
-        let [Some(name), Some(value)] = row.as_slice() else {
-            continue;
+        let [Some(name), value] = row.as_slice() else {
+            return Err(WireError::malformed(TABLE, "a row without a name"));
         };
-        let (name, value) = (utf8(name)?, utf8(value)?);
-        match variables::tidb(version, name) {
-            Some(variable) => {
+        let (name, value) = (utf8(name)?, value.as_deref().map(utf8).transpose()?);
+        match (variables::tidb(version, name), value) {
+            (Some(variable), Some(value)) => {
                 values.insert(variable.name, value.to_owned());
             }
-            None => {
-                own.execute(&format!("SET GLOBAL {name} = {}", assigned(value)))
-                    .await?;
+            (Some(_), None) => {
+                let why = format!("{name} without a value");
+                return Err(WireError::malformed(TABLE, why));
+            }
+            (None, value) => {
+                let value = value.map_or("NULL".to_owned(), assigned);
+                own.execute(&format!("SET GLOBAL {name} = {value}")).await?;
             }
         }
     }
@@ -64,8 +68,7 @@ pub(super) async fn keep(
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, WireError> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| WireError::malformed("a kept variable", error.to_string()))
+    std::str::from_utf8(bytes).map_err(|error| WireError::malformed(TABLE, error.to_string()))
 }
 
 /// A value as SET takes it: MariaDB's numbers are no texts.

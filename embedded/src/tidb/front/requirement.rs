@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::Shared;
 use super::accounts;
 use super::errors;
 use super::session::Session;
 use super::text::{Text, literal};
-use super::{FrontError, Shared};
 use crate::tidb::wire::{Agreed, Backend, ErrPacket, WireError};
 
 /// Where it stands in `mysql.global_priv`.
@@ -77,49 +77,35 @@ pub(super) fn clause(text: &Text<'_>) -> Result<Option<(usize, Option<Requiremen
 pub(super) struct Change {
     required: Option<Requirement>,
     users: Vec<String>,
-    /// Accounts that a CREATE USER finds there, which it leaves as they are.
-    before: Vec<String>,
+}
+
+/// What a statement about accounts will make of their requirements; none if nothing.
+pub(super) fn change(text: &Text<'_>, session_user: &str) -> Result<Option<Change>, ErrPacket> {
+    let creates = text.is(0, "CREATE");
+    if !creates && !text.is(0, "ALTER") {
+        return Ok(None);
+    }
+    let required = clause(text)?.and_then(|(_, required)| required);
+    if creates && required.is_none() {
+        return Ok(None);
+    }
+    let users = accounts::users(text, session_user)?;
+    Ok(Some(Change { required, users }))
 }
 
 impl Session {
-    /// What a statement about accounts will make of their requirements; none if nothing.
-    pub(super) async fn requirement_change(
-        &self,
-        text: &Text<'_>,
-    ) -> Result<Option<Change>, FrontError> {
-        let creates = text.is(0, "CREATE");
-        if !creates && !text.is(0, "ALTER") {
-            return Ok(None);
-        }
-        let required = clause(text)
-            .ok()
-            .flatten()
-            .and_then(|(_, required)| required);
-        let users = accounts::users(text, &self.user).unwrap_or_default();
-        if creates && required.is_none() || users.is_empty() {
-            return Ok(None);
-        }
-        let mut before = vec![];
-        if creates {
-            let list: Vec<String> = users.iter().map(|user| literal(user)).collect();
-            let query = format!(
-                "SELECT User FROM mysql.global_priv WHERE User IN ({})",
-                list.join(", ")
-            );
-            let mut own = Backend::connect(&self.shared.socket).await?;
-            before = own
-                .rows(&query)
-                .await?
-                .rows
-                .iter()
-                .map(|row| first(row))
-                .collect();
-        }
-        Ok(Some(Change {
-            required,
-            users,
-            before,
-        }))
+    /// Leaves out the accounts that are there: a CREATE USER leaves them as they are.
+    pub(super) async fn leave_out_those_there(&self, change: &mut Change) -> Result<(), WireError> {
+        let list: Vec<String> = change.users.iter().map(|user| literal(user)).collect();
+        let query = format!(
+            "SELECT User FROM mysql.global_priv WHERE User IN ({})",
+            list.join(", ")
+        );
+        let mut own = Backend::connect(&self.shared.socket).await?;
+        let found = own.rows(&query).await?;
+        let there: Vec<String> = found.rows.iter().map(|row| first(row)).collect();
+        change.users.retain(|user| !there.contains(user));
+        Ok(())
     }
 
     /// Keeps what a statement made of requirements, whose accounts are as it left them by now: a CREATE USER of several may
@@ -132,7 +118,6 @@ impl Session {
         let statements: Vec<String> = change
             .users
             .iter()
-            .filter(|user| !change.before.contains(user))
             .map(|user| {
                 format!(
                     "UPDATE mysql.global_priv SET Priv = {changed} WHERE User = {}",
