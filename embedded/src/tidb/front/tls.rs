@@ -101,10 +101,10 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(CERT, cert)?;
         let first = chain.first().map_or(&[][..], |first| first.as_ref());
-        let validity = Validity::of(first).ok_or_else(|| TlsError::Content {
+        let validity = Validity::of(first).map_err(|why| TlsError::Content {
             option: CERT,
             path: cert.clone(),
-            why: "the first certificate is none of X.509".to_owned(),
+            why: format!("the first certificate is none of X.509 ({why})"),
             expected: CERTIFICATES,
         })?;
         let signing = provider
