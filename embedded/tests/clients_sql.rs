@@ -6,9 +6,8 @@
 
 mod cluster;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use cluster::secured::Certificates;
@@ -135,27 +134,6 @@ fn pymysql(cluster: &Cluster, secured: &[&str]) -> String {
     output(&mut python, "Python is needed: apt-get install python3")
 }
 
-/// What the command line answers to this input: standard output, or standard error if it failed.
-fn mysql(cluster: &Cluster, arguments: &[&str], input: &str) -> Result<String, String> {
-    let mut child = parts::mysql()
-        .args(["--protocol=tcp", "--host=127.0.0.1", "--skip-ssl"])
-        .arg(format!("--port={}", cluster.tidb_port()))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A client that refuses to start reads nothing.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    match output.status.success() {
-        true => Ok(text(output.stdout)),
-        false => Err(text(output.stderr)),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_is_served() {
     for release in RELEASES {
@@ -166,7 +144,7 @@ async fn the_command_line_is_served() {
                      delimiter //\n select count(*) from t//\n delimiter ;\n\
                      select a, b, hex(c) from t order by a;\n\
                      use mysql\n use test\n drop table if exists missing;\n show warnings;\n";
-        let told = mysql(&cluster, &root, typed).unwrap();
+        let told = cluster.mysql(&root, typed).unwrap();
         assert_eq!(
             told,
             "count(*)\n2\na\tb\thex(c)\n1\tein\\tTab\t00FF\n2\tNULL\tNULL\n\
@@ -175,9 +153,11 @@ async fn the_command_line_is_served() {
         );
         // Its completion of names asks for the columns of every table; its table form for the lengths of values.
         let table = ["--user=root", "--auto-rehash", "--table", "test"];
-        let told = mysql(&cluster, &table, "select a, b from t where a = 2;").unwrap();
+        let told = cluster
+            .mysql(&table, "select a, b from t where a = 2;")
+            .unwrap();
         assert!(told.contains("| 2 | NULL |"), "{release}: {told}");
-        let told = mysql(&cluster, &root, "status\n").unwrap();
+        let told = cluster.mysql(&root, "status\n").unwrap();
         for line in [
             format!("Server version:\t\t{}", version_told(release)),
             "Current user:\t\troot@".to_owned(),
@@ -187,20 +167,13 @@ async fn the_command_line_is_served() {
         }
         // The first statement that fails ends a script; --force goes on.
         let script = "insert into t values (3, '', ''); insert into t values (1, '', ''); insert into t values (4, '', '');";
-        let told = mysql(&cluster, &root, script).unwrap_err();
+        let told = cluster.mysql(&root, script).unwrap_err();
         assert!(told.contains("ERROR 1062 (23000) at line 1"), "{told}");
-        let counted = mysql(
-            &cluster,
-            &["-uroot", "-N", "-e", "select max(a) from t", "test"],
-            "",
-        );
+        let counted = cluster.mysql(&["-uroot", "-N", "-e", "select max(a) from t", "test"], "");
         assert_eq!(counted.unwrap(), "3\n");
-        mysql(
-            &cluster,
-            &["-uroot", "--force", "test"],
-            &script.replace("(3", "(5"),
-        )
-        .unwrap();
+        cluster
+            .mysql(&["-uroot", "--force", "test"], &script.replace("(3", "(5"))
+            .unwrap();
         // A file of its own, a dump's text, a user with a password.
         let file = cluster.dir.path().join("rows.csv");
         std::fs::write(&file, "10,zehn,x\n11,elf,y\n").unwrap();
@@ -208,15 +181,17 @@ async fn the_command_line_is_served() {
             "load data local infile '{}' into table t fields terminated by ',';",
             file.display()
         );
-        mysql(&cluster, &["-uroot", "--local-infile=1", "test"], &load).unwrap();
+        cluster
+            .mysql(&["-uroot", "--local-infile=1", "test"], &load)
+            .unwrap();
         let dump = "/*!40101 SET NAMES utf8mb4 */;\n/*!40014 SET @old = @@foreign_key_checks, foreign_key_checks = 0 */;\n\
                     insert into t values (20, 'ü', ''), (21, '', '');\n/*!40014 SET foreign_key_checks = @old */;\n\
                     create user cli identified by 'geheim'; grant select on test.* to cli;\n";
-        mysql(&cluster, &root, dump).unwrap();
+        cluster.mysql(&root, dump).unwrap();
         let count = ["-N", "-e", "select count(*), sum(a) from t", "test"];
         let reader = |password: &'static str| [&["-ucli", password][..], &count].concat();
-        assert_eq!(mysql(&cluster, &reader("-pgeheim"), "").unwrap(), "9\t77\n");
-        let refused = mysql(&cluster, &reader("-pfalsch"), "").unwrap_err();
+        assert_eq!(cluster.mysql(&reader("-pgeheim"), "").unwrap(), "9\t77\n");
+        let refused = cluster.mysql(&reader("-pfalsch"), "").unwrap_err();
         assert!(
             refused.contains("ERROR 1045 (28000): Access denied for user 'cli'@"),
             "{refused}"

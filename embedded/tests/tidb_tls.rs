@@ -5,8 +5,7 @@
 
 mod cluster;
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use cluster::secured::Certificates;
@@ -23,26 +22,6 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, version};
-
-/// One statement on the command line under TLS: its rows, or the error.
-fn mysql(cluster: &Cluster, arguments: &[&str], sql: &str) -> Result<String, String> {
-    let mut child = parts::mysql()
-        .args(["--protocol=tcp", "--host=127.0.0.1", "-N"])
-        .arg(format!("--port={}", cluster.tidb_port()))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A client that was refused reads nothing.
-    let _ = child.stdin.take().unwrap().write_all(sql.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout).unwrap()),
-        false => Err(String::from_utf8(output.stderr).unwrap()),
-    }
-}
 
 async fn packet(stream: &mut (impl AsyncRead + Unpin)) -> (u8, Vec<u8>) {
     let mut header = [0; 4];
@@ -213,7 +192,8 @@ async fn what_accounts_and_the_server_require_is_kept_and_enforced() {
     let clear = ["-uu", "-px", "--skip-ssl"];
     let tls = ["-uu", "-px", "--ssl", &ca, "--ssl-verify-server-cert"];
     let certified = ["-uu", "-px", &ca, &cert, &key];
-    let whose = |arguments: &[&str]| mysql(&cluster, arguments, "select current_user()");
+    let whose =
+        |arguments: &[&str]| cluster.mysql(&[&["-N"], arguments].concat(), "select current_user()");
     let let_in = Ok("u@%\n".to_owned());
     let shut_out = |arguments: &[&str]| {
         let said = whose(arguments).unwrap_err();
@@ -229,7 +209,7 @@ async fn what_accounts_and_the_server_require_is_kept_and_enforced() {
     .await;
     shut_out(&clear);
     assert_eq!(whose(&tls), let_in);
-    let told = mysql(&cluster, &tls, "status").unwrap();
+    let told = cluster.mysql(&tls, "status").unwrap();
     assert!(told.contains("Cipher in use is TLS_"), "{told}");
     assert_eq!(log_in(&cluster, "plain", None).await.err().unwrap().0, 1045);
     // An account that is there stays as it is.
@@ -242,9 +222,11 @@ async fn what_accounts_and_the_server_require_is_kept_and_enforced() {
          UNLOCK PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT"
     );
     assert_eq!(refused(&mut sql, "SHOW CREATE USER nobody").await, 1396);
-    let others = mysql(&cluster, &tls, "show create user plain").unwrap_err();
+    let others = cluster.mysql(&tls, "show create user plain").unwrap_err();
     assert!(others.contains("ERROR 1142 (42000)"), "{others}");
-    let own = mysql(&cluster, &tls, "show create user current_user()").unwrap();
+    let own = cluster
+        .mysql(&tls, "show create user current_user()")
+        .unwrap();
     assert!(own.contains("REQUIRE SSL"), "{own}");
 
     run(&mut sql, &["ALTER USER u REQUIRE X509"]).await;
@@ -261,7 +243,8 @@ async fn what_accounts_and_the_server_require_is_kept_and_enforced() {
     assert!(cluster.stop(Part::Tidb).success());
     cluster.spawn(Part::Tidb);
     let mut sql = cluster.sql().await;
-    let whose = |arguments: &[&str]| mysql(&cluster, arguments, "select current_user()");
+    let whose =
+        |arguments: &[&str]| cluster.mysql(&[&["-N"], arguments].concat(), "select current_user()");
     assert!(whose(&tls).is_err());
     assert_eq!(whose(&certified), let_in);
     // A certificate that the authority does not vouch for is none.
@@ -284,7 +267,7 @@ async fn what_accounts_and_the_server_require_is_kept_and_enforced() {
     let on = "set global require_secure_transport = on";
     let root = ["-uroot", "--ssl", &ca];
     assert_eq!(refused(&mut sql, on).await, 1105);
-    mysql(&cluster, &root, on).unwrap();
+    cluster.mysql(&root, on).unwrap();
     let (code, said) = log_in(&cluster, "plain", None).await.err().unwrap();
     assert_eq!(code, 3159);
     assert_eq!(
@@ -297,12 +280,12 @@ async fn what_accounts_and_the_server_require_is_kept_and_enforced() {
     cluster.spawn(Part::Tidb);
     let root_certified = ["-uroot", &ca, &cert, &key];
     cluster::until("a client with a certificate", || async {
-        mysql(&cluster, &root_certified, "select 1")
+        cluster.mysql(&root_certified, "select 1")
     })
     .await;
-    assert!(mysql(&cluster, &root, "select 1").is_err());
+    assert!(cluster.mysql(&root, "select 1").is_err());
     let off = "set global require_secure_transport = off";
-    mysql(&cluster, &root_certified, off).unwrap();
+    cluster.mysql(&root_certified, off).unwrap();
     log_in(&cluster, "plain", None).await.unwrap();
     cluster.verify().await;
 }

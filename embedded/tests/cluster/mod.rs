@@ -8,6 +8,7 @@ pub mod rows;
 pub mod secured;
 pub mod sql;
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -318,6 +319,27 @@ impl Cluster {
     /// A connection if there is one at once.
     pub async fn try_sql(&self) -> mysql_async::Result<Conn> {
         Conn::new(self.opts()).await
+    }
+
+    /// What the command line answers to this input: standard output, or standard error if it failed.
+    pub fn mysql(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let mut child = parts::mysql()
+            .args(["--protocol=tcp", "--host=127.0.0.1"])
+            .arg(format!("--port={}", self.tidb_port()))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A client that refuses to start, or was refused, reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        match output.status.success() {
+            true => Ok(text(output.stdout)),
+            false => Err(text(output.stderr)),
+        }
     }
 
     pub fn tidb_port(&self) -> u16 {

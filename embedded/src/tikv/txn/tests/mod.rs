@@ -4,6 +4,7 @@ mod compare;
 mod feed;
 mod model;
 mod resolve;
+mod synced;
 mod world;
 mod write;
 
