@@ -108,6 +108,9 @@ async fn read(lab: &Lab) -> Result<(), Failed> {
 
     lab.kill(Kind::Tikv)?;
     lab.start(Kind::Tikv).await?;
+    let (table, ts) = (cases[0].table, moments[0].ts);
+    reader.reconnect("READ", DATABASE, table, ts).await?;
+    feed.reconnect("DUMP", DATABASE, table, ts).await?;
     compare(&cases, &moments, &mut reader).await?;
     for case in &cases {
         // NULL and 1 become 1 and 2.

@@ -116,21 +116,7 @@ impl Reader {
         }
     }
 
-    /// Asks again while the client says that its connection was lost, as it does after a store was killed: it reads by connections
-    /// that it had, and leaves it to its caller to do so once more.
     async fn ask(&mut self, command: &str) -> Result<Read, String> {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            match self.ask_once(command).await {
-                Err(error) if error.contains(CONNECTION_LOST) && Instant::now() < deadline => {
-                    tokio::time::sleep(POLL).await;
-                }
-                answered => return answered,
-            }
-        }
-    }
-
-    async fn ask_once(&mut self, command: &str) -> Result<Read, String> {
         let line = format!("{command}\n");
         let sent = self.input.write_all(line.as_bytes()).await;
         sent.map_err(|error| error.to_string())?;
@@ -147,6 +133,28 @@ impl Reader {
             if let Some(end) = line.end {
                 read.end = end;
                 return Ok(read);
+            }
+        }
+    }
+
+    /// Reads a table with this command until the client has a connection again to a store that was killed: it tells once that the
+    /// one it had is lost, and leaves it to its caller to ask again.
+    pub async fn reconnect(
+        &mut self,
+        command: &str,
+        database: &str,
+        table: &str,
+        ts: u64,
+    ) -> Result<(), String> {
+        let command = format!("{command} {database} {table} {ts}");
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.ask(&command).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.contains(CONNECTION_LOST) && Instant::now() < deadline => {
+                    tokio::time::sleep(POLL).await;
+                }
+                Err(error) => return Err(format!("after a kill of the store: {error}")),
             }
         }
     }
