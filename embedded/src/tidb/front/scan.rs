@@ -2,6 +2,7 @@
 //! double quotes of ANSI_QUOTES. What MariaDB would read otherwise is written so that it reads the same.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use tidb_sql::lexer::{self, TokenKind, name_value};
 use tidb_sql::{Release, SqlMode};
@@ -75,8 +76,13 @@ fn replaced(token: &Scanned<'_>) -> Option<String> {
 /// A text as MariaDB may read it: comments that TiDB runs (`/*! … */`, `/*T! … */`) are opened up, those that only MariaDB
 /// would run (`/*M! … */`) are blanked, names are in back quotes.
 pub(super) fn plain<'s>(sql: &'s str, scanned: &[Scanned<'_>]) -> Cow<'s, str> {
+    plain_part(sql, 0..sql.len(), scanned)
+}
+
+/// The same of a part of a text, whose tokens these are.
+fn plain_part<'s>(sql: &'s str, part: Range<usize>, scanned: &[Scanned<'_>]) -> Cow<'s, str> {
     let mut out = String::new();
-    let mut copied = 0;
+    let mut copied = part.start;
     for token in scanned {
         if let Some(replacement) = replaced(token) {
             out.push_str(&sql[copied..token.start]);
@@ -88,10 +94,10 @@ pub(super) fn plain<'s>(sql: &'s str, scanned: &[Scanned<'_>]) -> Cow<'s, str> {
             copied = token.end();
         }
     }
-    if copied == 0 {
-        return Cow::Borrowed(sql);
+    if out.is_empty() {
+        return Cow::Borrowed(&sql[part]);
     }
-    out.push_str(&sql[copied..]);
+    out.push_str(&sql[copied..part.end]);
     Cow::Owned(out)
 }
 
@@ -107,19 +113,14 @@ pub(super) fn statements(sql: &str, reading: (SqlMode, Release)) -> Result<Vec<S
             continue;
         }
         let of = |kind| piece.iter().filter(|token| token.kind == kind).count();
+        let part = first.start..last.end();
         // A semicolon in an opened comment parts that.
-        out.push(
-            match of(TokenKind::SpecialOpen) == of(TokenKind::SpecialClose) {
-                true => sql[first.start..last.end()].trim().to_owned(),
-                false => {
-                    let kept = piece.iter().filter(|token| {
-                        !matches!(token.kind, TokenKind::SpecialOpen | TokenKind::SpecialClose)
-                    });
-                    let whole: String = kept.map(|token| token.text).collect();
-                    whole.trim().to_owned()
-                }
-            },
-        );
+        let is_whole = of(TokenKind::SpecialOpen) == of(TokenKind::SpecialClose);
+        let statement = match is_whole {
+            true => Cow::Borrowed(&sql[part]),
+            false => plain_part(sql, part, piece),
+        };
+        out.push(statement.trim().to_owned());
     }
     Ok(out)
 }
@@ -291,6 +292,11 @@ mod tests {
                 "/*! select 1; select 2 */",
                 default,
                 vec!["select 1", "select 2"],
+            ),
+            (
+                "select 1--/*!1 a;select*/2",
+                default,
+                vec!["select 1- -   1 a", "select  2"],
             ),
             (
                 r#"select "a\"; select 2"#,
