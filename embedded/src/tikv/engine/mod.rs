@@ -38,7 +38,7 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 /// What a restart has to replay at most: the least that the LSM tree takes, so that a start takes seconds at the worst.
 const JOURNAL_BYTES: u64 = 64 << 20;
 /// Blocks that were read; the rest is the page cache's.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 8 << 20;
 
 /// Why the engine failed.
 #[derive(Debug, Clone, thiserror::Error)]
