@@ -6,8 +6,16 @@ use crate::{
     report::Report,
 };
 
-/// What came out of our stages: a message with its partition, or the error that ends the changefeed.
-pub(crate) type Sent = Result<(String, Option<u32>), String>;
+/// A message that came out of our stages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Out {
+    pub(crate) value: String,
+    pub(crate) partition: Option<u32>,
+    pub(crate) key: Option<&'static [u8]>,
+}
+
+/// A message, or the error that ends the changefeed.
+pub(crate) type Sent = Result<Out, String>;
 
 impl Message {
     /// Whether it is about a DDL statement; messages read from a topic say so themselves.
@@ -59,17 +67,27 @@ pub(crate) fn messages(
 fn difference(ours: Option<&Sent>, recorded: Option<&Message>) -> Option<String> {
     match (ours, recorded) {
         (
-            Some(Ok((ours, partition))),
+            Some(Ok(Out {
+                value,
+                partition,
+                key,
+            })),
             Some(Message {
                 value: Some(theirs),
                 partition: theirs_partition,
+                key: theirs_key,
                 ..
             }),
         ) => {
-            let (ours, theirs) = (canonical(ours), canonical(theirs));
+            let (ours, theirs) = (canonical(value), canonical(theirs));
             let same_partition = theirs_partition.is_none() || theirs_partition == partition;
-            (ours != theirs || !same_partition).then(|| {
-                format!("\n    recorded {theirs_partition:?} {theirs}\n    ours     {partition:?} {ours}")
+            let same_key = theirs_key
+                .as_ref()
+                .is_none_or(|theirs| theirs.as_ref().map(String::as_bytes) == *key);
+            (ours != theirs || !same_partition || !same_key).then(|| {
+                format!(
+                    "\n    recorded {theirs_partition:?} {theirs_key:?} {theirs}\n    ours     {partition:?} {key:?} {ours}"
+                )
             })
         }
         (

@@ -1,11 +1,16 @@
 //! A recording as it lies in `fixtures/golden/ticdc/`.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use pipeline::model::{Op, RawKv};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// The first line.
@@ -76,6 +81,9 @@ pub(crate) struct Message {
     #[serde(default)]
     pub(crate) kind: String,
     pub(crate) partition: Option<u32>,
+    /// The record's key, which may be null; `None` where keys were not recorded.
+    #[serde(default, deserialize_with = "recorded")]
+    pub(crate) key: Option<Option<String>>,
     pub(crate) value: Option<String>,
     pub(crate) error: Option<String>,
 }
@@ -87,6 +95,11 @@ pub(crate) struct Dispatch {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) partition: BTreeMap<String, i64>,
+}
+
+/// Takes a null as something that was recorded.
+fn recorded<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Deserialize::deserialize(from).map(Some)
 }
 
 fn bytes(hex_text: &str) -> Bytes {
@@ -160,17 +173,36 @@ pub(crate) fn recording(version: &str, name: &str) -> (Header, Vec<Step>) {
         .join("ticdc")
         .join(version)
         .join(format!("{name}.jsonl.gz"));
-    let mut text = String::new();
-    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    GzDecoder::new(file)
-        .read_to_string(&mut text)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = text(&path);
     let mut lines = text.lines();
     let header = serde_json::from_str(lines.next().expect("a header")).expect("a header");
     let steps = lines
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}")))
         .collect();
     (header, steps)
+}
+
+/// Reads the topics of v8.4.0 as they were left after faults: the record key of each message, null where it was null.
+pub(crate) fn topics() -> Vec<Message> {
+    #[derive(Deserialize)]
+    struct Line {
+        #[serde(default)]
+        messages: Vec<Message>,
+    }
+    let lines = text(&folder().join("ticdc/faults.jsonl.gz"));
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Line>(line).expect("a line"));
+    lines.flat_map(|line| line.messages).collect()
+}
+
+fn text(path: &Path) -> String {
+    let mut text = String::new();
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text
 }
 
 /// A JSON file of golden vectors.

@@ -12,7 +12,7 @@ use pipeline::{
 
 use crate::{
     canonical::canonical,
-    compare::{self, Sent, table_of},
+    compare::{self, Out, Sent, table_of},
     expected,
     feed::Feed,
     load::{self, Message, Step},
@@ -164,7 +164,7 @@ impl Replay {
             for sent in send_rows(feed, table, rows) {
                 let name = sent
                     .as_ref()
-                    .map(|(text, _)| table_of(text))
+                    .map(|sent| table_of(&sent.value))
                     .unwrap_or_default();
                 ours.entry(name).or_default().push(sent);
             }
@@ -201,7 +201,11 @@ fn send_ddls(feed: &Feed, ddls: &Result<Vec<DdlEvent>, SchemaError>) -> Vec<Sent
             Verdict::Emit => {
                 let mut out = Vec::new();
                 let encoded = feed.encoder.encode_ddl(event, 0, &mut out);
-                let message = encoded.map(|()| (String::from_utf8(out).expect("UTF-8"), None));
+                let message = encoded.map(|()| Out {
+                    value: String::from_utf8(out).expect("UTF-8"),
+                    partition: None,
+                    key: None,
+                });
                 sent.push(message.map_err(|error| error.to_string()));
             }
         }
@@ -222,7 +226,11 @@ fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
             .expect("a partition");
         let mut out = Vec::new();
         let encoded = feed.encoder.encode_row(event, 0, &mut out);
-        let message = encoded.map(|()| (String::from_utf8(out).expect("UTF-8"), Some(partition)));
+        let message = encoded.map(|()| Out {
+            value: String::from_utf8(out).expect("UTF-8"),
+            partition: Some(partition),
+            key: feed.encoder.row_key(),
+        });
         sent.push(message.map_err(|error| error.to_string()));
     }
     sent

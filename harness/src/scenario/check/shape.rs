@@ -42,7 +42,15 @@ pub fn check(message: &Message, dialect: Compat, options: Options) -> Vec<String
         message.members == members,
         &format!("the members are not {}", members.join(", ")),
     );
-    must(!message.decorated, "the record has a key or headers");
+    let key: Option<&[u8]> = match row && !old {
+        true => Some(b""),
+        false => None,
+    };
+    must(
+        message.record_key.as_deref() == key,
+        "the record's key is not the dialect's: empty for rows, null for DDL and in 4.0",
+    );
+    must(message.headers == 0, "the record has headers");
     must(message.id == 0, "`id` is not 0");
     must(
         (message.ts == 0) == old,

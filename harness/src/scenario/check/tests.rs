@@ -44,7 +44,7 @@ fn evidence(texts: &[String]) -> Evidence {
         let record = Record {
             partition: 0,
             offset: offset as i64,
-            key: None,
+            key: (!text.contains("\"isDdl\":true")).then(Vec::new),
             value: Some(text.clone().into_bytes()),
             headers: 0,
         };
@@ -124,6 +124,20 @@ fn one_key_in_two_partitions_is_told() {
     found.messages[4].partition = 1;
     let told = all(&found);
     assert!(told.iter().any(|v| v.check == "order"), "{told:?}");
+}
+
+#[test]
+fn keys_of_records_are_told() {
+    for (place, key) in [(0, Some(Vec::new())), (1, None), (1, Some(vec![1]))] {
+        let mut found = evidence(&good());
+        found.messages[place].record_key = key;
+        let told = all(&found);
+        assert!(
+            told.iter()
+                .any(|v| v.check == "shape" && v.what.contains("record's key")),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]

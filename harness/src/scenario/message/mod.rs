@@ -26,8 +26,10 @@ pub struct Message {
     pub text: String,
     /// What stands behind the JSON object: nothing, or CR LF.
     pub terminator: String,
-    /// Whether the record has a key or headers.
-    pub decorated: bool,
+    /// The record's key; `None` is null.
+    pub record_key: Option<Vec<u8>>,
+    /// How many headers the record has.
+    pub headers: usize,
     /// The names of its members, in order.
     pub members: Vec<String>,
     /// `database`.
@@ -150,7 +152,8 @@ impl Message {
         message.partition = record.partition;
         message.offset = record.offset;
         message.terminator = whole[text.len()..].to_owned();
-        message.decorated = record.key.is_some() || record.headers > 0;
+        message.record_key.clone_from(&record.key);
+        message.headers = record.headers;
         Ok(message)
     }
 
@@ -167,7 +170,8 @@ impl Message {
             offset: 0,
             text: text.to_owned(),
             terminator: String::new(),
-            decorated: false,
+            record_key: None,
+            headers: 0,
             members: order.0.into_iter().map(|(name, _)| name).collect(),
             database: wire.database,
             table: wire.table,

@@ -238,7 +238,12 @@ impl<C: Cluster> Sink<C> {
             self.encoder
                 .encode_row(&event, now_ms(), &mut self.buffer)?;
             self.producer
-                .send(&route.topic, partition, None, &self.buffer)
+                .send(
+                    &route.topic,
+                    partition,
+                    self.encoder.row_key(),
+                    &self.buffer,
+                )
                 .await?;
         }
         Ok(())

@@ -83,6 +83,15 @@ impl Encoder {
         &self.config
     }
 
+    /// The record key of a row's message: empty, in v4.0.9 none. DDL messages and watermarks have none
+    /// (`spec/canal-json.md §1`).
+    pub fn row_key(&self) -> Option<&'static [u8]> {
+        match self.config.compat {
+            Compat::V4_0_9 => None,
+            Compat::V6_5 | Compat::V8_5 => Some(b""),
+        }
+    }
+
     /// Appends the message of a row change. `now_ms` is the wall clock, for `ts`: milliseconds since 1970 UTC.
     pub fn encode_row(
         &mut self,

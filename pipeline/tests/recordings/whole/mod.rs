@@ -4,7 +4,10 @@
 mod broker;
 mod cluster;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 use pipeline::{
@@ -63,8 +66,11 @@ fn changes(steps: &[Step]) -> Vec<(RawKv, bool)> {
     all
 }
 
+/// A message with its record key, which may be null.
+type Record = (Option<String>, String);
+
 /// Messages of a topic by table, in the order of their partition.
-fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<String>> {
+fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<Record>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "whole")
@@ -76,7 +82,7 @@ fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<String>> {
             .expect("a partition");
     }
     consumer.assign(&list).expect("an assignment");
-    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut tables: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for at in 0..count {
         let message = consumer
             .poll(PATIENCE)
@@ -88,10 +94,13 @@ fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<String>> {
         } else {
             ""
         };
+        let key = message
+            .key()
+            .map(|key| String::from_utf8(key.to_vec()).expect("UTF-8"));
         tables
             .entry(format!("{kind}{}", table_of(text)))
             .or_default()
-            .push(canonical(text));
+            .push((key, canonical(text)));
     }
     tables
 }
@@ -135,9 +144,9 @@ impl Generation {
 
     /// Messages as they can be compared: v4.0.9 keeps no order within a transaction, and partitions of a table are sent
     /// side by side.
-    fn comparable(self, name: &str, messages: &mut [String]) {
+    fn comparable(self, name: &str, messages: &mut [Record]) {
         if self.compat == Compat::V4_0_9 || name == "partition" {
-            messages.sort_by_cached_key(|message| (commit(message), message.clone()));
+            messages.sort_by_cached_key(|message| (commit(&message.1), message.clone()));
         }
     }
 }
@@ -261,7 +270,7 @@ async fn run(generation: Generation, name: &str, moment: Moment) {
     let end = running.await.expect("no panic").expect("no error");
     assert_eq!(end, End::Stopped);
 
-    let recorded = recorded(&steps, generation.changefeed);
+    let recorded = recorded(&steps, generation);
     let count: usize = recorded.values().map(Vec::len).sum();
     assert_eq!(seen.borrow().messages, count as u64, "{name}: messages");
     let ours = tokio::task::spawn_blocking(move || read(&brokers, count as u64))
@@ -276,11 +285,12 @@ async fn run(generation: Generation, name: &str, moment: Moment) {
 }
 
 /// The recorded messages of the changefeed with default options, by table.
-fn recorded(steps: &[Step], changefeed: &str) -> BTreeMap<String, Vec<String>> {
-    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn recorded(steps: &[Step], generation: Generation) -> BTreeMap<String, Vec<Record>> {
+    let keys = (generation.compat == Compat::V8_5).then(keys_in_topics);
+    let mut tables: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for message in steps
         .iter()
-        .filter_map(|step| step.cdc.get(changefeed))
+        .filter_map(|step| step.cdc.get(generation.changefeed))
         .flatten()
     {
         let text = message
@@ -288,12 +298,31 @@ fn recorded(steps: &[Step], changefeed: &str) -> BTreeMap<String, Vec<String>> {
             .as_deref()
             .unwrap_or_else(|| panic!("an error is recorded: {:?}", message.error));
         let kind = if message.is_ddl() { "DDL of " } else { "" };
+        let key = match (&message.key, &keys) {
+            (Some(key), _) => key.clone(),
+            (None, Some(keys)) => keys[usize::from(message.is_ddl())].clone(),
+            (None, None) => panic!("no key is recorded"),
+        };
         tables
             .entry(format!("{kind}{}", message.table()))
             .or_default()
-            .push(canonical(text));
+            .push((key, canonical(text)));
     }
     tables
+}
+
+/// The record keys of rows and of all other messages of v8.4.0, whose recordings of statements are without.
+fn keys_in_topics() -> [Option<String>; 2] {
+    let mut keys: [BTreeSet<Option<String>>; 2] = Default::default();
+    for message in load::topics() {
+        let value = message.value.as_deref().expect("a value");
+        let row = !message.is_ddl() && !value.contains("\"TIDB_WATERMARK\"");
+        keys[usize::from(!row)].insert(message.key.expect("keys are recorded"));
+    }
+    keys.map(|keys| {
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        keys.into_iter().next().expect("one")
+    })
 }
 
 /// Runs a recording whose changefeed fails, and gives the error.
