@@ -21,6 +21,17 @@ pub(super) fn of_uri(text: &str, compat: Compat, old_value: bool) -> Vec<String>
             }
         });
     }
+    let wants_row_key = matches!(
+        uri.param("output-row-key"),
+        Some("true" | "True" | "TRUE" | "t" | "T" | "1")
+    );
+    let extended = uri.param("enable-tidb-extension").is_some();
+    if wants_row_key && (compat < Compat::V8_5 || !extended) {
+        hints.push(match compat < Compat::V8_5 {
+            true => format!("output-row-key has no effect: {compat} does not know it"),
+            false => "output-row-key has no effect without enable-tidb-extension".to_owned(),
+        });
+    }
     let parameters = text.split_once('?').map_or("", |(_, query)| query);
     if uri.is_kafka()
         && !parameters.is_empty()
@@ -59,6 +70,15 @@ mod tests {
         );
         assert!(of_uri(ARTICLE, Compat::V4_0_9, false)[0].contains("enable-old-value = true"));
         assert!(of_uri(ARTICLE, Compat::V8_5, false)[0].contains("always on"));
+    }
+
+    #[test]
+    fn row_keys_need_the_extension() {
+        let uri = "kafka://h:1/t?protocol=canal-json&output-row-key=true";
+        assert!(of_uri(uri, Compat::V8_5, false)[0].contains("enable-tidb-extension"));
+        assert!(of_uri(uri, Compat::V6_5, false)[0].contains("v6.5 does not know it"));
+        let extended = format!("{uri}&enable-tidb-extension=true");
+        assert!(of_uri(&extended, Compat::V8_5, false).is_empty());
     }
 
     #[test]

@@ -343,6 +343,8 @@ pub struct EncoderOptions {
     pub only_output_updated_columns: bool,
     /// A DELETE holds the key's columns only.
     pub delete_only_handle_key_columns: bool,
+    /// `_tidb` has the row's key in TiKV.
+    pub output_row_key: bool,
     /// Updates that change a key stay updates.
     pub output_raw_change_event: bool,
     /// The largest message, overhead included.
@@ -464,6 +466,7 @@ impl EncoderOptions {
             content_compatible: compatible,
             only_output_updated_columns: updated || compatible,
             delete_only_handle_key_columns: delete_only,
+            output_row_key: params.bool("output-row-key", None)?.unwrap_or(false),
             output_raw_change_event: kafka
                 .and_then(|kafka| kafka.output_raw_change_event)
                 .unwrap_or(false),

@@ -38,6 +38,8 @@ pub use crate::model::ChangeKind;
 pub struct RowEvent<'a> {
     /// The table's schema at the row.
     pub table: &'a TableInfo,
+    /// The row's key in TiKV, not encoded.
+    pub key: &'a [u8],
     /// The physical table id: the partition's, for a partitioned table.
     pub physical_id: i64,
     /// When the transaction began.
@@ -112,6 +114,7 @@ impl Mounter {
         }
         Ok(Some(RowEvent {
             table,
+            key: &kv.key,
             physical_id,
             start_ts: kv.start_ts,
             commit_ts: kv.commit_ts,

@@ -28,6 +28,7 @@ fn rules() -> TextRules {
 fn message(table: &TableInfo, value: Value<'_>, rules: TextRules) -> Json {
     let event = RowEvent {
         table,
+        key: b"",
         physical_id: table.id,
         start_ts: 1,
         commit_ts: 2,

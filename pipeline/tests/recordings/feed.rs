@@ -18,6 +18,8 @@ pub(crate) struct Feed {
     pub(crate) force_replicate: bool,
     pub(crate) mounter: Mounter,
     pub(crate) encoder: Encoder,
+    /// The same with `output-row-key`, for one of the changefeeds: nothing of it is recorded.
+    pub(crate) with_row_keys: Option<Encoder>,
     /// The recorded one has failed: nothing comes from here on.
     pub(crate) ended: bool,
 }
@@ -68,6 +70,13 @@ impl Feed {
                 text: text.clone(),
                 split: SplitRule::new(compat, in_file("output-raw-change-event")),
             },
+            with_row_keys: (name == "tidb-extension" && compat == Compat::V8_5).then(|| {
+                let config = Config {
+                    output_row_key: true,
+                    ..config.clone()
+                };
+                Encoder::new(config, text.clone())
+            }),
             encoder: Encoder::new(config, text),
             ended: false,
         }

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use pipeline::{
-    codec::dispatch::{DispatchRule, Dispatcher},
+    codec::{
+        canal_json::Encoder,
+        dispatch::{DispatchRule, Dispatcher},
+    },
     compat::Compat,
     model::RawKv,
-    mount::key,
+    mount::{RowEvent, key},
     schema::{DDL_JOB_TABLE_ID, DdlEvent, SchemaError, SchemaStorage, TableInfo, Verdict},
 };
 
@@ -226,6 +230,9 @@ fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
             .expect("a partition");
         let mut out = Vec::new();
         let encoded = feed.encoder.encode_row(event, 0, &mut out);
+        if let Some(with_row_keys) = &mut feed.with_row_keys {
+            assert_row_key(with_row_keys, event, &out);
+        }
         let message = encoded.map(|()| Out {
             value: String::from_utf8(out).expect("UTF-8"),
             partition: Some(partition),
@@ -234,4 +241,15 @@ fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
         sent.push(message.map_err(|error| error.to_string()));
     }
     sent
+}
+
+/// `output-row-key` adds the row's key and nothing else (`spec/canal-json.md §11`).
+fn assert_row_key(encoder: &mut Encoder, event: &RowEvent<'_>, without: &[u8]) {
+    let mut with = Vec::new();
+    encoder.encode_row(event, 0, &mut with).expect("a message");
+    let key = BASE64_STANDARD.encode(event.key);
+    let member = format!(",\"rowkey\":\"{key}\"}}}}");
+    let without = std::str::from_utf8(without).expect("UTF-8");
+    let expected = without.strip_suffix("}}").expect("`_tidb`").to_owned() + &member;
+    assert_eq!(String::from_utf8(with).expect("UTF-8"), expected);
 }

@@ -115,6 +115,8 @@ impl<C: Cluster> Sink<C> {
             compat: spec.compat,
             enable_tidb_extension: options.enable_tidb_extension,
             content_compatible: options.content_compatible,
+            // A later one's; the older ones do not know it and pass it over.
+            output_row_key: options.output_row_key && spec.compat >= Compat::V8_5,
             only_output_updated_columns: options.only_output_updated_columns,
             delete_only_output_handle_key_columns: options.delete_only_handle_key_columns,
             columns: columns

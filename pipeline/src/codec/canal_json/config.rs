@@ -17,6 +17,8 @@ pub struct Config {
     pub compat: Compat,
     /// `enable-tidb-extension`: a `_tidb` member, and watermarks.
     pub enable_tidb_extension: bool,
+    /// `output-row-key`: `_tidb` has the row's key in TiKV.
+    pub output_row_key: bool,
     /// `content-compatible`: `mysqlType` with widths; implies [`Config::only_output_updated_columns`].
     pub content_compatible: bool,
     /// `only-output-updated-columns`: `old` holds only what changed.
@@ -47,6 +49,7 @@ impl Config {
         Config {
             compat,
             enable_tidb_extension: false,
+            output_row_key: false,
             content_compatible: false,
             only_output_updated_columns: false,
             delete_only_output_handle_key_columns: false,

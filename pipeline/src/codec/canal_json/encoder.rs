@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+
 use crate::{
     compat::Compat,
     model::{ChangeKind, physical_ms},
@@ -219,6 +221,12 @@ impl Writer<'_, '_> {
             self.number(self.event.commit_ts);
             if only_key {
                 self.out.extend_from_slice(b",\"onlyHandleKey\":true");
+            }
+            if self.config.output_row_key {
+                self.out.extend_from_slice(b",\"rowkey\":\"");
+                self.out
+                    .extend_from_slice(BASE64.encode(self.event.key).as_bytes());
+                self.out.push(b'"');
             }
             self.out.push(b'}');
         }

@@ -319,6 +319,7 @@ mod tests {
                 content_compatible: false,
                 only_output_updated_columns: false,
                 delete_only_handle_key_columns: false,
+                output_row_key: false,
                 output_raw_change_event: false,
                 max_message_bytes: 1_000_000,
             },

@@ -285,6 +285,7 @@ pub async fn settle_legacy<C: Cluster>(
             content_compatible: false,
             only_output_updated_columns: false,
             delete_only_handle_key_columns: false,
+            output_row_key: false,
             output_raw_change_event: true,
             max_message_bytes: usize::MAX,
         },
