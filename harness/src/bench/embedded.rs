@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proto::cdcpb::event::Row;
 use tokio::sync::oneshot;
 
-use super::load::{Commit, LETTER, TEXT, Target};
+use super::load::{Commit, LETTER, Shape, TEXT, Target};
 use super::{BenchError, Figures, Latency};
 use crate::lab::{Kind, Lab, LabError, Memory};
 use crate::observe::feed::{self, Change, FeedError};
@@ -171,7 +171,7 @@ pub async fn measure(lab: &Lab, plan: &Plan, told: impl Fn(&str)) -> Result<Repo
         told(&format!("commits of {clients} clients"));
         let mut figures = Vec::new();
         for target in [&bare, &embedded] {
-            target.table(table).await?;
+            target.table(table, Shape::Flat).await?;
             figures.push(target.flat_out(table, clients, plan.during).await?);
         }
         commits.push(Throughput {
@@ -183,9 +183,9 @@ pub async fn measure(lab: &Lab, plan: &Plan, told: impl Fn(&str)) -> Result<Repo
     let mut figures = Vec::new();
     let mut before = 0;
     for target in [&bare, &embedded] {
-        target.table("bulk").await?;
+        target.table("bulk", Shape::Flat).await?;
         before = pd::tso(&pd).await?;
-        figures.push(target.bulk("bulk", plan.rows).await?);
+        figures.push(target.bulk("bulk", Shape::Flat, plan.rows).await?);
     }
     bare_mariadb.end().await?;
     told("the change feed from before them");
@@ -220,12 +220,12 @@ async fn latencies(
         let took = commits.iter().map(|commit| commit.told - commit.asked);
         Latency::of(took.collect())
     };
-    bare.table(TABLE).await?;
-    let alone = of(&bare.at_rate(TABLE, plan.rate, plan.during).await?);
-    embedded.table(TABLE).await?;
+    bare.table(TABLE, Shape::Flat).await?;
+    let alone = of(&bare.at_rate(TABLE, 0, plan.rate, plan.during).await?);
+    embedded.table(TABLE, Shape::Flat).await?;
     let from = pd::tso(pd).await?;
     let arrivals = Arrivals::listen(pd.to_owned(), from).await?;
-    let commits = embedded.at_rate(TABLE, plan.rate, plan.during).await?;
+    let commits = embedded.at_rate(TABLE, 0, plan.rate, plan.during).await?;
     let arrived = arrivals.all(commits.len()).await?;
     let to_event = commits
         .iter()

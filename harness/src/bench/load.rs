@@ -9,6 +9,63 @@ use tokio::task::JoinSet;
 use super::BenchError;
 use crate::observe::sql::{Rows, Session};
 
+/// What rows look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Three columns in about 200 bytes.
+    Flat,
+    /// Five columns of the common types.
+    Narrow,
+    /// Sixty columns: the key, and fifty-nine that take the common types in turn.
+    Wide,
+}
+
+/// Columns beside the key of [`Shape::Wide`].
+const WIDE: u64 = 59;
+
+impl Shape {
+    fn columns(self) -> String {
+        match self {
+            Shape::Flat => format!("id BIGINT PRIMARY KEY, k INT NOT NULL, c VARCHAR({TEXT}) NOT NULL"),
+            Shape::Narrow => "id BIGINT PRIMARY KEY, k INT NOT NULL, name VARCHAR(40) NOT NULL, amount DECIMAL(12,2), at DATETIME"
+                .to_owned(),
+            Shape::Wide => {
+                let columns = (0..WIDE).map(|n| {
+                    let kind = ["INT", "VARCHAR(20)", "DECIMAL(12,2)", "DATETIME"][(n % 4) as usize];
+                    format!(", c{n} {kind}")
+                });
+                format!("id BIGINT PRIMARY KEY{}", columns.collect::<String>())
+            }
+        }
+    }
+
+    /// The values of a row, which depend on its id alone.
+    fn row(self, id: u64) -> String {
+        let second = id % 60;
+        match self {
+            Shape::Flat => {
+                let text = char::from(LETTER).to_string().repeat(TEXT);
+                format!("({id},{},'{text}')", id % 1000)
+            }
+            Shape::Narrow => format!(
+                "({id},{},'name of {id}',{}.{:02},'2024-02-29 12:34:{second:02}')",
+                id % 1000,
+                id % 100_000,
+                id % 100
+            ),
+            Shape::Wide => {
+                let values = (0..WIDE).map(|n| match n % 4 {
+                    0 => format!(",{}", id % 1_000_000 + n),
+                    1 => format!(",'text {n} {}'", id % 1000),
+                    2 => format!(",{}.{:02}", id % 10_000, n),
+                    _ => format!(",'2024-02-29 12:{n:02}:{second:02}'"),
+                });
+                format!("({id}{})", values.collect::<String>())
+            }
+        }
+    }
+}
+
 /// Bytes of a row's text, so that the row has about 200 in all.
 pub(super) const TEXT: usize = 180;
 /// What the text consists of.
@@ -47,7 +104,7 @@ async fn run(session: &mut Session, address: &str, sql: &str) -> Result<Rows, Be
 }
 
 /// What sessions did, as soon as all are through or one has failed.
-async fn all<T: 'static>(
+pub(super) async fn all<T: 'static>(
     mut sessions: JoinSet<Result<T, BenchError>>,
 ) -> Result<Vec<T>, BenchError> {
     let mut results = Vec::new();
@@ -60,9 +117,8 @@ async fn all<T: 'static>(
     Ok(results)
 }
 
-fn insert(table: &str, ids: std::ops::Range<u64>) -> String {
-    let text = char::from(LETTER).to_string().repeat(TEXT);
-    let rows = ids.map(|id| format!("({id},{},'{text}')", id % 1000));
+fn insert(table: &str, shape: Shape, ids: std::ops::Range<u64>) -> String {
+    let rows = ids.map(|id| shape.row(id));
     format!(
         "INSERT INTO bench.{table} VALUES {}",
         rows.collect::<Vec<_>>().join(",")
@@ -80,13 +136,11 @@ impl Target {
     }
 
     /// A table of its own name, fresh.
-    pub(super) async fn table(&self, name: &str) -> Result<(), BenchError> {
+    pub(super) async fn table(&self, name: &str, shape: Shape) -> Result<(), BenchError> {
         let mut session = self.session().await?;
         for sql in [
             "CREATE DATABASE IF NOT EXISTS bench".to_owned(),
-            format!(
-                "CREATE TABLE bench.{name} (id BIGINT PRIMARY KEY, k INT NOT NULL, c VARCHAR({TEXT}) NOT NULL)"
-            ),
+            format!("CREATE TABLE bench.{name} ({})", shape.columns()),
         ] {
             run(&mut session, &self.address, &sql).await?;
         }
@@ -94,10 +148,11 @@ impl Target {
         Ok(())
     }
 
-    /// Commits one row each, `rate` a second. A commit that had to wait for a free session counts from when it was due.
+    /// Commits one row each, `rate` a second, with ids from `from` on. A commit that had to wait for a free session counts from when it was due.
     pub(super) async fn at_rate(
         &self,
         table: &'static str,
+        from: u64,
         rate: u64,
         during: Duration,
     ) -> Result<Vec<Commit>, BenchError> {
@@ -124,9 +179,14 @@ impl Target {
                     tokio::time::sleep_until(due.into()).await;
                     // The timer's own delay is not the server's.
                     let asked = if late { due } else { Instant::now() };
-                    run(&mut session, &address, &insert(table, n..n + 1)).await?;
+                    run(
+                        &mut session,
+                        &address,
+                        &insert(table, Shape::Flat, from + n..from + n + 1),
+                    )
+                    .await?;
                     commits.push(Commit {
-                        id: n as i64,
+                        id: (from + n) as i64,
                         asked,
                         told: Instant::now(),
                     });
@@ -155,7 +215,12 @@ impl Target {
             sessions.spawn(async move {
                 while begin.elapsed() < during {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    run(&mut session, &address, &insert(table, n..n + 1)).await?;
+                    run(
+                        &mut session,
+                        &address,
+                        &insert(table, Shape::Flat, n..n + 1),
+                    )
+                    .await?;
                 }
                 session.close().await;
                 Ok(())
@@ -165,8 +230,45 @@ impl Target {
         Ok(next.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64())
     }
 
+    /// Writes one row, anew if it is there.
+    pub(super) async fn replace(
+        &self,
+        table: &str,
+        shape: Shape,
+        id: u64,
+    ) -> Result<(), BenchError> {
+        let mut session = self.session().await?;
+        let delete = format!("DELETE FROM bench.{table} WHERE id = {id}");
+        for sql in [delete, insert(table, shape, id..id + 1)] {
+            run(&mut session, &self.address, &sql).await?;
+        }
+        session.close().await;
+        Ok(())
+    }
+
+    /// Writes rows in statements of [`BATCH`] from one session.
+    pub(super) async fn fill(
+        &self,
+        table: &str,
+        shape: Shape,
+        ids: std::ops::Range<u64>,
+    ) -> Result<(), BenchError> {
+        let mut session = self.session().await?;
+        for from in ids.clone().step_by(BATCH as usize) {
+            let batch = from..(from + BATCH).min(ids.end);
+            run(&mut session, &self.address, &insert(table, shape, batch)).await?;
+        }
+        session.close().await;
+        Ok(())
+    }
+
     /// Loads so many rows in statements of [`BATCH`] from [`LOADERS`] sessions; rows per second.
-    pub(super) async fn bulk(&self, table: &'static str, rows: u64) -> Result<f64, BenchError> {
+    pub(super) async fn bulk(
+        &self,
+        table: &'static str,
+        shape: Shape,
+        rows: u64,
+    ) -> Result<f64, BenchError> {
         let next = Arc::new(AtomicU64::new(0));
         let begin = Instant::now();
         let mut sessions = JoinSet::new();
@@ -181,7 +283,7 @@ impl Target {
                         return Ok(());
                     }
                     let ids = from..(from + BATCH).min(rows);
-                    run(&mut session, &address, &insert(table, ids)).await?;
+                    run(&mut session, &address, &insert(table, shape, ids)).await?;
                 }
             });
         }

@@ -2,16 +2,20 @@
 
 pub mod embedded;
 mod load;
+pub mod pipeline;
 mod quantiles;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 pub use quantiles::Latency;
 
 use crate::lab::LabError;
+use crate::observe::changefeed::ChangefeedError;
 use crate::observe::feed::FeedError;
+use crate::observe::kafka::KafkaFailure;
 use crate::observe::pd::PdError;
 use crate::observe::sql::SqlError;
 
@@ -31,7 +35,7 @@ pub struct Measurement {
     pub name: String,
     /// How much.
     pub value: f64,
-    /// Of what: `ms`, `bytes`, `rows/s`, `commits/s`, `MB/s`.
+    /// Of what: `ms`, `bytes`, `s`, `rows/s`, `commits/s`, `MB/s`.
     pub unit: &'static str,
 }
 
@@ -73,6 +77,40 @@ pub enum BenchError {
     /// A timestamp.
     #[error(transparent)]
     Pd(#[from] PdError),
+    /// A changefeed.
+    #[error(transparent)]
+    Changefeed(#[from] ChangefeedError),
+    /// Kafka.
+    #[error(transparent)]
+    Kafka(#[from] KafkaFailure),
+    /// A file of the bench's own.
+    #[error("write {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The consumer failed.
+    #[error("read topic `{topic}`: {why}")]
+    Consumer {
+        /// The topic.
+        topic: String,
+        /// What the client said.
+        why: String,
+    },
+    /// Messages did not come.
+    #[error("see all rows in topic `{topic}`: {seen} of {expected} within {seconds} s")]
+    Arrivals {
+        /// The topic.
+        topic: String,
+        /// How many came.
+        seen: u64,
+        /// How many were committed.
+        expected: u64,
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
     /// A part of the bench ended by itself.
     #[error("run {what}: it ended with {source}")]
     Task {

@@ -11,6 +11,8 @@ pub struct Latency {
     pub p50_ms: f64,
     /// 99 of 100 are at most this.
     pub p99_ms: f64,
+    /// 999 of 1000 are at most this.
+    pub p999_ms: f64,
 }
 
 impl Latency {
@@ -20,6 +22,7 @@ impl Latency {
         Latency {
             p50_ms: quantile(&sample, 0.50),
             p99_ms: quantile(&sample, 0.99),
+            p999_ms: quantile(&sample, 0.999),
         }
     }
 
@@ -28,6 +31,7 @@ impl Latency {
         Latency {
             p50_ms: self.p50_ms - other.p50_ms,
             p99_ms: self.p99_ms - other.p99_ms,
+            p999_ms: self.p999_ms - other.p999_ms,
         }
     }
 }
@@ -50,6 +54,7 @@ mod tests {
         let sample = (1..=200).rev().map(Duration::from_millis).collect();
         let latency = Latency::of(sample);
         assert_eq!((latency.p50_ms, latency.p99_ms), (100.0, 198.0));
+        assert_eq!(latency.p999_ms, 200.0);
         assert_eq!(Latency::of(Vec::new()), Latency::default());
         let one = Latency::of(vec![Duration::from_millis(7)]);
         assert_eq!((one.p50_ms, one.p99_ms), (7.0, 7.0));

@@ -6,6 +6,7 @@
 
 mod bare;
 mod components;
+mod connect;
 mod doctor;
 mod down;
 mod error;
@@ -20,9 +21,11 @@ mod state;
 mod status;
 mod topology;
 mod up;
+mod usage;
 
 pub use bare::{BareMariaDb, Memory};
 pub use components::Implementation;
+pub use connect::{Debezium, PREFIX as DEBEZIUM_PREFIX};
 pub use doctor::{Check, Finding, examine};
 pub use down::{down, purge};
 pub use error::LabError;
@@ -33,6 +36,7 @@ pub use state::State;
 pub use status::{ChangefeedStatus, ComponentStatus, Status, status};
 pub use topology::{Compat, Component, DEFAULT_PROFILE, Kind, Topology};
 pub use up::{DEFAULT_NAME, Options, Started, interrupted, up};
+pub use usage::{Measured, Usage, Watched};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

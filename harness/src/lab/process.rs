@@ -60,7 +60,7 @@ impl Id {
         Id::of(self.pid) == Some(self)
     }
 
-    fn signal(self, signal: Signal) {
+    pub(crate) fn signal(self, signal: Signal) {
         if self.alive() {
             // It may end by itself in between; then there is nothing to do.
             let _ = kill(Pid::from_raw(self.pid), signal);

@@ -10,6 +10,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Headers as _, Message as _};
+use rdkafka::producer::{DefaultProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use thiserror::Error;
 
@@ -323,6 +324,45 @@ impl Kafka {
         })
         .await
         .map_err(self.call(&what))
+    }
+
+    /// A consumer of all that comes to a topic from now on.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Call`].
+    pub async fn follow(&self, topic: &str) -> Result<BaseConsumer, KafkaFailure> {
+        let partitions = self.partitions(topic).await?;
+        let (mut config, name) = (self.config(), topic.to_owned());
+        config
+            .set("group.id", "cdclab-follower")
+            .set("enable.auto.commit", "false");
+        blocking(move || {
+            let consumer: BaseConsumer = config.create()?;
+            let mut list = TopicPartitionList::new();
+            for partition in partitions {
+                let (_, end) = consumer.fetch_watermarks(&name, partition, DEADLINE)?;
+                list.add_partition_offset(&name, partition, Offset::Offset(end))?;
+            }
+            consumer.assign(&list)?;
+            Ok(consumer)
+        })
+        .await
+        .map_err(self.call(&format!("follow topic `{topic}`")))
+    }
+
+    /// A producer of ours, with these settings beside the address.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Call`].
+    pub fn producer(
+        &self,
+        settings: &[(&str, &str)],
+    ) -> Result<ThreadedProducer<DefaultProducerContext>, KafkaFailure> {
+        let mut config = self.config();
+        for (name, value) in settings {
+            config.set(*name, *value);
+        }
+        config.create().map_err(self.call("open a producer"))
     }
 
     /// Everything in a topic from the given offset of each partition (missing: its start) up to the ends that the

@@ -1,12 +1,11 @@
 //! `bench embedded`: flags and print-out.
 
-use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::super::{Failure, Json, Profile};
-use super::{LAB, remove, show};
+use super::{LAB, remove, run_optimised, show};
 use crate::bench::Latency;
 use crate::bench::embedded::{Pair, Plan, Report, measure};
 use crate::lab::{self, Kind, Lab, LabError, Options};
@@ -31,7 +30,7 @@ pub(super) struct Embedded {
 impl Embedded {
     pub(super) async fn run(self) -> Result<(), Failure> {
         if cfg!(debug_assertions) {
-            return Err(self.run_optimised());
+            return Err(run_optimised(&self.arguments()));
         }
         let outcome = tokio::select! {
             report = self.measure() => report,
@@ -44,22 +43,16 @@ impl Embedded {
         show(&report, &self.json, Report::figures, table)
     }
 
-    /// The same by a program, and on a lab, that the compiler has optimised, in place of this process; why it cannot be run.
-    fn run_optimised(&self) -> Failure {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = std::process::Command::new(cargo);
-        command
-            .current_dir(lab::repository())
-            .args(["run", "--quiet", "--release", "--package=xtask", "--"])
-            .args(["bench", "embedded", "--profile", &self.profile.profile])
-            .arg(format!("--rate={}", self.rate))
-            .arg(format!("--seconds={}", self.seconds))
-            .arg(format!("--rows={}", self.rows));
-        if self.json.json {
-            command.arg("--json");
-        }
-        eprintln!("building and running with optimisations");
-        Failure::broke(format!("run cargo: {}", command.exec()))
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "embedded".to_owned(),
+            format!("--profile={}", self.profile.profile),
+            format!("--rate={}", self.rate),
+            format!("--seconds={}", self.seconds),
+            format!("--rows={}", self.rows),
+        ];
+        arguments.extend(self.json.json.then(|| "--json".to_owned()));
+        arguments
     }
 
     async fn measure(&self) -> Result<Report, Failure> {

@@ -2,6 +2,9 @@
 
 mod embedded;
 mod lab_up;
+mod pipeline;
+
+use std::os::unix::process::CommandExt as _;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +24,8 @@ enum What {
     LabUp(lab_up::LabUp),
     /// The embedded TiDB beside a bare MariaDB, and its change feed
     Embedded(embedded::Embedded),
+    /// The pipeline beside Debezium on the same rows, and beside a producer that has its messages ready
+    Pipeline(pipeline::Pipeline),
 }
 
 /// The lab that is made, and removed again.
@@ -31,6 +36,7 @@ impl Bench {
         match self.what {
             What::LabUp(bench) => bench.run().await,
             What::Embedded(bench) => bench.run().await,
+            What::Pipeline(bench) => bench.run().await,
         }
     }
 }
@@ -39,6 +45,25 @@ impl Bench {
 fn remove(name: &str) -> Result<(), Failure> {
     lab::down(name)?;
     Ok(lab::purge(name)?)
+}
+
+/// The same bench by a program, and on a lab, that the compiler has optimised, in place of this process; why it cannot be run.
+fn run_optimised(arguments: &[String]) -> Failure {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = std::process::Command::new(cargo);
+    command
+        .current_dir(lab::repository())
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package=xtask",
+            "--",
+            "bench",
+        ])
+        .args(arguments);
+    eprintln!("building and running with optimisations");
+    Failure::broke(format!("run cargo: {}", command.exec()))
 }
 
 /// Prints a report as JSON, or as text.

@@ -57,7 +57,7 @@ pub(super) fn java(component: &Component) -> Result<PathBuf, LabError> {
 }
 
 /// All jars of a folder by name, so that every start has the same class path.
-pub(super) fn class_path(jars: &Path) -> Result<String, LabError> {
+pub(crate) fn class_path(jars: &Path) -> Result<String, LabError> {
     let entries = std::fs::read_dir(jars).map_err(LabError::file("list", jars))?;
     let mut paths: Vec<String> = entries
         .flatten()

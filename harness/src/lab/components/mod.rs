@@ -3,7 +3,7 @@
 mod cdc;
 mod etcd;
 mod flink;
-mod jvm;
+pub(crate) mod jvm;
 mod kafka;
 mod pd;
 mod tidb;

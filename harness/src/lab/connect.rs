@@ -1,0 +1,241 @@
+//! Debezium's connector for MariaDB in a standalone Kafka Connect: what the pipeline is measured against.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::process::Child;
+
+use super::Lab;
+use super::bare::BareMariaDb;
+use super::components::{Plan, jvm};
+use super::error::LabError;
+use super::fetch::{Fetcher, maven};
+use super::process::{self, Id};
+use super::topology::Kind;
+use super::up::blocking;
+use super::usage::Watched;
+use crate::observe::poll;
+
+/// The manifest under `fixtures/components`.
+const MANIFEST: &str = "debezium-mariadb-3.2.0";
+/// The first part of its topics' names.
+pub const PREFIX: &str = "debezium";
+const NAME: &str = "bench";
+/// How long it may take until its task runs.
+const READY: Duration = Duration::from_secs(90);
+/// How long it may take to end by itself.
+const GRACE: Duration = Duration::from_secs(30);
+const LOG4J: &str = "\
+log4j.rootLogger=WARN, stdout
+log4j.appender.stdout=org.apache.log4j.ConsoleAppender
+log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
+log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
+";
+
+/// A running connector; it ends with this.
+#[derive(Debug)]
+pub struct Debezium {
+    child: Child,
+    id: Id,
+    rest: String,
+    log: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    state: String,
+    #[serde(default)]
+    trace: String,
+}
+
+impl Lab {
+    /// Starts the connector for a table (`database.table`) of a bare MariaDB, and waits until its task runs: from where it was when
+    /// it was last ended, or from now on. Rows go to the topic `debezium.database.table`.
+    ///
+    /// It is set up for throughput as its documentation says (larger queue and batches, a producer that lingers), acks=all and
+    /// without compression, as the pipeline's sink is by default.
+    ///
+    /// # Errors
+    /// [`LabError`]; what the task failed with.
+    pub async fn debezium(&self, mariadb: &BareMariaDb, table: &str) -> Result<Debezium, LabError> {
+        let folder = self.paths().lab.join(format!("debezium-{table}"));
+        let (this, table, address) = (self.clone(), table.to_owned(), mariadb.address.clone());
+        let beside = folder.clone();
+        let (plan, rest) = blocking(move || this.debezium_plan(&beside, &address, &table)).await?;
+        for (path, text) in &plan.files {
+            std::fs::write(path, text).map_err(LabError::file("write", path))?;
+        }
+        let log = folder.join("connect.log");
+        let child = process::spawn(&self.paths().lab, Kind::Kafka, &plan, &folder, &log)?;
+        let ended = |status: String| LabError::Died {
+            component: Kind::Kafka,
+            status,
+            tail: super::logs::tail(&log, 0),
+            log: log.clone(),
+        };
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        let Some(id) = pid.and_then(Id::of) else {
+            return Err(ended("nothing said".to_owned()));
+        };
+        let mut debezium = Debezium {
+            child,
+            id,
+            rest,
+            log: log.clone(),
+        };
+        let status = format!("{}/connectors/{NAME}/status", debezium.rest);
+        let runs = poll::until(READY, || async {
+            match state(&status).await {
+                Ok(Some(Task { state, trace })) if state == "FAILED" => Err(ended(trace)),
+                Ok(Some(Task { state, .. })) if state == "RUNNING" => Ok(Ok(())),
+                Ok(Some(Task { state, .. })) => Ok(Err(format!("its task is {state}"))),
+                Ok(None) => Ok(Err("it has no task".to_owned())),
+                Err(error) => Ok(Err(error.to_string())),
+            }
+        });
+        let runs = tokio::select! {
+            runs = runs => runs?,
+            status = debezium.child.wait() => {
+                let status = status.map_err(LabError::file("watch the process of", &log))?;
+                return Err(ended(status.to_string()));
+            }
+        };
+        runs.map_err(|missing| LabError::NotReady {
+            component: Kind::Kafka,
+            waited: READY,
+            missing,
+            tail: super::logs::tail(&log, 0),
+            log: log.clone(),
+        })?;
+        Ok(debezium)
+    }
+
+    /// The command line, and the address of the REST interface.
+    fn debezium_plan(
+        &self,
+        folder: &Path,
+        mariadb: &str,
+        table: &str,
+    ) -> Result<(Plan, String), LabError> {
+        std::fs::create_dir_all(folder).map_err(LabError::file("make", folder))?;
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
+        let rest = free.map_err(LabError::file("find a port for", folder))?;
+        let jars = maven::jars(&Fetcher::quiet()?, MANIFEST)?;
+        let at = |name: &str| folder.join(name).display().to_string();
+        let bootstrap = self.endpoint(Kind::Kafka, "bootstrap")?;
+        let converter = "org.apache.kafka.connect.json.JsonConverter";
+        let worker = [
+            ("bootstrap.servers", bootstrap.as_str()),
+            ("key.converter", converter),
+            ("key.converter.schemas.enable", "false"),
+            ("value.converter", converter),
+            ("value.converter.schemas.enable", "false"),
+            ("offset.storage.file.filename", &at("offsets")),
+            ("offset.flush.interval.ms", "1000"),
+            ("listeners", &format!("http://{rest}")),
+            ("connector.client.config.override.policy", "All"),
+        ];
+        let (host, port) = mariadb.split_once(':').unwrap_or((mariadb, "3306"));
+        let database = table.split('.').next().unwrap_or(table);
+        let history = "schema.history.internal";
+        let connector = [
+            ("name", NAME),
+            (
+                "connector.class",
+                "io.debezium.connector.mariadb.MariaDbConnector",
+            ),
+            ("tasks.max", "1"),
+            ("database.hostname", host),
+            ("database.port", port),
+            ("database.user", "root"),
+            ("database.password", ""),
+            ("database.server.id", "184054"),
+            ("database.ssl.mode", "disable"),
+            ("topic.prefix", PREFIX),
+            ("database.include.list", database),
+            ("table.include.list", table),
+            (
+                history,
+                "io.debezium.storage.file.history.FileSchemaHistory",
+            ),
+            (&format!("{history}.file.filename"), &at("history")),
+            ("snapshot.mode", "no_data"),
+            ("include.schema.changes", "false"),
+            ("max.batch.size", "20480"),
+            ("max.queue.size", "81920"),
+            ("producer.override.acks", "all"),
+            ("producer.override.linger.ms", "5"),
+            ("producer.override.batch.size", "1048576"),
+            ("producer.override.buffer.memory", "67108864"),
+            ("producer.override.compression.type", "none"),
+        ];
+        let text = |settings: &[(&str, &str)]| {
+            let lines = settings
+                .iter()
+                .map(|(key, value)| format!("{key}={value}\n"));
+            lines.collect::<String>()
+        };
+        let plan = Plan {
+            program: super::java_of(self.topology(), Kind::Kafka)?,
+            arguments: vec![
+                "-Xmx1g".to_owned(),
+                format!("-Dlog4j.configuration=file:{}", at("log4j.properties")),
+                "-cp".to_owned(),
+                jvm::class_path(&jars)?,
+                "org.apache.kafka.connect.cli.ConnectStandalone".to_owned(),
+                at("worker.properties"),
+                at("connector.properties"),
+            ],
+            environment: Vec::new(),
+            files: vec![
+                (folder.join("log4j.properties"), LOG4J.to_owned()),
+                (folder.join("worker.properties"), text(&worker)),
+                (folder.join("connector.properties"), text(&connector)),
+            ],
+            version: MANIFEST.to_owned(),
+        };
+        Ok((plan, format!("http://{rest}")))
+    }
+}
+
+impl Debezium {
+    /// Its process, to be measured.
+    pub fn watched(&self) -> Watched {
+        Watched(self.id)
+    }
+
+    /// Ends it with SIGTERM: it stores how far it has come.
+    ///
+    /// # Errors
+    /// [`LabError::Survived`] if it does not end, [`LabError::Died`] if it ended before.
+    pub async fn end(mut self) -> Result<(), LabError> {
+        self.id.signal(nix::sys::signal::Signal::SIGTERM);
+        match tokio::time::timeout(GRACE, self.child.wait()).await {
+            Ok(ended) => ended
+                .map(drop)
+                .map_err(LabError::file("watch the process of", &self.log)),
+            Err(_) => Err(LabError::NotReady {
+                component: Kind::Kafka,
+                waited: GRACE,
+                missing: "Debezium does not end".to_owned(),
+                tail: super::logs::tail(&self.log, 0),
+                log: self.log.clone(),
+            }),
+        }
+    }
+}
+
+/// How the connector's task is, if it has one.
+async fn state(url: &str) -> Result<Option<Task>, reqwest::Error> {
+    let reply = reqwest::get(url).await?.error_for_status()?;
+    let status: Status = reply.json().await?;
+    Ok(status.tasks.into_iter().next())
+}
