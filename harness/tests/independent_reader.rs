@@ -110,9 +110,12 @@ fn flinks_connector_comes_to_what_select_shows_on_4_0_9() -> Result<(), Failed> 
 fn comes_to_what_select_shows(profile: &str) -> Result<(), Failed> {
     // What the connector runs on: Flink 1.20.
     let reader = Topology::profile("current")?;
-    on_a_lab(&format!("reader-{profile}"), profile, async |lab| {
-        read(lab, reader).await
-    })
+    on_a_lab(
+        &format!("reader-{profile}"),
+        profile,
+        &[Kind::Tidb],
+        async |lab| read(lab, reader).await,
+    )
 }
 
 async fn read(lab: &Lab, topology: Topology) -> Result<(), Failed> {

@@ -42,7 +42,12 @@ fn tikv_client_java_comes_to_what_select_shows_on_4_0_9() -> Result<(), Failed> 
 }
 
 fn comes_to_what_select_shows(profile: &str) -> Result<(), Failed> {
-    on_a_lab(&format!("java-reader-{profile}"), profile, read)
+    on_a_lab(
+        &format!("java-reader-{profile}"),
+        profile,
+        &[Kind::Tidb],
+        read,
+    )
 }
 
 /// What was shown of each table, at a timestamp.

@@ -60,6 +60,8 @@ pub struct Message {
     pub old: Rows,
     /// `_tidb.commitTs`.
     pub commit_ts: Option<u64>,
+    /// `_tidb.watermarkTs`.
+    pub watermark_ts: Option<u64>,
 }
 
 /// `data` or `old`.
@@ -126,8 +128,7 @@ struct Extension {
     #[serde(default)]
     #[serde(rename = "onlyHandleKey")]
     _only_handle_key: bool,
-    #[serde(rename = "watermarkTs")]
-    _watermark_ts: Option<u64>,
+    watermark_ts: Option<u64>,
 }
 
 impl Message {
@@ -186,7 +187,8 @@ impl Message {
             mysql_type: wire.mysql_type.map(|members| members.0),
             data: rows("data", wire.data)?,
             old: rows("old", wire.old)?,
-            commit_ts: wire.tidb.and_then(|extension| extension.commit_ts),
+            commit_ts: wire.tidb.as_ref().and_then(|extension| extension.commit_ts),
+            watermark_ts: wire.tidb.and_then(|extension| extension.watermark_ts),
         })
     }
 
