@@ -92,6 +92,8 @@ codes! {
     ErrKafkaSendMessage "kafka send message failed",
     /// A topic expression cannot be parsed.
     ErrKafkaTopicExprInvalid "invalid topic expression",
+    /// Rows cannot be sorted on disk.
+    ErrLevelDBSorterError "leveldb error",
     /// A row whose message exceeds the topic's limit.
     ErrMessageTooLarge "message is too large",
     /// A parameter could not be bound; the original says MySQL whatever the sink is.

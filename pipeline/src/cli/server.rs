@@ -56,6 +56,10 @@ pub(super) async fn run(compat: Compat, values: &Values) -> Outcome {
         cluster: cluster.to_owned(),
         time_zone: time_zone(values.text("tz"))?,
         gc_ttl,
+        data_dir: match values.text("data-dir") {
+            "" => None,
+            given => Some(given.into()),
+        },
     };
     let level = LogLevel::open(values.text("log-level"), values.text("log-file"))?;
     Ok(server::run(options, level).await?)

@@ -136,6 +136,20 @@ impl Mounter {
         }
         self.split.apply(&self.text, events)
     }
+
+    /// Decodes some changes of one transaction in one table, in the order of the sorter, as [`mount_txn`](Self::mount_txn)
+    /// does all. Gives the events that go out now, and what has to come among the inserts of the transaction.
+    pub fn mount_part<'a>(
+        &self,
+        kvs: impl IntoIterator<Item = &'a RawKv>,
+        table: &'a TableInfo,
+    ) -> Result<(Vec<RowEvent<'a>>, Vec<RawKv>), MountError> {
+        let mut events = Vec::new();
+        for kv in kvs {
+            events.extend(self.mount(kv, table)?.map(|event| (kv, event)));
+        }
+        self.split.apply_to_part(&self.text, events)
+    }
 }
 
 /// The columns that the row's key holds.

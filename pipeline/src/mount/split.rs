@@ -1,6 +1,11 @@
 //! Updates that change a key go out as a delete and an insert (spec/canal-json.md §9).
 
-use crate::compat::Compat;
+use bytes::Bytes;
+
+use crate::{
+    compat::Compat,
+    model::{ChangeKind, RawKv},
+};
 
 use super::{MountError, RowEvent, TextRules};
 
@@ -47,6 +52,46 @@ impl SplitRule {
             out.sort_by_key(RowEvent::kind);
         }
         Ok(out)
+    }
+}
+
+impl SplitRule {
+    /// Applies the rule to some events of a transaction in one table, in the order of the sorter: deletes, updates,
+    /// inserts. Deletes out of updates stand where the update did. Inserts out of updates come behind all updates of the
+    /// transaction; if these events end before it is certain that all have come, they are given back as changes.
+    ///
+    /// So each key sees what it sees if the rule is applied to the whole: a value that an update gives up may be one that
+    /// another one takes, wherever in the transaction.
+    pub(super) fn apply_to_part<'a>(
+        self,
+        text: &TextRules,
+        events: impl IntoIterator<Item = (&'a RawKv, RowEvent<'a>)>,
+    ) -> Result<(Vec<RowEvent<'a>>, Vec<RawKv>), MountError> {
+        let mut out = Vec::new();
+        let mut inserts: Vec<(&RawKv, RowEvent<'_>)> = Vec::new();
+        for (change, mut event) in events {
+            if change.kind() == ChangeKind::Insert {
+                out.extend(inserts.drain(..).map(|(_, insert)| insert));
+            }
+            if self == SplitRule::Split && changes_key(text, &event)? {
+                let mut delete = event.clone();
+                delete.new = None;
+                out.push(delete);
+                event.old = None;
+                inserts.push((change, event));
+            } else {
+                out.push(event);
+            }
+        }
+        // What is kept for later must not keep the messages of the store that it came in.
+        let insert = |(change, _): (&RawKv, _)| RawKv {
+            op: change.op,
+            key: Bytes::copy_from_slice(&change.key),
+            value: Bytes::copy_from_slice(&change.value),
+            old_value: Bytes::new(),
+            ..*change
+        };
+        Ok((out, inserts.into_iter().map(insert).collect()))
     }
 }
 

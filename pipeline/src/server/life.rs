@@ -119,6 +119,7 @@ async fn stand(
         upstream: server.upstream.clone(),
         safepoints: server.safepoints.clone(),
         time_zone: server.time_zone.clone(),
+        sort_folder: server.sort_folder.clone(),
         capture: id.to_owned(),
         address: server.address.clone(),
         ownership: ownership.clone(),

@@ -5,6 +5,7 @@ mod logging;
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use crate::{
     changefeed::{capture, gc::Safepoints, info::CaptureInfo, keys::Keys, owner},
     coded::{Code, Coded},
     compat::Compat,
-    etcd,
+    etcd, sort,
     upstream::{self, Upstream},
 };
 
@@ -43,6 +44,8 @@ pub struct Options {
     pub time_zone: TimeZone,
     /// How long changefeeds may hold garbage collection up.
     pub gc_ttl: Duration,
+    /// Where to keep what does not fit into memory; if none is given, a folder for temporary files.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Why a server could not start.
@@ -70,6 +73,9 @@ pub enum ServerError {
     /// The API broke.
     #[error("serve the HTTP API: {0}")]
     Serve(std::io::Error),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] sort::Error),
     /// Signals cannot be waited for.
     #[error("wait for signals: {0}")]
     Signal(std::io::Error),
@@ -108,6 +114,7 @@ pub struct Server {
     /// The level of the log.
     pub log_level: LogLevel,
     time_zone: TimeZone,
+    sort_folder: sort::Folder,
     started_at: i64,
     current: RwLock<Option<Current>>,
 }
@@ -200,6 +207,8 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
     let listener = TcpListener::bind(&options.addr).await.map_err(listen)?;
     let local = listener.local_addr().map_err(listen)?;
     let address = advertised(&options, local);
+    let data_dir = DataDir::new(options.data_dir.clone(), local);
+    let sort_folder = data_dir.sort_folder().await?;
     let stop = CancellationToken::new();
     let signals = life::Signals::new().map_err(ServerError::Signal)?;
     let stopping = stop.clone();
@@ -228,6 +237,7 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
         http: reqwest::Client::new(),
         log_level,
         time_zone: options.time_zone,
+        sort_folder,
         started_at: jiff::Timestamp::now().as_second(),
         current: RwLock::new(None),
     });
@@ -255,6 +265,44 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
     match served {
         Ok(Ok(Err(error))) => Err(ServerError::Serve(error)),
         _ => Ok(()),
+    }
+}
+
+/// The data folder of a server.
+#[derive(Debug)]
+struct DataDir {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl DataDir {
+    /// The folder given, or one that no other server of this machine has.
+    fn new(given: Option<PathBuf>, listens: SocketAddr) -> Self {
+        let temporary = given.is_none();
+        let path = given.unwrap_or_else(|| {
+            let name = listens.to_string().replace([':', '[', ']'], "_");
+            std::env::temp_dir().join("cdc_data").join(name)
+        });
+        if temporary {
+            tracing::warn!(path = %path.display(), "no --data-dir is given, rows are sorted in a temporary folder");
+        }
+        Self { path, temporary }
+    }
+
+    async fn sort_folder(&self) -> Result<sort::Folder, sort::Error> {
+        let path = self.path.clone();
+        let open = tokio::task::spawn_blocking(move || sort::Folder::open(&path));
+        open.await.unwrap_or(Err(sort::Error::BrokeOff))
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "a temporary folder is left");
+        }
     }
 }
 

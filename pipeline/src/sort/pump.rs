@@ -21,7 +21,7 @@ pub(super) async fn run(state: Arc<State>, table: TableId, mut feed: Subscriptio
 
 /// Takes in one batch; waits for room for its rows first.
 pub(super) async fn take_in(
-    state: &State,
+    state: &Arc<State>,
     table: TableId,
     batch: Vec<FeedEvent>,
 ) -> Result<(), Error> {

@@ -11,7 +11,7 @@ mod stores;
 
 pub use self::{
     error::Error,
-    feed::{FeedEvent, Subscription},
+    feed::{Batch, FeedEvent, Subscription},
     kv::{Pairs, Scan, Snapshot},
 };
 use self::{feed::Hub, kv::Kv, pd::Pd, stores::Stores};
@@ -96,6 +96,13 @@ impl Upstream {
     /// Follows what is committed in `span` after `start_ts`. Dropping the subscription ends it.
     #[must_use]
     pub fn subscribe(&self, span: Span, start_ts: Ts) -> Subscription {
-        feed::subscribe(&self.pd, &self.kv, &self.hub, span, start_ts)
+        self.subscribe_within(span, start_ts, feed::INBOX_BYTES)
+    }
+
+    /// As [`subscribe`](Self::subscribe), with about `bytes` that may wait to be read, 8 MiB at most; one message of a
+    /// store may wait whatever its size.
+    #[must_use]
+    pub fn subscribe_within(&self, span: Span, start_ts: Ts, bytes: usize) -> Subscription {
+        feed::subscribe(&self.pd, &self.kv, &self.hub, span, start_ts, bytes)
     }
 }

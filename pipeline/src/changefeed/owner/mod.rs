@@ -30,7 +30,7 @@ use crate::{
     compat::Compat,
     etcd,
     model::Ts,
-    sort::TableId,
+    sort::{Folder, TableId},
     upstream::Upstream,
 };
 
@@ -54,6 +54,8 @@ pub struct Context {
     pub safepoints: Safepoints,
     /// In which TIMESTAMP values are written.
     pub time_zone: TimeZone,
+    /// Where changefeeds sort what does not fit into memory.
+    pub sort_folder: Folder,
     /// This capture.
     pub capture: String,
     /// Its address.

@@ -49,6 +49,7 @@ impl Actor {
             ddl_at_checkpoint: feed.meta.ddl_at_checkpoint(&position),
             target_ts: feed.meta.target_ts(),
             time_zone: self.context.time_zone.clone(),
+            sort_folder: self.context.sort_folder.clone(),
         };
         let (sender, progress) = watch::channel(Progress {
             checkpoint_ts: position.checkpoint_ts,

@@ -24,12 +24,16 @@ use crate::{
         kafka::{cluster::Cluster, producer::Mark},
         prepare::Connect,
     },
-    sort::{Sorter, TableId},
+    sort::{Sorter, TableId, Taken},
     upstream::Upstream,
 };
 
 /// Bytes of rows taken from the sorter at once.
 const BATCH: usize = 1 << 20;
+/// What part of the memory quota may wait for the sorter, shared by the tables that there are at the start.
+const FEED_PART: usize = 8;
+/// The least that may wait of one table.
+const LEAST_FEED: usize = 64 << 10;
 /// How long a stopped task waits for what it handed over.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// The pace of watermarks.
@@ -47,6 +51,8 @@ pub(super) struct Task<C> {
     /// Statements that have not gone out, by commit-ts.
     ddls: VecDeque<DdlEvent>,
     sorter: Sorter,
+    /// How much of a table may wait for the sorter.
+    feed_bytes: usize,
     /// Physical ids followed.
     followed: HashSet<TableId>,
     /// Their logical ids.
@@ -70,6 +76,17 @@ impl<C: Cluster> Task<C> {
         progress: watch::Sender<Progress>,
     ) -> Result<Self, Coded> {
         let scope = Scope::new(&spec)?;
+        let quota = spec.memory_quota();
+        if let Config::Modern(config) = &spec.config
+            && config.memory_quota < quota as u64
+        {
+            tracing::warn!(
+                changefeed = spec.id,
+                asked = config.memory_quota,
+                quota,
+                "memory-quota is below the least that works and is raised"
+            );
+        }
         let mut sink = Sink::open(kafka, &spec).await?;
         let checkpoint = spec.checkpoint_ts;
         let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
@@ -84,7 +101,8 @@ impl<C: Cluster> Task<C> {
         }
         let mut task = Self {
             jobs: Jobs::follow(&upstream, schema_ts, spec.compat),
-            sorter: Sorter::new(memory_quota(&spec.config)),
+            sorter: Sorter::new(quota, spec.sort_folder.place(&spec.id)),
+            feed_bytes: (quota / FEED_PART / tables.len().max(1)).max(LEAST_FEED),
             upstream,
             scope,
             schema,
@@ -157,11 +175,11 @@ impl<C: Cluster> Task<C> {
             .sorter
             .resolved_ts()
             .map_or(barrier, |ts| ts.min(barrier));
-        let rows = self.sorter.take(|_| barrier, BATCH).await?;
-        if let Some((_, last)) = rows.last() {
-            // What is complete comes in commit order, transactions whole.
+        let taken = self.sorter.take(|_| barrier, BATCH).await?;
+        if let Some((_, last)) = taken.rows.last() {
+            // What is complete comes in commit order. The last transaction may go on, or what has the same commit-ts.
             let sent = complete.min(last.commit_ts - 1);
-            self.send(&rows).await?;
+            self.send(&taken).await?;
             self.sent(sent);
             return Ok(None);
         }
@@ -220,12 +238,13 @@ impl<C: Cluster> Task<C> {
         Ok(())
     }
 
-    /// Hands over rows in their order, transaction by transaction.
-    async fn send(&mut self, rows: &[(TableId, RawKv)]) -> Result<(), Coded> {
+    /// Hands over rows in their order, transaction by transaction; a large one in parts.
+    async fn send(&mut self, taken: &Taken) -> Result<(), Coded> {
         let same = |a: &(TableId, RawKv), b: &(TableId, RawKv)| {
             (a.0, a.1.start_ts, a.1.commit_ts) == (b.0, b.1.start_ts, b.1.commit_ts)
         };
-        for transaction in rows.chunk_by(same) {
+        let mut transactions = taken.rows.chunk_by(same).peekable();
+        while let Some(transaction) = transactions.next() {
             let Some((id, first)) = transaction.first() else {
                 continue;
             };
@@ -238,7 +257,11 @@ impl<C: Cluster> Task<C> {
                 continue;
             };
             let changes = transaction.iter().map(|(_, change)| change);
-            self.sink.rows(&table, changes).await?;
+            let part = taken.continues || (taken.goes_on && transactions.peek().is_none());
+            let later = self.sink.rows(&table, changes, part).await?;
+            if !later.is_empty() {
+                self.sorter.put_back(*id, later).await?;
+            }
         }
         Ok(())
     }
@@ -354,7 +377,8 @@ impl<C: Cluster> Task<C> {
 
     fn follow(&mut self, id: TableId, logical: i64, from: Ts) -> Result<(), Coded> {
         let (start, end) = key::row_range(id);
-        let feed = self.upstream.subscribe(Span::new(start, end), from);
+        let span = Span::new(start, end);
+        let feed = self.upstream.subscribe_within(span, from, self.feed_bytes);
         self.sorter.follow(id, from, feed)?;
         self.followed.insert(id);
         self.logical.insert(logical);
@@ -405,11 +429,4 @@ fn sorted(ids: &HashSet<TableId>) -> Vec<TableId> {
     let mut ids: Vec<_> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
-}
-
-fn memory_quota(config: &Config) -> usize {
-    match config {
-        Config::Modern(config) => usize::try_from(config.memory_quota).unwrap_or(usize::MAX),
-        Config::Legacy(_) => crate::config::replica::DEFAULT_MEMORY_QUOTA as usize,
-    }
 }

@@ -21,7 +21,14 @@ impl From<upstream::Error> for Coded {
 
 impl From<sort::Error> for Coded {
     fn from(error: sort::Error) -> Self {
-        processor(error)
+        match error {
+            sort::Error::Feed { .. } | sort::Error::Twice { .. } => processor(error),
+            // TiCDC's name for its sorter's store, whichever it is.
+            _ => Coded::wrap(
+                Code::ErrLevelDBSorterError,
+                format_args!("failed to {error}"),
+            ),
+        }
     }
 }
 

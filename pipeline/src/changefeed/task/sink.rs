@@ -32,6 +32,9 @@ use crate::{
     },
 };
 
+/// The most that waits for Kafka in bytes: more does not make it faster.
+const MAX_QUEUE: usize = 64 << 20;
+
 /// Where rows of one version of a table go.
 #[derive(Debug)]
 struct Route {
@@ -105,7 +108,7 @@ impl<C: Cluster> Sink<C> {
             dispatch,
             columns,
         } = prepared;
-        let producer = Producer::new(&settled, spec.compat)?;
+        let producer = Producer::new(&settled, spec.compat, queue_bytes(spec.memory_quota()))?;
         let text = TextRules {
             time_zone: spec.time_zone.clone(),
             compat: spec.compat,
@@ -218,7 +221,8 @@ impl<C: Cluster> Sink<C> {
         Ok((name, partitions))
     }
 
-    /// Hands over the messages of one transaction's changes in one table.
+    /// Hands over the messages of one transaction's changes in one table, all of them or a `part`. Of a part, gives back
+    /// what has to come among the inserts of the transaction.
     ///
     /// # Errors
     /// `ErrMessageTooLarge`, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed.
@@ -226,12 +230,17 @@ impl<C: Cluster> Sink<C> {
         &mut self,
         table: &'a TableInfo,
         changes: impl IntoIterator<Item = &'a RawKv>,
-    ) -> Result<(), Coded> {
+        part: bool,
+    ) -> Result<Vec<RawKv>, Coded> {
         self.route(table).await?;
         let Some(route) = self.routes.get(&table.id) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
-        for event in self.mounter.mount_txn(changes, table)? {
+        let (events, later) = match part {
+            true => self.mounter.mount_part(changes, table)?,
+            false => (self.mounter.mount_txn(changes, table)?, Vec::new()),
+        };
+        for event in events {
             let partition =
                 route
                     .dispatcher
@@ -248,7 +257,7 @@ impl<C: Cluster> Sink<C> {
                 )
                 .await?;
         }
-        Ok(())
+        Ok(later)
     }
 
     /// Hands over the message of a DDL statement: to partition 0, in v4.0.9 to each (`spec/canal-json.md §0`).
@@ -338,6 +347,11 @@ impl<C: Cluster> Sink<C> {
     pub(super) fn acknowledged(&self) -> u64 {
         self.producer.acknowledged()
     }
+}
+
+/// Bytes of messages that may wait for Kafka, a part of the changefeed's memory quota.
+fn queue_bytes(quota: usize) -> usize {
+    (quota / 4).min(MAX_QUEUE)
 }
 
 fn rule_of(partitioning: &Partitioning) -> DispatchRule {

@@ -137,6 +137,9 @@ impl ProducerContext for Deliveries {
     }
 }
 
+/// Of messages smaller than this the producer's queue takes fewer bytes.
+const SMALL_MESSAGE: usize = 256;
+
 /// How long a message may be on its way before it has failed. TiCDC gives up at the first failed attempt since v5 and
 /// tried for five minutes before.
 fn message_timeout(compat: Compat) -> Duration {
@@ -162,14 +165,17 @@ fn compression(name: &str) -> Result<&'static str, Coded> {
 }
 
 impl Producer {
-    /// A producer of these parameters. It connects when it is first used.
+    /// A producer of these parameters that takes `queue_bytes` of messages before they are sent, and at least the largest
+    /// one. It connects when it is first used.
     ///
     /// # Errors
     /// `ErrKafkaNewProducer`, `ErrUnsupportedByPipeline`.
-    pub fn new(settled: &Settled, compat: Compat) -> Result<Self, Coded> {
+    pub fn new(settled: &Settled, compat: Compat, queue_bytes: usize) -> Result<Self, Coded> {
         let deliveries = Arc::new(State::default());
         // the client's own limits; the message's size was compared with the topic's limit before
         let largest = settled.max_message_bytes.clamp(1_000, 1_000_000_000);
+        let queue_kib = (queue_bytes as u64).max(largest as u64).div_ceil(1024);
+        let queue_messages = (queue_bytes / SMALL_MESSAGE).clamp(1_000, 100_000);
         let producer = ClientConfig::new()
             .set("bootstrap.servers", settled.brokers.join(","))
             .set("client.id", &settled.client_id)
@@ -182,7 +188,9 @@ impl Producer {
                 message_timeout(compat).as_millis().to_string(),
             )
             .set("compression.type", compression(&settled.compression)?)
-            .set("queue.buffering.max.kbytes", "65536")
+            .set("queue.buffering.max.kbytes", queue_kib.to_string())
+            // A message in the queue takes some hundred bytes besides its own.
+            .set("queue.buffering.max.messages", queue_messages.to_string())
             .set("reconnect.backoff.max.ms", "1000")
             .set_log_level(rdkafka::config::RDKafkaLogLevel::Warning)
             .create_with_context(Deliveries(Arc::clone(&deliveries)))
@@ -354,7 +362,12 @@ mod tests {
     async fn a_flush_means_that_all_is_there_in_order() {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("t", 2, 1).unwrap();
-        let producer = Producer::new(&settled(&cluster.bootstrap_servers()), Compat::V8_5).unwrap();
+        let producer = Producer::new(
+            &settled(&cluster.bootstrap_servers()),
+            Compat::V8_5,
+            1 << 20,
+        )
+        .unwrap();
         for number in 0..500_u32 {
             let key: Option<&[u8]> = if number % 2 == 0 { Some(b"") } else { None };
             producer
@@ -380,7 +393,12 @@ mod tests {
     async fn marks_are_acknowledged_one_after_the_other() {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("t", 2, 1).unwrap();
-        let producer = Producer::new(&settled(&cluster.bootstrap_servers()), Compat::V8_5).unwrap();
+        let producer = Producer::new(
+            &settled(&cluster.bootstrap_servers()),
+            Compat::V8_5,
+            1 << 20,
+        )
+        .unwrap();
         assert!(producer.mark().is_acknowledged(), "nothing was sent");
         producer.send("t", 0, None, b"one").await.unwrap();
         let first = producer.mark();
@@ -399,7 +417,12 @@ mod tests {
     async fn a_failure_is_told_and_stays() {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("t", 2, 1).unwrap();
-        let producer = Producer::new(&settled(&cluster.bootstrap_servers()), Compat::V8_5).unwrap();
+        let producer = Producer::new(
+            &settled(&cluster.bootstrap_servers()),
+            Compat::V8_5,
+            1 << 20,
+        )
+        .unwrap();
         producer.send("t", 0, None, b"fine").await.unwrap();
         producer.flush().await.unwrap();
         producer

@@ -21,8 +21,8 @@ use crate::{
 const SCANS: usize = 40;
 /// Bytes of one stream that may be under way.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// What may wait to be worked on by one subscription, in KiB, over all streams.
-const INBOX_KIB: usize = 8 << 10;
+/// The most that may wait for one subscription and its reader, over all streams, in bytes.
+pub(in crate::upstream) const INBOX_BYTES: usize = 8 << 20;
 
 /// What a stream brings to a subscription; `request` says by which registration.
 #[derive(Debug)]
@@ -51,16 +51,19 @@ pub(super) enum Inbound {
 pub(super) struct Inbox {
     queue: mpsc::UnboundedSender<Inbound>,
     room: Arc<Semaphore>,
+    kib: u32,
 }
 
 impl Inbox {
-    /// An inbox and where it is read.
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Inbound>) {
+    /// An inbox of about `bytes` and where it is read.
+    pub(super) fn new(bytes: usize) -> (Self, mpsc::UnboundedReceiver<Inbound>) {
         let (queue, read) = mpsc::unbounded_channel();
+        let kib = (bytes.min(INBOX_BYTES) / 1024).max(1);
         (
             Self {
                 queue,
-                room: Arc::new(Semaphore::new(INBOX_KIB)),
+                room: Arc::new(Semaphore::new(kib)),
+                kib: kib as u32,
             },
             read,
         )
@@ -68,7 +71,7 @@ impl Inbox {
 
     /// Waits for room for `bytes`. What is larger than the inbox gets all of it.
     pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let kib = (bytes / 1024 + 1).min(INBOX_KIB) as u32;
+        let kib = (bytes / 1024 + 1).min(self.kib as usize) as u32;
         self.room.clone().acquire_many_owned(kib).await.ok()
     }
 

@@ -19,5 +19,8 @@ mod stream;
 mod subscription;
 mod worker;
 
-pub use self::subscription::{FeedEvent, Subscription};
-pub(super) use self::{hub::Hub, subscription::subscribe};
+pub use self::subscription::{Batch, FeedEvent, Subscription};
+pub(super) use self::{
+    hub::{Hub, INBOX_BYTES},
+    subscription::subscribe,
+};

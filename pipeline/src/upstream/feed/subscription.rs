@@ -2,7 +2,7 @@
 
 use std::vec;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{hub::Hub, worker};
 use crate::{
@@ -22,15 +22,52 @@ pub enum FeedEvent {
     Resolved(Ts),
 }
 
+/// What came together.
+#[derive(Debug)]
+pub struct Batch {
+    events: Vec<FeedEvent>,
+    /// The part of the inbox that it takes until the reader asks for the next one.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Batch {
+    pub(super) fn new(events: Vec<FeedEvent>, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self { events, room }
+    }
+}
+
+impl From<Vec<FeedEvent>> for Batch {
+    fn from(events: Vec<FeedEvent>) -> Self {
+        Self::new(events, None)
+    }
+}
+
 /// The changes of one span.
 #[derive(Debug)]
 pub struct Subscription {
     span: Span,
-    batches: mpsc::Receiver<Result<Vec<FeedEvent>, Error>>,
+    batches: mpsc::Receiver<Result<Batch, Error>>,
     current: vec::IntoIter<FeedEvent>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Subscription {
+    /// A subscription that tells what is sent to it, for tests and benches of what reads one.
+    #[must_use]
+    pub fn by_hand(span: Span) -> (mpsc::Sender<Result<Batch, Error>>, Self) {
+        let (feed, batches) = mpsc::channel(BATCHES);
+        let current = Vec::new().into_iter();
+        (
+            feed,
+            Self {
+                span,
+                batches,
+                current,
+                room: None,
+            },
+        )
+    }
+
     /// The span followed, raw keys.
     #[must_use]
     pub fn span(&self) -> &Span {
@@ -58,22 +95,27 @@ impl Subscription {
     }
 
     async fn next_batch(&mut self) -> Result<Vec<FeedEvent>, Error> {
+        // What was read before is the reader's own now.
+        self.room = None;
         let ended = || {
             Err(Error::Ended {
                 span: self.span.to_string(),
             })
         };
-        self.batches.recv().await.unwrap_or_else(ended)
+        let Batch { events, room } = self.batches.recv().await.unwrap_or_else(ended)?;
+        self.room = room;
+        Ok(events)
     }
 }
 
-/// Starts following `span` (raw keys) from `start_ts` on.
+/// Starts following `span` (raw keys) from `start_ts` on; about `bytes` may wait to be read.
 pub(in crate::upstream) fn subscribe(
     pd: &Pd,
     kv: &Kv,
     hub: &Hub,
     span: Span,
     start_ts: Ts,
+    bytes: usize,
 ) -> Subscription {
     let (out, batches) = mpsc::channel(BATCHES);
     tokio::spawn(
@@ -83,6 +125,7 @@ pub(in crate::upstream) fn subscribe(
             hub.clone(),
             span.clone(),
             start_ts,
+            bytes,
             out,
         )
         .run(),
@@ -91,5 +134,6 @@ pub(in crate::upstream) fn subscribe(
         span,
         batches,
         current: Vec::new().into_iter(),
+        room: None,
     }
 }

@@ -20,7 +20,7 @@ use super::{
     locate::{Located, Piece, locate},
     stale,
     stream::Ending,
-    subscription::FeedEvent,
+    subscription::{Batch, FeedEvent},
 };
 use crate::{
     frontier::Frontier,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Where rows and resolved-ts go.
-pub(super) type Out = mpsc::Sender<Result<Vec<FeedEvent>, Error>>;
+pub(super) type Out = mpsc::Sender<Result<Batch, Error>>;
 
 /// A subscription that stands still for this long says why in the log.
 const COMPLAIN: Duration = Duration::from_secs(30);
@@ -82,9 +82,17 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// A subscription of `span` (raw keys) from `start_ts` that begins when run.
-    pub(super) fn new(pd: Pd, kv: Kv, hub: Hub, span: Span, start_ts: Ts, out: Out) -> Self {
-        let (inbox, read) = Inbox::new();
+    /// A subscription of `span` (raw keys) from `start_ts` that begins when run, with an inbox of `bytes`.
+    pub(super) fn new(
+        pd: Pd,
+        kv: Kv,
+        hub: Hub,
+        span: Span,
+        start_ts: Ts,
+        bytes: usize,
+        out: Out,
+    ) -> Self {
+        let (inbox, read) = Inbox::new(bytes);
         let encoded = keys::encode_span(&span);
         let mut holes = Holes::default();
         holes.add_now(Hole {
@@ -238,8 +246,8 @@ impl Worker {
 
     async fn take(&mut self, inbound: Inbound) -> Result<(), End> {
         let mut batch = Vec::new();
-        // Room is given back only when the reader has what filled it.
-        let _room = match inbound {
+        // Room is given back only when the reader is done with what filled it.
+        let room = match inbound {
             Inbound::Events {
                 request,
                 events,
@@ -278,7 +286,10 @@ impl Worker {
         }
         match batch.is_empty() {
             true => Ok(()),
-            false => self.out.send(Ok(batch)).await.map_err(|_| End::Unread),
+            false => {
+                let batch = Batch::new(batch, room);
+                self.out.send(Ok(batch)).await.map_err(|_| End::Unread)
+            }
         }
     }
 

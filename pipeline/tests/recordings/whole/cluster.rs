@@ -21,6 +21,8 @@ use tonic::{Request, Response, Status, Streaming};
 const CLUSTER_ID: u64 = 7;
 const REGION: u64 = 2;
 const STORE: u64 = 1;
+/// Rows in one message of a scan.
+const SCANNED_AT_ONCE: usize = 1024;
 
 type Out = mpsc::UnboundedSender<Result<cdcpb::ChangeDataEvent, Status>>;
 
@@ -219,7 +221,9 @@ impl Reader {
             r#type: LogType::Initialized.into(),
             ..Default::default()
         });
-        self.rows(rows);
+        for some in rows.chunks(SCANNED_AT_ONCE) {
+            self.rows(some.to_vec());
+        }
     }
 }
 

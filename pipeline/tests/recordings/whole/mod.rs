@@ -3,9 +3,11 @@
 
 mod broker;
 mod cluster;
+mod large;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::Duration,
 };
 
@@ -16,6 +18,7 @@ use pipeline::{
     compat::Compat,
     config::{legacy::LegacyConfig, replica::ReplicaConfig},
     model::{Op, RawKv},
+    sort::Folder,
     upstream::Upstream,
 };
 use rdkafka::{
@@ -23,6 +26,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     mocking::MockCluster,
 };
+use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -142,12 +146,47 @@ impl Generation {
         Config::Modern(Box::new(config))
     }
 
+    /// The changefeed from `begin` on, which sorts below `dir`.
+    fn spec(self, brokers: &str, begin: u64, dir: &Path) -> Spec {
+        Spec {
+            namespace: "default".to_owned(),
+            id: "whole".to_owned(),
+            capture: "127.0.0.1:8300".to_owned(),
+            compat: self.compat,
+            sink_uri: format!(
+                "kafka://{brokers}/{TOPIC}?protocol=canal-json{}",
+                self.parameters
+            ),
+            config: self.config(),
+            checkpoint_ts: begin,
+            ddl_at_checkpoint: false,
+            target_ts: None,
+            time_zone: TimeZone::UTC,
+            sort_folder: Folder::open(dir).expect("a folder to sort in"),
+        }
+    }
+
     /// Messages as they can be compared: v4.0.9 keeps no order within a transaction, and partitions of a table are sent
     /// side by side.
     fn comparable(self, name: &str, messages: &mut [Record]) {
         if self.compat == Compat::V4_0_9 || name == "partition" {
             messages.sort_by_cached_key(|message| (commit(&message.1), message.clone()));
         }
+    }
+}
+
+/// Commits the metadata of before a recording, just before `begin`.
+fn metadata(cluster: &Cluster, steps: &[Step], generation: Generation, begin: u64) {
+    for (key, value) in meta::before(steps, generation.compat).pairs() {
+        let change = RawKv {
+            op: Op::Put,
+            key: key.clone(),
+            value: value.clone(),
+            old_value: Default::default(),
+            start_ts: begin - 2,
+            commit_ts: begin - 1,
+        };
+        cluster.commit(&change, false);
     }
 }
 
@@ -162,6 +201,8 @@ struct Started {
     steps: Vec<Step>,
     /// The last commit-ts.
     last: u64,
+    /// Where it sorts.
+    dir: TempDir,
 }
 
 impl Started {
@@ -173,17 +214,7 @@ impl Started {
         let last = changes.last().expect("a change").0.commit_ts;
         let begin = first - 10;
         let cluster = Cluster::start().await;
-        for (key, value) in meta::before(&steps, generation.compat).pairs() {
-            let change = RawKv {
-                op: Op::Put,
-                key: key.clone(),
-                value: value.clone(),
-                old_value: Default::default(),
-                start_ts: begin - 2,
-                commit_ts: begin - 1,
-            };
-            cluster.commit(&change, false);
-        }
+        metadata(&cluster, &steps, generation, begin);
         if matches!(moment, Moment::Before) {
             for (change, silent) in &changes {
                 cluster.commit(change, *silent);
@@ -196,21 +227,8 @@ impl Started {
         let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
         let (progress, seen) = watch::channel(Progress::default());
         let stop = CancellationToken::new();
-        let spec = Spec {
-            namespace: "default".to_owned(),
-            id: "whole".to_owned(),
-            capture: "127.0.0.1:8300".to_owned(),
-            compat: generation.compat,
-            sink_uri: format!(
-                "kafka://{brokers}/{TOPIC}?protocol=canal-json{}",
-                generation.parameters
-            ),
-            config: generation.config(),
-            checkpoint_ts: begin,
-            ddl_at_checkpoint: false,
-            target_ts: None,
-            time_zone: TimeZone::UTC,
-        };
+        let dir = tempfile::tempdir().expect("a folder");
+        let spec = generation.spec(&brokers, begin, dir.path());
         let ended = stop.clone();
         let running =
             tokio::spawn(
@@ -237,6 +255,7 @@ impl Started {
             running,
             steps,
             last,
+            dir,
         }
     }
 }
@@ -250,6 +269,7 @@ async fn run(generation: Generation, name: &str, moment: Moment) {
         mut running,
         steps,
         last,
+        dir: _dir,
     } = Started::new(generation, name, moment).await;
     let brokers = kafka.bootstrap_servers();
     // Tables that come with a DDL are followed later and hear of the next resolved-ts only: tell it until all have.
@@ -332,6 +352,7 @@ async fn fail(name: &str) -> Coded {
         cluster,
         running,
         last,
+        dir: _dir,
         ..
     } = started;
     let told = async {
