@@ -114,6 +114,49 @@ async fn data_outlives_down_and_kill_and_not_purge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kafka_is_secured_when_it_is_asked_for() {
+    let mut own = Own::new("secured", "current", &[Kind::Kafka]);
+    let (lab, _) = own.up().await.unwrap();
+    assert!(lab.secured_sinks().unwrap().is_empty());
+    let plain = lab.endpoint(Kind::Kafka, "bootstrap").unwrap();
+    own.options.topology.secure_kafka().unwrap();
+    let error = own.up().await.unwrap_err();
+    assert!(
+        matches!(&error, LabError::RunsUnsecured(name) if name == own.name()),
+        "{error}"
+    );
+
+    lab::down(own.name()).unwrap();
+    let (lab, _) = own.up().await.unwrap();
+    assert_eq!(lab.endpoint(Kind::Kafka, "bootstrap").unwrap(), plain);
+    let status = lab::status(own.name()).await.unwrap();
+    let kafka = status.components.iter().find(|one| one.name == "kafka");
+    let names: Vec<&str> = kafka
+        .unwrap()
+        .endpoints
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(names, ["bootstrap", "sasl-plaintext", "sasl-ssl", "ssl"]);
+    let sinks = lab.secured_sinks().unwrap();
+    for (uri, part) in sinks.iter().zip(["&ca=", "=plain&", "=scram-sha-512&"]) {
+        assert!(
+            uri.starts_with("kafka://127.0.0.1:") && uri.contains(part),
+            "{uri}"
+        );
+    }
+    // users and certificates outlive the broker
+    let authority = Paths::of(own.name())
+        .unwrap()
+        .conf(Kind::Kafka)
+        .join("ca.pem");
+    let before = std::fs::read(&authority).unwrap();
+    lab.kill(Kind::Kafka).unwrap();
+    own.up().await.unwrap();
+    assert_eq!(std::fs::read(&authority).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_used_is_named_with_its_holder() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -130,6 +130,8 @@ codes! {
     ErrSyncRenameTableFailed "table's old name is not in filter rule, and its new name in filter rule",
     /// v4.0.9: the endpoint takes POST only.
     ErrSupportPostOnly "this api supports POST method only",
+    /// The files of TLS cannot be used.
+    ErrToTLSConfigFailed "generate tls config failed",
     /// Tables without a key, and nobody agreed to leave them out.
     ErrTableIneligible "some tables are not eligible to replicate",
     /// The target-ts does not lie behind the start-ts.

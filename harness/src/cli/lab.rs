@@ -22,6 +22,9 @@ pub(super) struct Up {
     /// Only these components and what they need, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "COMPONENT", value_parser = kind)]
     only: Vec<Kind>,
+    /// Give Kafka listeners with TLS and SASL beside the plain one
+    #[arg(long)]
+    secure_kafka: bool,
     /// Do not send a row through the chain at the end
     #[arg(long)]
     no_smoke: bool,
@@ -43,7 +46,7 @@ pub(super) fn kind(name: &str) -> Result<Kind, String> {
 
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let topology = match &self.topology {
+        let mut topology = match &self.topology {
             None => Topology::profile(&self.profile.profile)?,
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| Failure {
@@ -53,6 +56,9 @@ impl Up {
                 Topology::parse(&path.display().to_string(), &text)?
             }
         };
+        if self.secure_kafka {
+            topology.secure_kafka()?;
+        }
         let options = Options {
             name: self.lab.name,
             topology,
@@ -73,6 +79,11 @@ impl Up {
             eprintln!("lab `{}` is already running", options.name);
         }
         print(&table::status(&started.status))?;
+        let uris = lab::Lab::attach(&options.name)?.secured_sinks()?;
+        if !uris.is_empty() {
+            eprintln!("\nsink URIs of Kafka's secured listeners, with a topic `t`:");
+            uris.iter().for_each(|uri| eprintln!("  {uri}"));
+        }
         if !started.already {
             let up = started.took.as_secs_f32();
             match started.smoke {

@@ -130,6 +130,7 @@ impl Lab {
                 packages.library_path().to_string_lossy().into_owned(),
             )],
             files: Vec::new(),
+            first: Vec::new(),
             version: packages.version,
         };
         Ok((plan, port))

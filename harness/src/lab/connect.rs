@@ -200,6 +200,7 @@ impl Lab {
                 (folder.join("worker.properties"), text(&worker)),
                 (folder.join("connector.properties"), text(&connector)),
             ],
+            first: Vec::new(),
             version: MANIFEST.to_owned(),
         };
         Ok((plan, format!("http://{rest}")))

@@ -56,6 +56,7 @@ pub fn examine(topology: &Topology) -> Result<Vec<Check>, LabError> {
         tool("C compiler", "cc", "apt-get install gcc libc6-dev"),
         tool("C++ compiler", "c++", "apt-get install g++"),
         tool("make", "make", "apt-get install make"),
+        perl(),
         tool("Maven", "mvn", "apt-get install maven"),
     ];
     checks.extend(["java", "javac", "jar"].map(|program| java("JDK", None, program)));
@@ -113,6 +114,33 @@ fn tool(what: &str, program: &str, hint: &str) -> Check {
         Err(_) => Finding::Missing(hint.to_owned()),
     };
     Check::new(format!("{what} ({program})"), finding)
+}
+
+/// What OpenSSL's build configures itself with: Debian's `perl-base`, which is always there, lacks some of its modules.
+fn perl() -> Check {
+    const HINT: &str = "apt-get install perl";
+    let modules = ["FindBin", "IPC::Cmd", "File::Compare", "File::Copy"];
+    let finding = match tools::find("perl", HINT) {
+        Err(_) => Finding::Missing(HINT.to_owned()),
+        Ok(path) => {
+            let mut command = Command::new(&path);
+            command.args(modules.map(|module| format!("-M{module}")));
+            // `$^V`, and nothing but it
+            match command.args(["-e", "print \"perl $^V\""]).output() {
+                Ok(output) if output.status.success() => Finding::Good(format!(
+                    "{} ({})",
+                    String::from_utf8_lossy(&output.stdout),
+                    path.display()
+                )),
+                _ => Finding::Missing(format!(
+                    "{} lacks one of {}: {HINT}",
+                    path.display(),
+                    modules.join(", ")
+                )),
+            }
+        }
+    };
+    Check::new("OpenSSL's build (perl)", finding)
 }
 
 /// No lab needs it: the tests do, for a client that is not ours.
@@ -258,6 +286,12 @@ mod tests {
         let line = "\u{1b}[1mApache Maven 3.8.7\u{1b}[m";
         assert_eq!(plain(line), "Apache Maven 3.8.7");
         assert_eq!(plain("make 4.3"), "make 4.3");
+    }
+
+    #[test]
+    fn perl_is_asked_for_its_modules() {
+        // whoever compiled this has it
+        assert!(matches!(perl().finding, Finding::Good(text) if text.starts_with("perl v5")));
     }
 
     #[test]

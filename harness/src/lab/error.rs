@@ -104,6 +104,12 @@ pub enum LabError {
         /// What was asked for.
         wanted: String,
     },
+    /// Kafka runs already, in plain text only.
+    #[error(
+        "give Kafka of lab `{0}` listeners with TLS and SASL: it runs without them; end it first with \
+         `cargo xtask lab-down --name {0}`"
+    )]
+    RunsUnsecured(String),
     /// No lab of that name.
     #[error("find lab `{0}`; start it with `cargo xtask lab-up --name {0}`")]
     NoLab(String),
@@ -220,6 +226,7 @@ impl LabError {
             | LabError::UnknownEndpoint { .. }
             | LabError::Topology { .. }
             | LabError::OtherProfile { .. }
+            | LabError::RunsUnsecured(_)
             | LabError::NoLab(_)
             | LabError::NotRunning(_)
             | LabError::ComponentDown { .. } => 2,

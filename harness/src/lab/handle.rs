@@ -57,6 +57,15 @@ impl Lab {
         Ok(Lab { state, paths })
     }
 
+    /// Sink URIs of the secured listeners of Kafka for a topic `t`, credentials included: TLS, SASL, SASL under TLS. None if it
+    /// has no such listeners.
+    ///
+    /// # Errors
+    /// [`LabError::UnknownEndpoint`], if a listener was given no port.
+    pub fn secured_sinks(&self) -> Result<Vec<String>, LabError> {
+        super::components::secured::sinks(&self.state.topology, &self.paths, "t")
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.state.name

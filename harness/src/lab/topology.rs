@@ -137,6 +137,10 @@ pub struct Component {
     /// A Java runtime of its own; else `JAVA_HOME`, else the `java` on the `PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub java_home: Option<PathBuf>,
+    /// Whether Kafka has listeners with TLS and SASL beside the plain one, for clients of a throw-away authority and one
+    /// user.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secured: bool,
     /// Settings in the component's own names, which replace the lab's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
@@ -160,6 +164,7 @@ struct FileComponent {
     #[serde(default)]
     ports: BTreeMap<Spanned<String>, Spanned<u16>>,
     java_home: Option<Spanned<PathBuf>>,
+    secured: Option<Spanned<bool>>,
     config: Option<Spanned<BTreeMap<String, String>>>,
 }
 
@@ -218,7 +223,11 @@ impl Topology {
                     "a version is written like \"3.9.2\"",
                 ));
             }
-            let known: Vec<&str> = (spec.endpoints)(version).iter().map(|e| e.name).collect();
+            let secured = found.secured.as_ref().is_some_and(|given| *given.get_ref());
+            let known: Vec<&str> = (spec.endpoints)(version, secured)
+                .iter()
+                .map(|e| e.name)
+                .collect();
             let mut ports = BTreeMap::new();
             for (endpoint, port) in found.ports {
                 let (at, place) = (
@@ -257,6 +266,12 @@ impl Topology {
                 let what = format!("{kind} does not run on Java");
                 return Err(wrong(home.span().start, what, "remove `java-home`"));
             }
+            if let Some(given) = &found.secured
+                && kind != Kind::Kafka
+            {
+                let what = format!("{kind} has no listeners with TLS and SASL");
+                return Err(wrong(given.span().start, what, "remove `secured`"));
+            }
             if let Some(config) = &found.config
                 && !spec.java
             {
@@ -267,6 +282,7 @@ impl Topology {
                 version: found.version.into_inner(),
                 ports,
                 java_home: found.java_home.map(Spanned::into_inner),
+                secured,
                 config: found.config.map(Spanned::into_inner).unwrap_or_default(),
             };
             components.insert(kind, component);
@@ -334,13 +350,25 @@ impl Topology {
             })
     }
 
+    /// Gives Kafka listeners with TLS and SASL.
+    ///
+    /// # Errors
+    /// [`LabError::UnknownComponent`], if there is no Kafka.
+    pub fn secure_kafka(&mut self) -> Result<(), LabError> {
+        self.component(Kind::Kafka)?;
+        if let Some(kafka) = self.components.get_mut(&Kind::Kafka) {
+            kafka.secured = true;
+        }
+        Ok(())
+    }
+
     /// The endpoints that a component has in its version.
     pub(crate) fn endpoints(&self, kind: Kind) -> &'static [Endpoint] {
-        let version = self
+        let (version, secured) = self
             .components
             .get(&kind)
-            .map_or("", |component| &component.version);
-        (kind.spec().endpoints)(version)
+            .map_or(("", false), |found| (&found.version, found.secured));
+        (kind.spec().endpoints)(version, secured)
     }
 
     /// The port of an endpoint, once it is given.
@@ -453,6 +481,22 @@ mod tests {
             "profile = \"x\"\ncompat = \"v8.5\"\n[components.etcd]\nversion = \"3.4\"\njava-home = \"/opt/java\"",
         );
         assert!(what.contains("etcd does not run on Java"), "{what}");
+        assert_eq!(
+            kafka("version = \"3.9.2\"\nsecured = true\nports = { tls = 9093 }"),
+            (
+                8,
+                "`tls` is no endpoint of kafka; kafka 3.9.2 has bootstrap, ssl, sasl-plaintext, sasl-ssl"
+                    .to_owned()
+            )
+        );
+        let (line, what) = wrong(
+            "profile = \"x\"\ncompat = \"v8.5\"\n[components.etcd]\nversion = \"3.4\"\nsecured = true",
+        );
+        assert_eq!(line, 5);
+        assert!(
+            what.contains("etcd has no listeners with TLS and SASL"),
+            "{what}"
+        );
         let both = "ports = { client = 7, peer = 7 }";
         let (line, what) = wrong(&format!(
             "profile = \"x\"\ncompat = \"v8.5\"\n[components.etcd]\nversion = \"3.4\"\n{both}"

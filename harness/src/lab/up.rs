@@ -105,6 +105,17 @@ pub async fn up(options: &Options) -> Result<Started, LabError> {
         running = Running::look(before.as_ref(), &paths) => running,
         () = interrupted() => return Err(LabError::Interrupted),
     };
+    let plain = |topology: &Topology| {
+        let kafka = topology.components.get(&Kind::Kafka);
+        kafka.is_some_and(|kafka| !kafka.secured)
+    };
+    if running.healthy.contains(&Kind::Kafka)
+        && before.as_ref().is_some_and(|state| plain(&state.topology))
+        && topology.components.contains_key(&Kind::Kafka)
+        && !plain(&topology)
+    {
+        return Err(LabError::RunsUnsecured(options.name.clone()));
+    }
     // What runs stays part of the lab, also when only other parts are asked for.
     for (kind, component) in running.components(before.as_ref()) {
         topology.components.insert(kind, component);
@@ -466,6 +477,25 @@ impl Launcher {
         }
         let task = self.fetcher.progress.task(&format!("starting {kind}"), 0);
         let began = Instant::now();
+        for arguments in plan.first {
+            let run = Plan {
+                program: plan.program.clone(),
+                arguments,
+                environment: plan.environment.clone(),
+                files: Vec::new(),
+                first: Vec::new(),
+                version: String::new(),
+            };
+            let mut child = process::spawn(&self.paths.lab, kind, &run, &data, &log)?;
+            let ended = child.wait().await;
+            if !matches!(&ended, Ok(status) if status.success()) {
+                return Err(Launched { child, from }.died(ended, kind, &self.paths));
+            }
+        }
+        let plan = Plan {
+            first: Vec::new(),
+            ..plan
+        };
         let mut record = Record {
             program: plan.program.clone(),
             version: plan.version.clone(),

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{
     golang,
     replica::{KafkaConfig, ReplicaConfig},
+    security::{Security, invalid_client},
     uri::SinkUri,
     validate,
 };
@@ -38,8 +39,7 @@ pub struct KafkaOptions {
     pub client_id: String,
     /// Whether missing topics are created.
     pub auto_create: bool,
-    /// 0, 1 or -1. The producer waits for all replicas whatever this says: fewer would break the promise that the
-    /// checkpoint makes.
+    /// 0, 1 or -1.
     pub required_acks: i64,
     /// Time to connect, nanoseconds.
     pub dial_timeout: i64,
@@ -47,10 +47,8 @@ pub struct KafkaOptions {
     pub read_timeout: i64,
     /// Time to write, nanoseconds.
     pub write_timeout: i64,
-    /// Whether TLS was asked for.
-    pub enable_tls: bool,
-    /// The SASL mechanism in lower case, empty for none.
-    pub sasl_mechanism: String,
+    /// TLS and SASL.
+    pub security: Security,
 }
 
 /// Who the producer is for: part of its default client id.
@@ -66,10 +64,10 @@ pub struct Identity<'a> {
 
 /// A parameter by name: the URI's first value, else the file's. A zero in the URI (`false`, nothing) does not win over
 /// the file, which the original's merge takes for missing. Errors are texts for the code that wraps them.
-struct Params<'a>(&'a SinkUri);
+pub(super) struct Params<'a>(&'a SinkUri);
 
 impl Params<'_> {
-    fn text(&self, key: &str, file: Option<&String>) -> Option<String> {
+    pub(super) fn text(&self, key: &str, file: Option<&String>) -> Option<String> {
         match (self.0.param(key), file) {
             (None | Some(""), Some(file)) => Some(file.clone()),
             (given, _) => given.map(str::to_owned),
@@ -86,7 +84,7 @@ impl Params<'_> {
         Ok(given.filter(|given| *given != 0 || file.is_none()).or(file))
     }
 
-    fn bool(&self, key: &str, file: Option<bool>) -> Result<Option<bool>, String> {
+    pub(super) fn bool(&self, key: &str, file: Option<bool>) -> Result<Option<bool>, String> {
         let given = match self.0.param(key) {
             Some("") => Some(false),
             Some(value) => Some(golang::parse_bool(value).map_err(unbound)?),
@@ -143,8 +141,6 @@ impl KafkaOptions {
         let required_acks = params
             .int("required-acks", 64, file.required_acks)?
             .unwrap_or(-1);
-        let enable_tls = params.bool("enable-tls", file.enable_tls)?;
-        params.bool("insecure-skip-verify", file.insecure_skip_verify)?;
 
         if let Some(number) = partition_num.filter(|number| *number <= 0) {
             return Err(invalid_partition_num(number).to_string());
@@ -176,8 +172,7 @@ impl KafkaOptions {
             dial_timeout: params.nanos("dial-timeout", file.dial_timeout.as_ref())?,
             write_timeout: params.nanos("write-timeout", file.write_timeout.as_ref())?,
             read_timeout: params.nanos("read-timeout", file.read_timeout.as_ref())?,
-            enable_tls: false,
-            sasl_mechanism: sasl_mechanism(&params, file)?,
+            security: Security::default(),
         };
         if !matches!(required_acks, -1..=1) {
             let reason = format!(
@@ -187,7 +182,7 @@ impl KafkaOptions {
             return Err(Coded::new(Code::ErrKafkaInvalidRequiredAcks, reason).to_string());
         }
         Ok(Self {
-            enable_tls: tls(&params, file, enable_tls)?,
+            security: Security::parse(&params, file)?,
             ..options
         })
     }
@@ -195,24 +190,34 @@ impl KafkaOptions {
     /// What the original's client library refuses before it talks to a broker.
     ///
     /// # Errors
-    /// `ErrKafkaNewProducer`; `ErrUnsupportedByPipeline` for TLS and SASL.
+    /// `ErrKafkaNewProducer`; `ErrUnsupportedByPipeline` for GSSAPI and OAUTHBEARER.
     pub fn check_client(&self) -> Result<(), Coded> {
-        check_version(&self.version).map_err(|inner| {
-            Coded::wrap(
-                Code::ErrKafkaNewProducer,
-                Coded::wrap(Code::ErrKafkaInvalidVersion, inner),
-            )
-        })?;
+        let refuse = |inner: Coded| Coded::wrap(Code::ErrKafkaNewProducer, inner);
+        check_version(&self.version)
+            .map_err(|inner| refuse(Coded::wrap(Code::ErrKafkaInvalidVersion, inner)))?;
+        self.security.check_files().map_err(refuse)?;
+        for (name, nanos) in [
+            ("Dial", self.dial_timeout),
+            ("Read", self.read_timeout),
+            ("Write", self.write_timeout),
+        ] {
+            if nanos <= 0 {
+                return Err(invalid_client(&format!("Net.{name}Timeout must be > 0")));
+            }
+        }
+        self.security.check_client()?;
         if self.max_message_bytes <= 0 {
-            let reason = "kafka: invalid configuration (Producer.MaxMessageBytes must be > 0)";
-            return Err(Coded::wrap(Code::ErrKafkaNewProducer, reason));
+            return Err(invalid_client("Producer.MaxMessageBytes must be > 0"));
         }
-        match self.sasl_mechanism.as_str() {
-            "" => {}
-            mechanism => return Err(unsupported(format_args!("SASL ({mechanism}) to Kafka"))),
-        }
-        if self.enable_tls {
-            return Err(unsupported("TLS to Kafka"));
+        let compression = self.compression.trim().to_lowercase();
+        for (name, least, shown) in [
+            ("lz4", [0, 10, 0, 0].as_slice(), "V0_10_0_0"),
+            ("zstd", [2, 1, 0].as_slice(), "V2_1_0_0"),
+        ] {
+            if compression == name && version_numbers(&self.version).as_slice() < least {
+                let reason = format!("{name} compression requires Version >= {shown}");
+                return Err(invalid_client(&reason));
+            }
         }
         Ok(())
     }
@@ -286,50 +291,11 @@ pub fn check_version(version: &str) -> Result<(), String> {
     }
 }
 
-fn nested(reason: impl std::fmt::Display) -> String {
-    Coded::wrap(Code::ErrKafkaInvalidConfig, reason).to_string()
-}
-
-fn sasl_mechanism(params: &Params<'_>, file: &KafkaConfig) -> Result<String, String> {
-    let Some(mechanism) = params
-        .text("sasl-mechanism", file.sasl_mechanism.as_ref())
-        .filter(|text| !text.is_empty())
-    else {
-        return Ok(String::new());
-    };
-    match mechanism.to_lowercase() {
-        known
-            if matches!(
-                known.as_str(),
-                "plain" | "scram-sha-256" | "scram-sha-512" | "gssapi" | "oauthbearer"
-            ) =>
-        {
-            Ok(known)
-        }
-        _ => Err(nested(format_args!("unknown {mechanism} SASL mechanism"))),
-    }
-}
-
-fn tls(params: &Params<'_>, file: &KafkaConfig, enable: Option<bool>) -> Result<bool, String> {
-    let given =
-        |key, file: Option<&String>| params.text(key, file).is_some_and(|text| !text.is_empty());
-    let files = [
-        given("ca", file.ca.as_ref()),
-        given("cert", file.cert.as_ref()),
-        given("key", file.key.as_ref()),
-    ];
-    match (
-        files.iter().all(|given| *given),
-        files.iter().any(|given| *given),
-        enable,
-    ) {
-        (false, true, _) => Err(nested("ca, cert and key files should all be supplied")),
-        (true, _, Some(false)) => Err(nested(
-            "credential files are supplied, but 'enable-tls' is set to false",
-        )),
-        (true, _, _) => Ok(true),
-        (false, false, enable) => Ok(enable.unwrap_or(false)),
-    }
+fn version_numbers(version: &str) -> Vec<u64> {
+    version
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect()
 }
 
 /// What the encoder is told by URI and file.

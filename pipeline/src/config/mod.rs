@@ -10,6 +10,7 @@ pub mod golang;
 pub mod kafka;
 pub mod legacy;
 pub mod replica;
+pub mod security;
 pub mod topic;
 pub mod uri;
 pub mod validate;

@@ -15,7 +15,7 @@ pub struct SinkUri {
     query: Vec<(String, String)>,
 }
 
-/// A text that is no URI; prints as Go's `url.Error`.
+/// A text that is no URI; prints as Go's `url.Error`, passwords masked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("parse {}: {reason}", quote(.text))]
 pub struct UriError {
@@ -30,7 +30,7 @@ impl SinkUri {
     /// In Go's words.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let fail = |reason: String| UriError {
-            text: text.to_owned(),
+            text: mask(text),
             reason,
         };
         if text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
@@ -123,30 +123,36 @@ impl SinkUri {
     /// The URI with the password of its user and `sasl-password` replaced by `xxxxx`, as TiCDC shows it.
     #[must_use]
     pub fn masked(&self) -> String {
-        let mut text = self.text.clone();
-        if let Some(authority) = text.find("//").map(|at| at + 2)
-            && let Some(at) = text[authority..].find('@').map(|at| authority + at)
-            && let Some(colon) = text[authority..at].find(':').map(|at| authority + at)
-        {
-            text.replace_range(colon + 1..at, "xxxxx");
-        }
-        for key in ["sasl-password=", "access-key=", "secret-access-key="] {
-            let mut from = 0;
-            while let Some(found) = text[from..].find(key).map(|at| from + at + key.len()) {
-                let end = text[found..]
-                    .find(['&', '#'])
-                    .map_or(text.len(), |at| found + at);
-                text.replace_range(found..end, "xxxxx");
-                from = found;
-            }
-        }
-        text
+        mask(&self.text)
     }
 }
 
+/// A URI, or what should be one, without its passwords.
+fn mask(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(authority) = text.find("//").map(|at| at + 2)
+        && let Some(at) = text[authority..].find('@').map(|at| authority + at)
+        && let Some(colon) = text[authority..at].find(':').map(|at| authority + at)
+    {
+        text.replace_range(colon + 1..at, "xxxxx");
+    }
+    for key in ["sasl-password=", "access-key=", "secret-access-key="] {
+        let mut from = 0;
+        while let Some(found) = text[from..].find(key).map(|at| from + at + key.len()) {
+            let end = text[found..]
+                .find(['&', '#'])
+                .map_or(text.len(), |at| found + at);
+            text.replace_range(found..end, "xxxxx");
+            from = found;
+        }
+    }
+    text
+}
+
+/// As [`SinkUri::masked`]: what is printed or logged must not hold passwords.
 impl fmt::Display for SinkUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.masked())
     }
 }
 
@@ -246,6 +252,12 @@ mod tests {
             "{}",
             uri.masked()
         );
+        let uri = SinkUri::parse("kafka://h:1/t?sasl-user=u&sasl-password=p%26q&x=1").unwrap();
+        assert_eq!(uri.param("sasl-password"), Some("p&q"));
+        assert_eq!(
+            uri.to_string(),
+            "kafka://h:1/t?sasl-user=u&sasl-password=xxxxx&x=1"
+        );
         assert!(
             SinkUri::parse("kafka:four?protocol=canal-json")
                 .unwrap()
@@ -268,6 +280,10 @@ mod tests {
                 "parse \"kafka://h:x/t\": invalid port \":x\" after host",
             ),
             (
+                "kafka://h:x/t?sasl-password=secret",
+                "parse \"kafka://h:x/t?sasl-password=xxxxx\": invalid port \":x\" after host",
+            ),
+            (
                 "kafka://h/%zz",
                 "parse \"kafka://h/%zz\": invalid URL escape \"%zz\"",
             ),
@@ -282,6 +298,16 @@ mod tests {
             if let Ok(uri) = SinkUri::parse(&text) {
                 let _ = (uri.masked(), uri.topic().len());
             }
+        }
+
+        #[test]
+        fn no_password_is_shown(before in "[a-z?&=#:/@.]*", password in "[A-Z]{4,}", after in "[a-z&=#]*") {
+            let text = format!("kafka://{before}/t?sasl-password={password}&{after}");
+            let shown = match SinkUri::parse(&text) {
+                Ok(uri) => uri.to_string(),
+                Err(error) => error.to_string(),
+            };
+            proptest::prop_assert!(!shown.contains(&password), "{shown}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! From a changefeed's sink URI and configuration to everything its sink needs: every check, in TiCDC's order.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use super::kafka::{
     cluster::{Cluster, ClusterError, KafkaCluster},
+    connection::Connection,
     settle::{Settled, legacy_text, settle, settle_legacy},
 };
 use crate::{
@@ -23,12 +24,10 @@ pub trait Connect: Send + Sync {
     /// A cluster reached.
     type Cluster: Cluster;
 
-    /// Connects to the first broker that answers within `timeout`.
+    /// Connects to the first broker that takes us.
     fn connect(
         &self,
-        brokers: &[String],
-        client_id: &str,
-        timeout: Duration,
+        connection: &Connection,
     ) -> impl Future<Output = Result<Self::Cluster, ClusterError>> + Send;
 }
 
@@ -39,13 +38,8 @@ pub struct Kafka;
 impl Connect for Kafka {
     type Cluster = KafkaCluster;
 
-    async fn connect(
-        &self,
-        brokers: &[String],
-        client_id: &str,
-        timeout: Duration,
-    ) -> Result<KafkaCluster, ClusterError> {
-        KafkaCluster::connect(brokers, client_id, timeout).await
+    async fn connect(&self, connection: &Connection) -> Result<KafkaCluster, ClusterError> {
+        KafkaCluster::connect(connection).await
     }
 }
 
@@ -91,9 +85,8 @@ pub async fn prepare<K: Connect>(
     options.check_client()?;
     let dispatch = DispatchRules::new(config)?;
     let columns = ColumnSelectors::new(config)?;
-    let timeout = Duration::from_nanos(u64::try_from(options.dial_timeout).unwrap_or_default());
     let cluster = kafka
-        .connect(&options.brokers, &options.client_id, timeout)
+        .connect(&options.connection())
         .await
         .map_err(|error| Coded::wrap(Code::ErrKafkaNewProducer, error))?;
     let settled = settle(&cluster, options, uri, config, compat).await?;
@@ -120,11 +113,7 @@ pub async fn prepare_legacy<K: Connect>(
     let options = LegacyKafkaOptions::parse(uri, config, set_option, identity)?;
     let dispatch = DispatchRules::legacy(config)?;
     let cluster = kafka
-        .connect(
-            &options.brokers,
-            &options.client_id,
-            Duration::from_secs(10),
-        )
+        .connect(&options.connection())
         .await
         .map_err(|error| Coded::new(Code::ErrKafkaNewSaramaProducer, legacy_text(&error)))?;
     let settled = settle_legacy(&cluster, options).await?;

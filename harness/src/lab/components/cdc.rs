@@ -8,7 +8,7 @@ pub(super) const CDC: Spec = Spec {
     uses: &[Kind::Pd, Kind::Tidb, Kind::Kafka],
     implementation: Implementation::Pipeline,
     java: false,
-    endpoints: |_| const { &[Endpoint::new("api", 18300, Scheme::Http)] },
+    endpoints: |_, _| const { &[Endpoint::new("api", 18300, Scheme::Http)] },
     plan: |context| {
         let options = vec![
             ("--pd", context.topology.url(Kind::Pd, "client")?),

@@ -10,7 +10,7 @@ pub(super) const ETCD: Spec = Spec {
     uses: &[],
     implementation: Implementation::Real,
     java: false,
-    endpoints: |_| {
+    endpoints: |_, _| {
         const {
             &[
                 Endpoint::new("client", 12381, Scheme::Http),
@@ -45,6 +45,7 @@ pub(super) const ETCD: Spec = Spec {
                 unpacked.library_path().to_string_lossy().into_owned(),
             )],
             files: Vec::new(),
+            first: Vec::new(),
             version: unpacked.version,
         })
     },

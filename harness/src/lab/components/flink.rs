@@ -60,7 +60,7 @@ pub(super) const FLINK: Spec = Spec {
     uses: &[Kind::Kafka],
     implementation: Implementation::Real,
     java: true,
-    endpoints: |version| {
+    endpoints: |version, _| {
         if is_old(version) {
             WITHOUT_GATEWAY
         } else {
@@ -185,6 +185,7 @@ fn plan(context: &Context<'_>) -> Result<Plan, LabError> {
         // The gateway looks for its configuration there.
         environment: vec![("FLINK_CONF_DIR".to_owned(), folder)],
         files: vec![(file, yaml), (log4j, LOG4J.to_owned())],
+        first: Vec::new(),
         version: component.version.clone(),
     })
 }
@@ -202,7 +203,7 @@ mod tests {
             ("1.20.3", true),
             ("2.3.0", true),
         ] {
-            let endpoints = (FLINK.endpoints)(version);
+            let endpoints = (FLINK.endpoints)(version, false);
             assert_eq!(
                 endpoints.iter().any(|endpoint| endpoint.name == GATEWAY),
                 gateway,

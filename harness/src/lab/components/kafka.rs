@@ -1,8 +1,11 @@
+pub(crate) mod secured;
+
 use std::collections::BTreeMap;
 
 use tokio::net::TcpStream;
 
 use super::{Endpoint, Implementation, Plan, Scheme, Spec, jvm, text, zookeeper};
+use crate::lab::error::LabError;
 use crate::lab::topology::Kind;
 use crate::observe::kafka::Kafka;
 
@@ -13,13 +16,18 @@ log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
 ";
 const BROKER: &str = "broker.id";
+/// The listener that the chain itself uses.
+const PLAIN: Endpoint = Endpoint::new("bootstrap", 9092, Scheme::Other);
 
 pub(super) const KAFKA: Spec = Spec {
     needs: &[Kind::Zookeeper],
     uses: &[],
     implementation: Implementation::Real,
     java: true,
-    endpoints: |_| const { &[Endpoint::new("bootstrap", 9092, Scheme::Other)] },
+    endpoints: |_, secured| match secured {
+        true => secured::ENDPOINTS,
+        false => &[PLAIN],
+    },
     plan: |context| {
         let component = context.component(Kind::Kafka)?;
         let jars = jvm::jars(context, Kind::Kafka)?;
@@ -28,15 +36,18 @@ pub(super) const KAFKA: Spec = Spec {
             conf.join("server.properties"),
             conf.join("log4j.properties"),
         );
-        let listener = format!(
+        let mut listeners = format!(
             "PLAINTEXT://{}",
             context.topology.address(Kind::Kafka, "bootstrap")?
         );
+        if component.secured {
+            listeners += &secured::listeners(context.topology)?;
+        }
         let one = || "1".to_owned();
-        let settings = BTreeMap::from([
+        let mut settings = BTreeMap::from([
             (BROKER, "0".to_owned()),
-            ("listeners", listener.clone()),
-            ("advertised.listeners", listener),
+            ("listeners", listeners.clone()),
+            ("advertised.listeners", listeners),
             (
                 "zookeeper.connect",
                 context.topology.address(Kind::Zookeeper, "client")?,
@@ -65,20 +76,32 @@ pub(super) const KAFKA: Spec = Spec {
             ("replica.fetch.max.bytes", "12800000".to_owned()),
             ("log.cleaner.dedupe.buffer.size", "2000000".to_owned()),
         ]);
+        let run = |program: Vec<String>| {
+            Ok::<_, LabError>(
+                jvm::Start {
+                    heap: "256m",
+                    options: vec![format!("-Dlog4j.configuration=file:{}", log4j.display())],
+                    class_path: jvm::class_path(&jars)?,
+                    program,
+                }
+                .arguments(),
+            )
+        };
+        let (mut files, mut first) = (Vec::new(), Vec::new());
+        if component.secured {
+            let of_lab = secured::Files::of(context.paths);
+            files = of_lab.texts()?;
+            settings.extend(secured::settings(&of_lab, &files));
+            first.push(run(secured::scram_user(context)?)?);
+        }
+        files.push((file.clone(), jvm::properties(settings, component)));
+        files.push((log4j.clone(), LOG4J.to_owned()));
         Ok(Plan {
             program: jvm::java(component)?,
-            arguments: jvm::Start {
-                heap: "256m",
-                options: vec![format!("-Dlog4j.configuration=file:{}", log4j.display())],
-                class_path: jvm::class_path(&jars)?,
-                program: vec!["kafka.Kafka".to_owned(), file.display().to_string()],
-            }
-            .arguments(),
+            arguments: run(vec!["kafka.Kafka".to_owned(), file.display().to_string()])?,
             environment: Vec::new(),
-            files: vec![
-                (file, jvm::properties(settings, component)),
-                (log4j, LOG4J.to_owned()),
-            ],
+            files,
+            first,
             version: component.version.clone(),
         })
     },

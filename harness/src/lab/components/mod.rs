@@ -17,6 +17,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use jvm::{beside_flink, from_source};
+pub(crate) use kafka::secured;
 
 use super::error::LabError;
 use super::fetch::Fetcher;
@@ -116,6 +117,7 @@ impl Context<'_> {
                 .collect(),
             environment: Vec::new(),
             files: Vec::new(),
+            first: Vec::new(),
             version,
         }
     }
@@ -129,6 +131,8 @@ pub(crate) struct Plan {
     pub(crate) environment: Vec<(String, String)>,
     /// Configuration, written before each start.
     pub(crate) files: Vec<(PathBuf, String)>,
+    /// Arguments of the same program for runs that have to end well before each start.
+    pub(crate) first: Vec<Vec<String>>,
     /// Its version, for people.
     pub(crate) version: String,
 }
@@ -147,8 +151,8 @@ pub(crate) struct Spec {
     pub(crate) implementation: Implementation,
     /// Whether it runs on Java, and so may have a runtime and settings of its own.
     pub(crate) java: bool,
-    /// Its endpoints in a version.
-    pub(crate) endpoints: fn(&str) -> &'static [Endpoint],
+    /// Its endpoints in a version, and with listeners that are secured or without.
+    pub(crate) endpoints: fn(&str, bool) -> &'static [Endpoint],
     /// Fetches what it needs and says how to start it. Blocks.
     pub(crate) plan: fn(&Context<'_>) -> Result<Plan, LabError>,
     /// What has to be so before it is started, beyond the readiness of what it needs.

@@ -7,7 +7,7 @@ pub(super) const PD: Spec = Spec {
     uses: &[],
     implementation: Implementation::Embedded,
     java: false,
-    endpoints: |_| const { &[Endpoint::new("client", 12379, Scheme::Http)] },
+    endpoints: |_, _| const { &[Endpoint::new("client", 12379, Scheme::Http)] },
     plan: |context| {
         let version = context.component(Kind::Pd)?.version.clone();
         let options = vec![

@@ -8,7 +8,7 @@ pub(super) const TIDB: Spec = Spec {
     uses: &[Kind::Pd],
     implementation: Implementation::Embedded,
     java: false,
-    endpoints: |_| {
+    endpoints: |_, _| {
         const {
             &[
                 Endpoint::new("mysql", 14000, Scheme::Other),

@@ -15,7 +15,7 @@ pub(super) const TIKV: Spec = Spec {
     uses: &[],
     implementation: Implementation::Embedded,
     java: false,
-    endpoints: |_| {
+    endpoints: |_, _| {
         const {
             &[
                 Endpoint::new("grpc", 12160, Scheme::Other),

@@ -15,7 +15,7 @@ pub(super) const ZOOKEEPER: Spec = Spec {
     uses: &[],
     implementation: Implementation::Real,
     java: true,
-    endpoints: |_| const { &[Endpoint::new("client", 2181, Scheme::Other)] },
+    endpoints: |_, _| const { &[Endpoint::new("client", 2181, Scheme::Other)] },
     plan: |context| {
         let component = context.component(Kind::Zookeeper)?;
         let jars = jvm::jars(context, Kind::Zookeeper)?;
@@ -52,6 +52,7 @@ pub(super) const ZOOKEEPER: Spec = Spec {
             .arguments(),
             environment: Vec::new(),
             files: vec![(file, jvm::properties(settings, component))],
+            first: Vec::new(),
             version: component.version.clone(),
         })
     },

@@ -9,6 +9,7 @@ use crate::{
             Identity, check_client_id, check_version, invalid_partition_num, replace_special,
             unsupported,
         },
+        security::Security,
         uri::SinkUri,
     },
 };
@@ -30,6 +31,8 @@ pub struct LegacyKafkaOptions {
     pub compression: String,
     /// How the producer calls itself.
     pub client_id: String,
+    /// TLS.
+    pub security: Security,
 }
 
 impl LegacyKafkaOptions {
@@ -38,7 +41,7 @@ impl LegacyKafkaOptions {
     ///
     /// # Errors
     /// `ErrKafkaInvalidConfig`, `ErrKafkaInvalidVersion`, `ErrKafkaInvalidClientID`, `ErrKafkaInvalidPartitionNum`;
-    /// `ErrUnsupportedByPipeline` for TLS.
+    /// `ErrToTLSConfigFailed`.
     pub fn parse(
         uri: &SinkUri,
         config: &mut LegacyConfig,
@@ -76,9 +79,8 @@ impl LegacyKafkaOptions {
             )),
         };
         check_client_id(&client_id)?;
-        if given("ca").is_some() {
-            return Err(unsupported("TLS to Kafka"));
-        }
+        let security = Security::legacy(given("ca"), given("cert"), given("key"));
+        security.check_files()?;
         if partition_num < 0 {
             return Err(invalid_partition_num(partition_num.into()));
         }
@@ -90,6 +92,7 @@ impl LegacyKafkaOptions {
             max_message_bytes,
             compression: given("compression").unwrap_or("none").to_owned(),
             client_id,
+            security,
         })
     }
 }

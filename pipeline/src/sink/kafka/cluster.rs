@@ -3,15 +3,13 @@
 use std::{collections::HashMap, future::Future, io, sync::Arc, time::Duration};
 
 use rdkafka::{
-    ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     types::RDKafkaErrorCode,
 };
 use tokio::net::TcpStream;
 
-/// How long a question to the cluster may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+use super::{connection::Connection, reach::reach};
 
 /// Why a cluster did not do as asked; prints in the words of TiCDC's client library.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +17,9 @@ pub enum ClusterError {
     /// No broker can be reached.
     #[error("kafka: client has run out of available brokers to talk to: {0}")]
     Unreachable(String),
+    /// A broker can be reached, and does not take us: TLS, SASL, or neither where it wants them.
+    #[error("kafka: client has run out of available brokers to talk to: {0}")]
+    Unwelcome(String),
     /// The cluster refused.
     #[error("kafka server: {0}")]
     Refused(String),
@@ -58,6 +59,8 @@ pub trait Cluster: Send + Sync {
 #[derive(Clone)]
 pub struct KafkaCluster {
     admin: Arc<AdminClient<DefaultClientContext>>,
+    /// How long a question may take.
+    patience: Duration,
 }
 
 impl std::fmt::Debug for KafkaCluster {
@@ -67,44 +70,49 @@ impl std::fmt::Debug for KafkaCluster {
 }
 
 impl KafkaCluster {
-    /// Connects to the first broker that answers within `timeout`.
+    /// Connects to the first broker that takes us.
     ///
     /// # Errors
-    /// [`ClusterError::Unreachable`] with what the last one said.
-    pub async fn connect(
-        brokers: &[String],
-        client_id: &str,
-        timeout: Duration,
-    ) -> Result<Self, ClusterError> {
+    /// [`ClusterError::Unreachable`] and [`ClusterError::Unwelcome`] with what the last one said.
+    pub async fn connect(connection: &Connection) -> Result<Self, ClusterError> {
         let mut last = "dial tcp: missing address".to_owned();
-        for broker in brokers {
-            match dial(broker, timeout).await {
-                Ok(()) => return Self::open(brokers, client_id),
+        for broker in &connection.brokers {
+            match dial(broker, connection.dial_timeout).await {
+                Ok(()) => return Self::open(connection.clone()).await,
                 Err(reason) => last = reason,
             }
         }
         Err(ClusterError::Unreachable(last))
     }
 
-    fn open(brokers: &[String], client_id: &str) -> Result<Self, ClusterError> {
-        let admin = ClientConfig::new()
-            .set("bootstrap.servers", brokers.join(","))
-            .set("client.id", client_id)
-            .create()
-            .map_err(|error| ClusterError::Refused(error.to_string()))?;
-        Ok(Self {
-            admin: Arc::new(admin),
+    async fn open(connection: Connection) -> Result<Self, ClusterError> {
+        // opening a client reads files, closing one waits for its threads
+        let opened = tokio::task::spawn_blocking(move || {
+            reach(&connection).map_err(ClusterError::Unwelcome)?;
+            let admin = connection
+                .client()
+                .create()
+                .map_err(|error| ClusterError::Refused(error.to_string()))?;
+            Ok(Self {
+                admin: Arc::new(admin),
+                patience: connection.request_timeout().max(Duration::from_secs(1)),
+            })
+        });
+        opened.await.unwrap_or_else(|error| {
+            Err(ClusterError::Refused(format!(
+                "connecting broke off: {error}"
+            )))
         })
     }
 
     /// All topics with their number of partitions, and the ids of the brokers. Asking for one topic by name could make
     /// the brokers create it.
     async fn metadata(&self) -> Result<(HashMap<String, u32>, Vec<i32>), ClusterError> {
-        let admin = Arc::clone(&self.admin);
+        let (admin, patience) = (Arc::clone(&self.admin), self.patience);
         let ask = move || {
             let metadata = admin
                 .inner()
-                .fetch_metadata(None, ANSWER_TIMEOUT)
+                .fetch_metadata(None, patience)
                 .map_err(|error| ClusterError::Unreachable(format!("no metadata: {error}")))?;
             let topics = metadata
                 .topics()
@@ -140,7 +148,7 @@ impl KafkaCluster {
         of: ResourceSpecifier<'_>,
         key: &str,
     ) -> Result<Option<String>, ClusterError> {
-        let options = AdminOptions::new().request_timeout(Some(ANSWER_TIMEOUT));
+        let options = AdminOptions::new().request_timeout(Some(self.patience));
         let resources = self
             .admin
             .describe_configs([&of], &options)
@@ -189,8 +197,8 @@ impl Cluster for KafkaCluster {
             return Err(ClusterError::Refused(INVALID_TOPIC.to_owned()));
         }
         let options = AdminOptions::new()
-            .request_timeout(Some(ANSWER_TIMEOUT))
-            .operation_timeout(Some(ANSWER_TIMEOUT));
+            .request_timeout(Some(self.patience))
+            .operation_timeout(Some(self.patience));
         let new = NewTopic::new(
             topic,
             partitions,
@@ -284,9 +292,9 @@ mod tests {
             ),
             ("", "dial tcp: missing address"),
         ] {
-            let error = KafkaCluster::connect(&[broker.to_owned()], "x", Duration::from_secs(1))
-                .await
-                .unwrap_err();
+            let mut connection = Connection::plain(vec![broker.to_owned()], "x".to_owned());
+            connection.dial_timeout = Duration::from_secs(1);
+            let error = KafkaCluster::connect(&connection).await.unwrap_err();
             assert_eq!(error, ClusterError::Unreachable(reason.to_owned()));
         }
     }

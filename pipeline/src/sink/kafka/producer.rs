@@ -1,4 +1,4 @@
-//! Delivery of messages: one idempotent producer, every message acknowledged by all replicas.
+//! Delivery of messages: one producer, idempotent and acknowledged by all replicas unless less is asked for.
 
 use std::{
     sync::{
@@ -16,16 +16,19 @@ use rdkafka::{
 };
 use tokio::sync::Notify;
 
-use super::settle::Settled;
+use super::{
+    connection::{Connection, DEFAULT_TIMEOUT},
+    settle::Settled,
+};
 use crate::{
     coded::{Code, Coded},
     compat::Compat,
-    config::kafka::unsupported,
 };
 
 /// Sends messages, in order per partition.
 ///
-/// The producer keeps retrying on its own, without changing the order, until a message has timed out. The first message
+/// The producer keeps retrying on its own, without changing the order, until a message has timed out (with `required-acks` 0
+/// and 1 it does not retry). The first message
 /// that fails for good fails every later call: whoever drives the sink makes a new one and goes on from its checkpoint.
 pub struct Producer {
     producer: ThreadedProducer<Deliveries>,
@@ -94,6 +97,10 @@ struct Deliveries(Arc<State>);
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka client");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            // not why: that was said before
+            return;
+        }
         *self
             .0
             .trouble
@@ -140,28 +147,49 @@ impl ProducerContext for Deliveries {
 /// Of messages smaller than this the producer's queue takes fewer bytes.
 const SMALL_MESSAGE: usize = 256;
 
-/// How long a message may be on its way before it has failed. TiCDC gives up at the first failed attempt since v5 and
-/// tried for five minutes before.
-fn message_timeout(compat: Compat) -> Duration {
+/// How long a message may be on its way before it has failed. TiCDC gives up at the first failed attempt since v5, which
+/// takes `read-timeout` or `write-timeout`, and tried for five minutes before. It is no less than the default of these: the
+/// time that a message waits here for those before it counts too.
+fn message_timeout(compat: Compat, connection: &Connection) -> Duration {
     match compat {
         Compat::V4_0_9 => Duration::from_secs(300),
-        Compat::V6_5 | Compat::V8_5 => Duration::from_secs(10),
+        Compat::V6_5 | Compat::V8_5 => connection.request_timeout().max(DEFAULT_TIMEOUT),
     }
 }
 
 /// The name of a compression in the client's configuration; unknown ones mean none, with a warning.
-fn compression(name: &str) -> Result<&'static str, Coded> {
+fn compression(name: &str) -> &'static str {
     match name.to_lowercase().trim() {
-        "" | "none" => Ok("none"),
-        "gzip" => Ok("gzip"),
-        "snappy" => Ok("snappy"),
-        "lz4" => Ok("lz4"),
-        "zstd" => Err(unsupported("compression 'zstd' (gzip, snappy, lz4 are)")),
+        "" | "none" => "none",
+        "gzip" => "gzip",
+        "snappy" => "snappy",
+        "lz4" => "lz4",
+        "zstd" => "zstd",
         other => {
             tracing::warn!(compression = other, "Unsupported compression algorithm");
-            Ok("none")
+            "none"
         }
     }
+}
+
+/// What keeps messages in order over failures, by `required-acks`. The library's idempotence needs all replicas. With less, a
+/// request that is sent again could be overtaken by one that the library has made ready, however few may be on their way; so
+/// nothing is sent again, and the first failure fails the producer, as in TiCDC whatever the acknowledgements.
+fn set_acks(config: &mut ClientConfig, required_acks: i64) {
+    match required_acks {
+        acks @ (0 | 1) => {
+            tracing::warn!(
+                required_acks = acks,
+                "messages may be lost when a broker fails: not all replicas acknowledge them"
+            );
+            config
+                .set("enable.idempotence", "false")
+                .set("acks", acks.to_string())
+                .set("max.in.flight.requests.per.connection", "1")
+                .set("retries", "0")
+        }
+        _ => config.set("enable.idempotence", "true").set("acks", "all"),
+    };
 }
 
 impl Producer {
@@ -169,30 +197,29 @@ impl Producer {
     /// one. It connects when it is first used.
     ///
     /// # Errors
-    /// `ErrKafkaNewProducer`, `ErrUnsupportedByPipeline`.
+    /// `ErrKafkaNewProducer`.
     pub fn new(settled: &Settled, compat: Compat, queue_bytes: usize) -> Result<Self, Coded> {
         let deliveries = Arc::new(State::default());
         // the client's own limits; the message's size was compared with the topic's limit before
         let largest = settled.max_message_bytes.clamp(1_000, 1_000_000_000);
         let queue_kib = (queue_bytes as u64).max(largest as u64).div_ceil(1024);
         let queue_messages = (queue_bytes / SMALL_MESSAGE).clamp(1_000, 100_000);
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", settled.brokers.join(","))
-            .set("client.id", &settled.client_id)
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
+        let mut config = settled.connection.client();
+        set_acks(&mut config, settled.required_acks);
+        let producer = config
             .set("linger.ms", "2")
             .set("message.max.bytes", largest.to_string())
             .set(
                 "message.timeout.ms",
-                message_timeout(compat).as_millis().to_string(),
+                message_timeout(compat, &settled.connection)
+                    .as_millis()
+                    .to_string(),
             )
-            .set("compression.type", compression(&settled.compression)?)
+            .set("compression.type", compression(&settled.compression))
             .set("queue.buffering.max.kbytes", queue_kib.to_string())
             // A message in the queue takes some hundred bytes besides its own.
             .set("queue.buffering.max.messages", queue_messages.to_string())
             .set("reconnect.backoff.max.ms", "1000")
-            .set_log_level(rdkafka::config::RDKafkaLogLevel::Warning)
             .create_with_context(Deliveries(Arc::clone(&deliveries)))
             .map_err(|error| Coded::wrap(Code::ErrKafkaNewProducer, error))?;
         Ok(Self {
@@ -306,6 +333,7 @@ mod tests {
         consumer::{BaseConsumer, Consumer},
         mocking::MockCluster,
         topic_partition_list::{Offset, TopicPartitionList},
+        types::{RDKafkaApiKey, RDKafkaRespErr},
     };
 
     use super::*;
@@ -313,7 +341,8 @@ mod tests {
 
     fn settled(brokers: &str) -> Settled {
         Settled {
-            brokers: vec![brokers.to_owned()],
+            connection: Connection::plain(vec![brokers.to_owned()], "test".to_owned()),
+            required_acks: -1,
             topic: "t".to_owned(),
             partitions: 2,
             new_partitions: 3,
@@ -321,7 +350,6 @@ mod tests {
             auto_create: true,
             max_message_bytes: 1_000_000,
             compression: "gzip".to_owned(),
-            client_id: "test".to_owned(),
             encoder: EncoderOptions {
                 enable_tidb_extension: false,
                 content_compatible: false,
@@ -443,13 +471,103 @@ mod tests {
         );
     }
 
+    /// Sends sixty messages, so large that they are many requests, which could overtake one another.
+    async fn send_large(producer: &Producer) -> Result<(), Coded> {
+        for number in 0..60_u32 {
+            let value = format!("{}{number}", "0".repeat(300_000));
+            producer.send("t", 0, None, value.as_bytes()).await?;
+        }
+        producer.flush().await
+    }
+
+    /// A broker that fails for a while: what is sent again stays where it belongs, or all of it is sent again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn order_is_kept_over_failures() {
+        for (required_acks, retries) in [(-1, true), (1, false)] {
+            let cluster = MockCluster::new(1).unwrap();
+            cluster.create_topic("t", 2, 1).unwrap();
+            let brokers = cluster.bootstrap_servers();
+            let settled = Settled {
+                required_acks,
+                ..settled(&brokers)
+            };
+            let open = || Producer::new(&settled, Compat::V8_5, 64 << 20).unwrap();
+            cluster.request_errors(
+                RDKafkaApiKey::Produce,
+                &[
+                    RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+                    RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+                ],
+            );
+            let mut producer = open();
+            let mut sent = send_large(&producer).await;
+            assert_eq!(sent.is_ok(), retries, "acks {required_acks}: {sent:?}");
+            for _ in 0..3 {
+                if sent.is_ok() {
+                    break;
+                }
+                // as a changefeed does, from its checkpoint
+                producer = open();
+                sent = send_large(&producer).await;
+            }
+            sent.unwrap();
+            assert_eq!(producer.acknowledged(), 60);
+            let (_, end) = producer
+                .producer
+                .client()
+                .fetch_watermarks("t", 0, Duration::from_secs(10))
+                .unwrap();
+            let stored = usize::try_from(end).unwrap();
+            assert!(!retries || stored == 60, "{stored} messages");
+            let read = read_all(&brokers, 0, stored).into_iter();
+            let read: Vec<u32> = read
+                .map(|(_, value)| String::from_utf8(value).unwrap().parse().unwrap())
+                .collect();
+            let expected: Vec<u32> = (0..60).collect();
+            assert_eq!(read[stored - 60..], expected, "acks {required_acks}");
+        }
+    }
+
+    #[test]
+    fn acknowledgements() {
+        let set = |required_acks| {
+            let mut config = ClientConfig::new();
+            set_acks(&mut config, required_acks);
+            config.create_native_config().unwrap();
+            let get = |key| config.get(key).map(str::to_owned);
+            (
+                get("acks"),
+                get("enable.idempotence"),
+                get("max.in.flight.requests.per.connection"),
+                get("retries"),
+            )
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(set(-1), (some("all"), some("true"), None, None));
+        assert_eq!(set(1), (some("1"), some("false"), some("1"), some("0")));
+        assert_eq!(set(0), (some("0"), some("false"), some("1"), some("0")));
+    }
+
+    #[test]
+    fn a_message_may_take_as_long_as_a_request() {
+        let mut connection = Connection::plain(Vec::new(), "x".to_owned());
+        let seconds =
+            |compat, connection: &Connection| message_timeout(compat, connection).as_secs();
+        assert_eq!(seconds(Compat::V8_5, &connection), 10);
+        connection.write_timeout = Duration::from_secs(120);
+        assert_eq!(seconds(Compat::V8_5, &connection), 120);
+        assert_eq!(seconds(Compat::V4_0_9, &connection), 300);
+    }
+
     #[test]
     fn compressions() {
-        assert_eq!(compression("LZ4").unwrap(), "lz4");
-        assert_eq!(compression("brotli").unwrap(), "none");
-        assert_eq!(
-            compression("zstd").unwrap_err().code(),
-            Code::ErrUnsupportedByPipeline
-        );
+        assert_eq!(compression("LZ4"), "lz4");
+        assert_eq!(compression(" zstd"), "zstd");
+        assert_eq!(compression("brotli"), "none");
+        for name in ["none", "gzip", "snappy", "lz4", "zstd"] {
+            let mut config = ClientConfig::new();
+            config.set("compression.type", compression(name));
+            config.create_native_config().unwrap();
+        }
     }
 }

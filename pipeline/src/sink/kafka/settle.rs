@@ -1,6 +1,11 @@
 //! What a sink settles on, once the cluster has been asked (`spec/sink-uri.md §2`).
 
-use super::cluster::{Cluster, ClusterError};
+use std::time::Duration;
+
+use super::{
+    cluster::{Cluster, ClusterError},
+    connection::Connection,
+};
 use crate::{
     coded::{Code, Coded},
     compat::Compat,
@@ -22,8 +27,8 @@ const LEGACY_DEFAULT_PARTITIONS: i32 = 4;
 /// The parameters in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// `host:port` of each broker.
-    pub brokers: Vec<String>,
+    /// How the brokers are reached.
+    pub connection: Connection,
     /// The default topic.
     pub topic: String,
     /// How many of its partitions are used.
@@ -38,10 +43,38 @@ pub struct Settled {
     pub max_message_bytes: i64,
     /// Compression as given.
     pub compression: String,
-    /// How the producer calls itself.
-    pub client_id: String,
+    /// Whose acknowledgement a message needs: nobody's (0), the leader's (1), that of all replicas in sync (-1).
+    pub required_acks: i64,
     /// What the encoder is told.
     pub encoder: EncoderOptions,
+}
+
+impl KafkaOptions {
+    /// How the brokers are reached.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        // below zero was refused before
+        let nanos = |nanos: i64| Duration::from_nanos(u64::try_from(nanos).unwrap_or_default());
+        Connection {
+            brokers: self.brokers.clone(),
+            client_id: self.client_id.clone(),
+            security: self.security.clone(),
+            dial_timeout: nanos(self.dial_timeout),
+            read_timeout: nanos(self.read_timeout),
+            write_timeout: nanos(self.write_timeout),
+        }
+    }
+}
+
+impl LegacyKafkaOptions {
+    /// How the brokers are reached.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        Connection {
+            security: self.security.clone(),
+            ..Connection::plain(self.brokers.clone(), self.client_id.clone())
+        }
+    }
 }
 
 fn no_producer(inner: impl std::fmt::Display) -> Coded {
@@ -103,14 +136,14 @@ pub async fn settle<C: Cluster>(
     }
     Ok(Settled {
         new_partitions: options.partition_num.unwrap_or(DEFAULT_PARTITIONS),
-        brokers: options.brokers,
+        connection: options.connection(),
+        required_acks: options.required_acks,
         topic: options.topic,
         partitions,
         replication_factor: options.replication_factor,
         auto_create: options.auto_create,
         max_message_bytes: options.max_message_bytes,
         compression: options.compression,
-        client_id: options.client_id,
         encoder,
     })
 }
@@ -271,7 +304,8 @@ pub async fn settle_legacy<C: Cluster>(
         }
     };
     Ok(Settled {
-        brokers: options.brokers,
+        connection: options.connection(),
+        required_acks: -1,
         topic: options.topic,
         partitions,
         new_partitions: LEGACY_DEFAULT_PARTITIONS,
@@ -279,7 +313,6 @@ pub async fn settle_legacy<C: Cluster>(
         auto_create: true,
         max_message_bytes: options.max_message_bytes,
         compression: options.compression,
-        client_id: options.client_id,
         encoder: EncoderOptions {
             enable_tidb_extension: false,
             content_compatible: false,
@@ -300,6 +333,9 @@ pub fn legacy_text(error: &ClusterError) -> String {
             "kafka: client has run out of available brokers to talk to (Is your cluster reachable?)"
                 .to_owned()
         }
+        ClusterError::Unwelcome(reason) => format!(
+            "kafka: client has run out of available brokers to talk to (Is your cluster reachable?): {reason}"
+        ),
         ClusterError::Refused(reason) => match reason.split_once(" - ") {
             Some((what, why)) => format!("kafka server: {what}. - {why}"),
             None => format!("kafka server: {reason}."),

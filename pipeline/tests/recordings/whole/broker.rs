@@ -1,9 +1,10 @@
 //! What the mock broker cannot be asked: it has one topic with Kafka's default limits.
 
-use std::time::Duration;
-
 use pipeline::sink::{
-    kafka::cluster::{Cluster, ClusterError},
+    kafka::{
+        cluster::{Cluster, ClusterError},
+        connection::Connection,
+    },
     prepare::Connect,
 };
 
@@ -14,7 +15,7 @@ pub(super) struct Broker;
 impl Connect for Broker {
     type Cluster = Broker;
 
-    async fn connect(&self, _: &[String], _: &str, _: Duration) -> Result<Broker, ClusterError> {
+    async fn connect(&self, _: &Connection) -> Result<Broker, ClusterError> {
         Ok(Broker)
     }
 }
