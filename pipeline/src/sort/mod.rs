@@ -14,6 +14,7 @@ mod spill;
 mod state;
 mod store;
 mod table;
+mod tables;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 

@@ -10,8 +10,9 @@ use tokio::{
 use super::{
     Error, TableId,
     folder::Place,
-    state::{Errand, Load, Part, State},
+    state::{Errand, Part, State},
     store::Store,
+    tables::Load,
 };
 
 /// What may be read ahead, and kept of blocks that were read, as parts of the quota.

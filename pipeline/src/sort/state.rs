@@ -1,10 +1,6 @@
 //! What feeds and the reader of a sorter share.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
@@ -13,7 +9,8 @@ use super::{
     folder::Place,
     spill::Disk,
     store::Cursor,
-    table::{Ended, Rank, Rows, Table},
+    table::Table,
+    tables::{Load, Room, Step, Tables, Taking},
 };
 use crate::model::{RawKv, Ts};
 
@@ -28,45 +25,6 @@ pub(super) struct State {
     freed: Notify,
     /// Counts what happened, for the reader.
     changes: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    all: BTreeMap<TableId, Table>,
-    /// Tables there have been.
-    count: u64,
-    /// Numbers of tables that are gone and may have rows on disk.
-    gone: Vec<u64>,
-    /// Bytes in memory, without `writing`.
-    held: usize,
-    /// Bytes that are being written to disk.
-    writing: usize,
-    /// Whether something may be on disk.
-    spilled: bool,
-    /// The transaction that was cut when rows were last taken.
-    cut: Option<(TableId, Rank)>,
-    /// The reader found nothing to take within its limits, and nothing has become complete since.
-    starved: bool,
-    failed: Option<Error>,
-}
-
-/// Whether a feed may hand over.
-enum Room {
-    Yes,
-    Later,
-    /// When something has gone to disk.
-    Spill,
-}
-
-/// What has to go to disk.
-#[derive(Debug)]
-pub(super) struct Load {
-    /// By number of the table.
-    pub(super) rows: Vec<(u64, Rows)>,
-    /// Numbers whose rows are not needed any more.
-    pub(super) gone: Vec<u64>,
-    /// Bytes of the rows, in memory until they are written.
-    pub(super) bytes: usize,
 }
 
 /// What has to be read.
@@ -86,13 +44,6 @@ pub(super) struct Part {
     pub(super) number: u64,
     pub(super) rows: Vec<RawKv>,
     pub(super) all: bool,
-}
-
-/// How far a step of taking came.
-enum Step {
-    Done,
-    /// These tables have to be read first.
-    Read(Vec<TableId>),
 }
 
 impl State {
@@ -313,165 +264,5 @@ impl State {
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What is being taken.
-#[derive(Debug, Default)]
-struct Taking {
-    taken: Taken,
-    bytes: usize,
-    /// A transaction that was begun, with its bytes so far.
-    open: Option<(TableId, Rank, usize)>,
-    begun: bool,
-}
-
-impl Tables {
-    /// Bytes in memory.
-    fn used(&self) -> usize {
-        self.held + self.writing
-    }
-
-    /// Whether nothing that is on disk is needed.
-    fn spilled_for_nothing(&self) -> bool {
-        self.spilled && !self.all.values().any(Table::on_disk)
-    }
-
-    fn put(&mut self, table: TableId, rows: Vec<RawKv>) {
-        let more = self.all.get_mut(&table).map_or(0, |table| table.put(rows));
-        self.held += more;
-    }
-
-    /// Whether rows of `table` may come in: always as long as there is `room`. Above it they wait for what can be taken to
-    /// be taken. If nothing can, because the tables are not complete or the reader wants them to be complete together,
-    /// those of the table that is furthest behind still come in, and with them the resolved-ts behind them; others go to
-    /// disk for them.
-    fn room(&self, table: TableId, room: usize) -> Room {
-        let takeable = |table: &Table| table.next(Ts::MAX).is_some();
-        let Some(asking) = self.all.get(&table).filter(|_| self.used() >= room) else {
-            return Room::Yes;
-        };
-        let any = self.all.values().any(takeable);
-        let ahead = self
-            .all
-            .values()
-            .any(|other| other.resolved_ts() < asking.resolved_ts());
-        if takeable(asking) || (any && (ahead || !self.starved)) {
-            return Room::Later;
-        }
-        let spillable = |table: &Table| table.spillable() > 0;
-        match self.writing > 0 || self.all.values().any(spillable) {
-            true => Room::Spill,
-            false => Room::Yes,
-        }
-    }
-
-    /// Rows for the disk: of the tables that hold most, most of what can be spared.
-    fn load(&mut self) -> Option<Load> {
-        let mut largest: Vec<(usize, TableId)> = self
-            .all
-            .iter()
-            .map(|(id, table)| (table.spillable(), *id))
-            .filter(|(bytes, _)| *bytes > 0)
-            .collect();
-        largest.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
-        let enough = largest.iter().map(|(bytes, _)| bytes).sum::<usize>() / 4 * 3;
-        let mut load = Load {
-            rows: Vec::new(),
-            gone: std::mem::take(&mut self.gone),
-            bytes: 0,
-        };
-        for (_, id) in largest {
-            if load.bytes > enough {
-                break;
-            }
-            if let Some(table) = self.all.get_mut(&id) {
-                let (rows, written, dropped) = table.spill();
-                load.rows.push((table.number(), rows));
-                load.bytes += written;
-                self.held -= written + dropped;
-            }
-        }
-        self.writing += load.bytes;
-        self.spilled |= !load.rows.is_empty();
-        (!load.rows.is_empty()).then_some(load)
-    }
-
-    /// Merges the tables by transaction, so that the order does not depend on which table is asked first.
-    fn take(
-        &mut self,
-        limit: &impl Fn(TableId) -> Ts,
-        max_bytes: usize,
-        taking: &mut Taking,
-    ) -> Step {
-        if !std::mem::replace(&mut taking.begun, true)
-            && let Some((id, rank)) = self.cut.take()
-        {
-            // The rest of a transaction goes alone: more of it may be put back.
-            taking.taken.continues = true;
-            taking.open = Some((id, rank, 0));
-        }
-        if let Some((id, rank, bytes)) = taking.open.take() {
-            let ended = self.take_transaction(id, rank, bytes, max_bytes, taking);
-            match ended {
-                Ended::Unread => return Step::Read(vec![id]),
-                Ended::Cut => return Step::Done,
-                // Nothing was left of it.
-                Ended::Whole if taking.taken.rows.is_empty() => taking.taken.continues = false,
-                Ended::Whole if taking.taken.continues => return Step::Done,
-                Ended::Whole => {}
-            }
-        }
-        let unread = |(id, table): (&TableId, &Table)| table.unread(limit(*id)).then_some(*id);
-        let unread: Vec<_> = self.all.iter().filter_map(unread).collect();
-        if !unread.is_empty() {
-            return Step::Read(unread);
-        }
-        let ranked =
-            |(id, table): (&TableId, &Table)| Some(Reverse((table.next(limit(*id))?, *id)));
-        let mut next: BinaryHeap<_> = self.all.iter().filter_map(ranked).collect();
-        while taking.bytes < max_bytes
-            && let Some(Reverse((rank, id))) = next.pop()
-        {
-            match self.take_transaction(id, rank, 0, max_bytes, taking) {
-                Ended::Unread => return Step::Read(vec![id]),
-                Ended::Cut => return Step::Done,
-                Ended::Whole => {}
-            }
-            if let Some(table) = self.all.get(&id) {
-                next.extend(table.next(limit(id)).map(|rank| Reverse((rank, id))));
-            }
-        }
-        Step::Done
-    }
-
-    /// Takes rows of a transaction of which `before` bytes were taken already.
-    fn take_transaction(
-        &mut self,
-        id: TableId,
-        rank: Rank,
-        before: usize,
-        max_bytes: usize,
-        taking: &mut Taking,
-    ) -> Ended {
-        let Some(table) = self.all.get_mut(&id) else {
-            return Ended::Whole;
-        };
-        let rows = &mut taking.taken.rows;
-        let (freed, bytes, ended) =
-            table.take_transaction(rank, max_bytes.saturating_sub(before), |row| {
-                rows.push((id, row))
-            });
-        self.held -= freed;
-        taking.bytes += bytes;
-        match ended {
-            Ended::Unread => taking.open = Some((id, rank, before + bytes)),
-            Ended::Cut => {
-                taking.taken.goes_on = true;
-                self.cut = Some((id, rank));
-            }
-            Ended::Whole => {}
-        }
-        ended
     }
 }
