@@ -56,6 +56,8 @@ codes! {
     ErrCliInvalidCheckpointTs "invalid checkpoint-ts",
     /// A checkpoint-ts on the command line lies in the future.
     ErrCliCheckpointTsIsInFuture "the checkpoint-ts is in the future",
+    /// The storage for claim checks cannot be used.
+    ErrFailToCreateExternalStorage "failed to create external storage",
     /// A table filter cannot be parsed.
     ErrFilterRuleInvalid "filter rule is invalid",
     /// The checkpoint fell behind for longer than the gc-ttl.

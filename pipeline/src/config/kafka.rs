@@ -321,7 +321,7 @@ impl EncoderOptions {
     /// Reads URI and file; `max_message_bytes` is what the topic left of it.
     ///
     /// # Errors
-    /// `ErrSinkInvalidConfig`; `ErrUnsupportedByPipeline` for other protocols and for handling of large messages.
+    /// `ErrSinkInvalidConfig`; `ErrUnsupportedByPipeline` for other protocols.
     pub fn parse(
         uri: &SinkUri,
         config: &ReplicaConfig,
@@ -343,27 +343,6 @@ impl EncoderOptions {
             other => {
                 return Err(unsupported(format_args!(
                     "message protocol '{other}' (only canal-json is)"
-                )));
-            }
-        }
-        let handle = config
-            .sink
-            .kafka_config
-            .as_ref()
-            .and_then(|kafka| kafka.large_message_handle.as_ref());
-        if let Some(handle) = handle {
-            let (option, compression) = (
-                &handle.large_message_handle_option,
-                &handle.large_message_handle_compression,
-            );
-            if !matches!(option.as_str(), "" | "none") {
-                return Err(unsupported(format_args!(
-                    "large-message-handle-option '{option}'"
-                )));
-            }
-            if !matches!(compression.as_str(), "" | "none") {
-                return Err(unsupported(format_args!(
-                    "large-message-handle-compression '{compression}'"
                 )));
             }
         }

@@ -8,6 +8,7 @@ pub mod file;
 pub mod filter;
 pub mod golang;
 pub mod kafka;
+pub mod large;
 pub mod legacy;
 pub mod replica;
 pub mod security;

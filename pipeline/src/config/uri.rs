@@ -105,6 +105,12 @@ impl SinkUri {
         self.path.trim_matches('/')
     }
 
+    /// The path as it stands there.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The first value of a parameter.
     #[must_use]
     pub fn param(&self, key: &str) -> Option<&str> {

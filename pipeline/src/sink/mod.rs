@@ -1,4 +1,5 @@
 //! Where messages go.
 
+pub mod claims;
 pub mod kafka;
 pub mod prepare;

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 
+use super::claims::Claims;
 use super::kafka::{
     cluster::{Cluster, ClusterError, KafkaCluster},
     connection::Connection,
     settle::{Settled, legacy_text, settle, settle_legacy},
 };
 use crate::{
+    codec::canal_json::LargeRows,
     coded::{Code, Coded},
     compat::Compat,
     config::{
@@ -54,6 +56,8 @@ pub struct Prepared<C> {
     pub dispatch: DispatchRules,
     /// Columns of tables.
     pub columns: Option<ColumnSelectors>,
+    /// Where messages go that are too large.
+    pub claims: Option<Claims>,
 }
 
 /// Checks a changefeed's sink and asks its cluster; makes the default topic if it is missing (since v5).
@@ -90,11 +94,23 @@ pub async fn prepare<K: Connect>(
         .await
         .map_err(|error| Coded::wrap(Code::ErrKafkaNewProducer, error))?;
     let settled = settle(&cluster, options, uri, config, compat).await?;
+    let large = &settled.large;
+    let claims = match large.rows {
+        LargeRows::ClaimCheck => {
+            let claims = Claims::open(&large.storage_uri, large.raw_value).await;
+            Some(claims.map_err(|error| match error.code() {
+                Code::ErrUnsupportedByPipeline => error,
+                _ => Coded::wrap(Code::ErrKafkaInvalidConfig, error),
+            })?)
+        }
+        LargeRows::Refuse | LargeRows::HandleKeyOnly => None,
+    };
     Ok(Prepared {
         cluster,
         settled,
         dispatch,
         columns,
+        claims,
     })
 }
 
@@ -126,6 +142,7 @@ pub async fn prepare_legacy<K: Connect>(
         settled,
         dispatch,
         columns: None,
+        claims: None,
     })
 }
 

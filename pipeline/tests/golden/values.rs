@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use pipeline::{
-    codec::canal_json::{Config, Encoder},
+    codec::canal_json::{Config, Encoded, Encoder},
     compat::Compat,
     model::{Op, RawKv},
     mount::{Mounter, RowEvent, SplitRule, TextRules, Value},
@@ -36,9 +36,10 @@ fn message(table: &TableInfo, value: Value<'_>, rules: TextRules) -> Json {
         old: None,
     };
     let mut out = Vec::new();
-    Encoder::new(Config::new(Compat::V8_5), rules)
+    let encoded = Encoder::new(Config::new(Compat::V8_5), rules)
         .encode_row(&event, 0, &mut out)
         .expect("a message");
+    assert_eq!(encoded, Encoded::Whole);
     serde_json::from_slice(&out).expect("JSON")
 }
 

@@ -1,10 +1,28 @@
-//! Messages made comparable: `ts` is 0, `mysqlType` has the order of `sqlType` (TiCDC's is random), and a backspace or
-//! form feed has Go's spelling from before 1.22, in which v4.0.9 was released (the recorded one was built anew).
+//! Messages made comparable: `ts` is 0, `mysqlType` has the order of `sqlType` (TiCDC's is random), what is random or of the run
+//! in a stored message's place is not there, and a backspace or form feed has Go's spelling from before 1.22, in which v4.0.9 was released (the recorded one was built anew).
 
 /// The message with what may differ made equal, everything else byte by byte.
 pub(crate) fn canonical(message: &str) -> String {
     let message = old_controls(message.trim_end_matches("\r\n"));
-    order_mysql_type(&zero_ts(&message))
+    order_mysql_type(&claim(&zero_ts(&message)))
+}
+
+/// The name of a stored message is random, and the folder that of the run.
+fn claim(message: &str) -> String {
+    const MEMBER: &str = "\"claimCheckLocation\":\"file://";
+    const NAME: usize = "/00000000-0000-0000-0000-000000000000.json".len();
+    let Some(start) = message.find(MEMBER).map(|at| at + MEMBER.len()) else {
+        return message.to_owned();
+    };
+    let Some(end) = message[start..].find('"').map(|at| start + at) else {
+        return message.to_owned();
+    };
+    let name = &message[end.saturating_sub(NAME)..end];
+    let shape: String = name
+        .chars()
+        .map(|c| if c.is_ascii_hexdigit() { '0' } else { c })
+        .collect();
+    format!("{}/claim{shape}{}", &message[..start], &message[end..])
 }
 
 fn old_controls(message: &str) -> String {

@@ -4,7 +4,6 @@
 pub(crate) fn out_of_scope(pipeline: &str) -> Option<&'static str> {
     match pipeline {
         "filter" => Some("table and event filters are another stage"),
-        "claim-check" | "claim-check-raw-lz4" => Some("claim checks are not supported"),
         _ => None,
     }
 }

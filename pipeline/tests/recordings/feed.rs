@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use pipeline::{
-    codec::canal_json::{ColumnSelector, Config, Encoder, LargeRows},
+    codec::canal_json::{ColumnSelector, Compression, Config, Encoder, LargeRows},
     compat::Compat,
     mount::{Mounter, SplitRule, TextRules},
     schema::TableInfo,
@@ -20,6 +20,8 @@ pub(crate) struct Feed {
     pub(crate) encoder: Encoder,
     /// The same with `output-row-key`, for one of the changefeeds: nothing of it is recorded.
     pub(crate) with_row_keys: Option<Encoder>,
+    /// Messages that would be stored instead of sent.
+    pub(crate) stored: Vec<String>,
     /// The recorded one has failed: nothing comes from here on.
     pub(crate) ended: bool,
 }
@@ -53,9 +55,14 @@ impl Feed {
                 true => 1000,
                 false => usize::MAX,
             },
-            large_rows: match spec.config.contains("\"handle-key-only\"") {
-                true => LargeRows::HandleKeyOnly,
-                false => LargeRows::Refuse,
+            large_rows: match spec.config.as_str() {
+                config if config.contains("\"handle-key-only\"") => LargeRows::HandleKeyOnly,
+                config if config.contains("\"claim-check\"") => LargeRows::ClaimCheck,
+                _ => LargeRows::Refuse,
+            },
+            compression: match spec.config.contains("compression=\"lz4\"") {
+                true => Compression::Lz4,
+                false => Compression::None,
             },
             columns: spec
                 .config
@@ -78,6 +85,7 @@ impl Feed {
                 Encoder::new(config, text.clone())
             }),
             encoder: Encoder::new(config, text),
+            stored: Vec::new(),
             ended: false,
         }
     }

@@ -84,8 +84,31 @@ pub(crate) struct Message {
     /// The record's key, which may be null; `None` where keys were not recorded.
     #[serde(default, deserialize_with = "recorded")]
     pub(crate) key: Option<Option<String>>,
+    #[serde(default, deserialize_with = "readable_value")]
     pub(crate) value: Option<String>,
     pub(crate) error: Option<String>,
+}
+
+fn readable_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let value: Option<String> = Deserialize::deserialize(from)?;
+    Ok(value.map(|value| match value.strip_prefix("hex:") {
+        Some(digits) => readable(&bytes(digits)),
+        None => value,
+    }))
+}
+
+/// A message's value as text. What is compressed with lz4 becomes its frame's header and what is in the frame: two
+/// compressors that keep to the format may give other bytes.
+pub(crate) fn readable(value: &[u8]) -> String {
+    const HEADER: usize = 7;
+    if !value.starts_with(&[0x04, 0x22, 0x4d, 0x18]) {
+        return String::from_utf8(value.to_vec()).expect("UTF-8");
+    }
+    let mut text = String::new();
+    lz4_flex::frame::FrameDecoder::new(value)
+        .read_to_string(&mut text)
+        .expect("a frame");
+    format!("lz4 {} {text}", hex::encode(&value[..HEADER]))
 }
 
 /// A row's partitions by `rule/number of partitions`, behind which there may be ` error: …`.

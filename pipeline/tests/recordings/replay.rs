@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use pipeline::{
     codec::{
-        canal_json::Encoder,
+        canal_json::{Encoded, Encoder},
         dispatch::{DispatchRule, Dispatcher},
     },
     compat::Compat,
@@ -19,10 +19,13 @@ use crate::{
     compare::{self, Out, Sent, table_of},
     expected,
     feed::Feed,
-    load::{self, Message, Step},
+    load::{self, Message, Step, readable},
     meta, partitions,
     report::Report,
 };
+
+/// Where messages are stored; [`canonical`] makes it of each recorded place.
+const LOCATION: &str = "file:///claim/00000000-0000-0000-0000-000000000000.json";
 
 /// The recorded topics have this many partitions, and the default rule.
 const PARTITIONS: u32 = 3;
@@ -100,6 +103,7 @@ impl Replay {
             }
             compare::messages(&mut self.report, step, &feed.name, &sent, &ddl_messages);
             self.compare_rows(step, feed, &txns, &row_messages);
+            assert_stored(step, &mut feed.stored);
         }
         partitions::compare(&mut self.report, step, &txns, &self.plain);
     }
@@ -206,7 +210,7 @@ fn send_ddls(feed: &Feed, ddls: &Result<Vec<DdlEvent>, SchemaError>) -> Vec<Sent
                 let mut out = Vec::new();
                 let encoded = feed.encoder.encode_ddl(event, 0, &mut out);
                 let message = encoded.map(|()| Out {
-                    value: String::from_utf8(out).expect("UTF-8"),
+                    value: readable(&out),
                     partition: None,
                     key: None,
                 });
@@ -233,8 +237,16 @@ fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
         if let Some(with_row_keys) = &mut feed.with_row_keys {
             assert_row_key(with_row_keys, event, &out);
         }
+        let encoded = encoded.and_then(|encoded| match encoded {
+            Encoded::Whole => Ok(()),
+            Encoded::TooLarge => {
+                feed.stored.push(readable(&out));
+                out.clear();
+                feed.encoder.encode_claim(event, LOCATION, 0, &mut out)
+            }
+        });
         let message = encoded.map(|()| Out {
-            value: String::from_utf8(out).expect("UTF-8"),
+            value: readable(&out),
             partition: Some(partition),
             key: feed.encoder.row_key(),
         });
@@ -246,10 +258,29 @@ fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
 /// `output-row-key` adds the row's key and nothing else (`spec/canal-json.md §11`).
 fn assert_row_key(encoder: &mut Encoder, event: &RowEvent<'_>, without: &[u8]) {
     let mut with = Vec::new();
-    encoder.encode_row(event, 0, &mut with).expect("a message");
+    let encoded = encoder.encode_row(event, 0, &mut with);
+    assert_eq!(encoded.expect("a message"), Encoded::Whole);
     let key = BASE64_STANDARD.encode(event.key);
     let member = format!(",\"rowkey\":\"{key}\"}}}}");
     let without = std::str::from_utf8(without).expect("UTF-8");
     let expected = without.strip_suffix("}}").expect("`_tidb`").to_owned() + &member;
     assert_eq!(String::from_utf8(with).expect("UTF-8"), expected);
+}
+
+/// What is stored is what a topic without such a limit has.
+fn assert_stored(step: &Step, stored: &mut Vec<String>) {
+    let whole = step.cdc.get("tidb-extension").map(Vec::as_slice);
+    for value in stored.drain(..) {
+        let value = canonical(&value);
+        assert!(
+            whole.unwrap_or_default().iter().any(|message| message
+                .value
+                .as_deref()
+                .map(canonical)
+                .as_ref()
+                == Some(&value)),
+            "step {}: {value}",
+            step.step
+        );
+    }
 }

@@ -72,7 +72,7 @@ impl From<EncodeError> for Coded {
                 let message = text.split_once(']').map_or(&*text, |(_, message)| message);
                 Coded::new(Code::ErrMessageTooLarge, message)
             }
-            EncodeError::Value { .. } => processor(error),
+            EncodeError::Value { .. } | EncodeError::Compress { .. } => processor(error),
             EncodeError::Ddl(error) => error.into(),
         }
     }

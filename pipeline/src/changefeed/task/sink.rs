@@ -9,7 +9,7 @@ use std::{
 use super::{Config, Spec};
 use crate::{
     codec::{
-        canal_json::{self, ColumnSelector, Encoder, LargeRows},
+        canal_json::{self, ColumnSelector, Encoded, Encoder, LargeRows},
         dispatch::{DispatchRule, Dispatcher},
     },
     coded::{Code, Coded},
@@ -23,6 +23,7 @@ use crate::{
     mount::{Mounter, SplitRule, TextRules},
     schema::{DdlEvent, TableInfo},
     sink::{
+        claims::Claims,
         kafka::{
             cluster::Cluster,
             producer::{Mark, Producer},
@@ -56,6 +57,8 @@ pub(super) struct Sink<C> {
     columns: Option<ColumnSelectors>,
     mounter: Mounter,
     encoder: Encoder,
+    /// There with [`LargeRows::ClaimCheck`].
+    claims: Option<Claims>,
     /// Partitions of the topics in use.
     topics: HashMap<Arc<str>, u32>,
     /// By logical table id.
@@ -107,6 +110,7 @@ impl<C: Cluster> Sink<C> {
             settled,
             dispatch,
             columns,
+            claims,
         } = prepared;
         let producer = Producer::new(&settled, spec.compat, queue_bytes(spec.memory_quota()))?;
         let text = TextRules {
@@ -130,7 +134,11 @@ impl<C: Cluster> Sink<C> {
                 true => options.max_message_bytes,
                 false => usize::MAX,
             },
-            large_rows: LargeRows::Refuse,
+            large_rows: match settled.large.rows {
+                LargeRows::ClaimCheck if claims.is_none() => LargeRows::Refuse,
+                rows => rows,
+            },
+            compression: settled.large.compression,
         };
         let topics = [(Arc::from(settled.topic.as_str()), settled.partitions)];
         Ok(Self {
@@ -144,6 +152,7 @@ impl<C: Cluster> Sink<C> {
                 text: text.clone(),
             },
             encoder: Encoder::new(config, text),
+            claims,
             topics: topics.into(),
             routes: HashMap::new(),
             buffer: Vec::new(),
@@ -222,10 +231,11 @@ impl<C: Cluster> Sink<C> {
     }
 
     /// Hands over the messages of one transaction's changes in one table, all of them or a `part`. Of a part, gives back
-    /// what has to come among the inserts of the transaction.
+    /// what has to come among the inserts of the transaction. A message that is too
+    /// large is stored before what names its place goes out.
     ///
     /// # Errors
-    /// `ErrMessageTooLarge`, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed.
+    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed.
     pub(super) async fn rows<'a>(
         &mut self,
         table: &'a TableInfo,
@@ -246,8 +256,15 @@ impl<C: Cluster> Sink<C> {
                     .dispatcher
                     .partition(&event, &self.mounter.text, route.partitions)?;
             self.buffer.clear();
-            self.encoder
+            let encoded = self
+                .encoder
                 .encode_row(&event, now_ms(), &mut self.buffer)?;
+            if let (Encoded::TooLarge, Some(claims)) = (encoded, &self.claims) {
+                let location = claims.store(&self.buffer).await?;
+                self.buffer.clear();
+                self.encoder
+                    .encode_claim(&event, &location, now_ms(), &mut self.buffer)?;
+            }
             self.producer
                 .send(
                     &route.topic,
@@ -306,7 +323,7 @@ impl<C: Cluster> Sink<C> {
     pub(super) async fn watermark(&mut self, ts: Ts, tables: &HashSet<i64>) -> Result<(), Coded> {
         self.buffer.clear();
         self.encoder
-            .encode_watermark(ts, now_ms(), &mut self.buffer);
+            .encode_watermark(ts, now_ms(), &mut self.buffer)?;
         let mut topics: BTreeSet<&Arc<str>> = self
             .routes
             .iter()

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use super::Compression;
 use crate::{compat::Compat, schema::TableInfo};
 
 /// Which columns of a table go out; made from `sink.column-selectors`.
@@ -32,6 +33,8 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// `large-message-handle-option`: what becomes of a row beyond that.
     pub large_rows: LargeRows,
+    /// `large-message-handle-compression`.
+    pub compression: Compression,
 }
 
 /// What becomes of a row whose message is too large (spec/canal-json.md §12).
@@ -41,6 +44,8 @@ pub enum LargeRows {
     Refuse,
     /// `handle-key-only`: only the columns of the handle key go out.
     HandleKeyOnly,
+    /// `claim-check`: the value is stored elsewhere, and its place goes out with the columns of the handle key.
+    ClaimCheck,
 }
 
 impl Config {
@@ -56,6 +61,7 @@ impl Config {
             columns: None,
             max_message_bytes: usize::MAX,
             large_rows: LargeRows::Refuse,
+            compression: Compression::None,
         }
     }
 

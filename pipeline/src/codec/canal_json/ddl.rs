@@ -63,16 +63,22 @@ impl Encoder {
             ts: self.build_time(now_ms),
             sql: &event.sql()?,
         };
+        let start = out.len();
         message.push(out);
         if self.config.enable_tidb_extension {
             push_extension("commitTs", event.commit_ts, out);
         }
         out.push(b'}');
-        Ok(())
+        self.compress(out, start)
     }
 
     /// Appends a watermark: all events up to `ts` have been sent. Only with `enable-tidb-extension`.
-    pub fn encode_watermark(&self, ts: Ts, now_ms: u64, out: &mut Vec<u8>) {
+    pub fn encode_watermark(
+        &self,
+        ts: Ts,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let message = Plain {
             database: "",
             table: "",
@@ -82,9 +88,11 @@ impl Encoder {
             ts: self.build_time(now_ms),
             sql: "",
         };
+        let start = out.len();
         message.push(out);
         push_extension("watermarkTs", ts, out);
         out.push(b'}');
+        self.compress(out, start)
     }
 }
 

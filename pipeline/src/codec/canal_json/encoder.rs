@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::{
+    Compression,
     config::{Config, LargeRows},
     escape::{push_latin1, push_string},
     table::{ColumnPlan, Shape, TablePlan},
@@ -51,6 +52,14 @@ pub enum EncodeError {
         /// The row's commit TSO.
         commit_ts: u64,
     },
+    /// A value cannot be compressed.
+    #[error("compress a message as {compression:?}: {source}")]
+    Compress {
+        /// How.
+        compression: Compression,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A DDL statement has no text.
     #[error("encode a DDL event: {0}")]
     Ddl(#[from] SchemaError),
@@ -58,6 +67,27 @@ pub enum EncodeError {
 
 /// What a record takes beside its key and value, at most.
 const RECORD_OVERHEAD: usize = 36;
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Encoded {
+    /// Its message can be sent.
+    Whole,
+    /// Only with [`LargeRows::ClaimCheck`]: its message is there in full, but more than the topic takes. It is to be
+    /// stored elsewhere, and what [`Encoder::encode_claim`] makes to be sent.
+    TooLarge,
+}
+
+/// Which columns of a row a message has.
+#[derive(Debug, Clone, Copy)]
+enum Columns<'a> {
+    All,
+    /// Those of the handle key, for the row is too large.
+    HandleKey,
+    /// The same; the whole message is stored there.
+    Claim(&'a str),
+}
 
 /// Encodes a changefeed's messages.
 #[derive(Debug)]
@@ -95,9 +125,50 @@ impl Encoder {
     }
 
     /// Appends the message of a row change. `now_ms` is the wall clock, for `ts`: milliseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] if the topic does not take it and [`Config::large_rows`] has no other way.
     pub fn encode_row(
         &mut self,
         event: &RowEvent<'_>,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<Encoded, EncodeError> {
+        let start = out.len();
+        self.write_row(event, Columns::All, now_ms, out)?;
+        match (self.checked_len(event, start, out), self.config.large_rows) {
+            (Ok(()), _) => Ok(Encoded::Whole),
+            (Err(error), LargeRows::Refuse) => Err(error),
+            (Err(_), LargeRows::ClaimCheck) => Ok(Encoded::TooLarge),
+            (Err(_), LargeRows::HandleKeyOnly) => {
+                out.truncate(start);
+                self.write_row(event, Columns::HandleKey, now_ms, out)?;
+                self.checked_len(event, start, out)?;
+                Ok(Encoded::Whole)
+            }
+        }
+    }
+
+    /// Appends the message that stands for one that was stored at `location` since it is [too large](Encoded::TooLarge).
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] if even this one is.
+    pub fn encode_claim(
+        &mut self,
+        event: &RowEvent<'_>,
+        location: &str,
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        self.write_row(event, Columns::Claim(location), now_ms, out)?;
+        self.checked_len(event, start, out)
+    }
+
+    fn write_row(
+        &mut self,
+        event: &RowEvent<'_>,
+        columns: Columns<'_>,
         now_ms: u64,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
@@ -115,30 +186,37 @@ impl Encoder {
             event,
             out,
         };
-        let delete_key =
-            self.config.delete_only_output_handle_key_columns && event.kind() == ChangeKind::Delete;
-        let shape = if delete_key {
-            &plan.handle_only
-        } else {
-            &plan.all
-        };
-        writer.row(plan, shape, now_ms, false)?;
-        let len = |writer: &Writer<'_, '_>| writer.out.len() - start + RECORD_OVERHEAD;
-        if len(&writer) > self.config.max_message_bytes
-            && self.config.large_rows == LargeRows::HandleKeyOnly
-        {
-            writer.out.truncate(start);
-            writer.row(plan, &plan.handle_only, now_ms, true)?;
-        }
-        match len(&writer) {
-            len if len > self.config.max_message_bytes => Err(EncodeError::TooLarge {
+        writer.row(plan, columns, now_ms)?;
+        self.compress(out, start)
+    }
+
+    pub(super) fn compress(&self, out: &mut Vec<u8>, start: usize) -> Result<(), EncodeError> {
+        let compression = self.config.compression;
+        compression
+            .apply(out, start)
+            .map_err(|source| EncodeError::Compress {
+                compression,
+                source,
+            })
+    }
+
+    /// Whether the topic takes the message that `out` has from `start` on.
+    fn checked_len(
+        &self,
+        event: &RowEvent<'_>,
+        start: usize,
+        out: &[u8],
+    ) -> Result<(), EncodeError> {
+        let len = out.len() - start + RECORD_OVERHEAD;
+        match len > self.config.max_message_bytes {
+            true => Err(EncodeError::TooLarge {
                 len,
                 limit: self.config.max_message_bytes,
                 schema: event.table.schema.clone(),
                 table: event.table.name.clone(),
                 commit_ts: event.commit_ts,
             }),
-            _ => Ok(()),
+            false => Ok(()),
         }
     }
 
@@ -161,16 +239,21 @@ struct Writer<'a, 'e> {
 }
 
 impl Writer<'_, '_> {
-    /// The message with the columns of `shape`; `only_key` if they are fewer because the row is too large.
+    /// The message before it is compressed.
     fn row(
         &mut self,
         plan: &TablePlan,
-        shape: &Shape,
+        columns: Columns<'_>,
         now_ms: u64,
-        only_key: bool,
     ) -> Result<(), EncodeError> {
         let old_dialect = self.config.compat == Compat::V4_0_9;
         let kind = self.event.kind();
+        let of_delete =
+            self.config.delete_only_output_handle_key_columns && kind == ChangeKind::Delete;
+        let shape = match columns {
+            Columns::All if !of_delete => &plan.all,
+            _ => &plan.handle_only,
+        };
         self.out.extend_from_slice(&plan.head);
         let nothing = self.event.new.is_none() && self.event.old.is_none();
         if !nothing {
@@ -219,8 +302,13 @@ impl Writer<'_, '_> {
         if self.config.enable_tidb_extension {
             self.out.extend_from_slice(b",\"_tidb\":{\"commitTs\":");
             self.number(self.event.commit_ts);
-            if only_key {
-                self.out.extend_from_slice(b",\"onlyHandleKey\":true");
+            match columns {
+                Columns::All => {}
+                Columns::HandleKey => self.out.extend_from_slice(b",\"onlyHandleKey\":true"),
+                Columns::Claim(location) => {
+                    self.out.extend_from_slice(b",\"claimCheckLocation\":");
+                    push_string(location.as_bytes(), self.out);
+                }
             }
             if self.config.output_row_key {
                 self.out.extend_from_slice(b",\"rowkey\":\"");

@@ -359,6 +359,7 @@ mod tests {
                 output_raw_change_event: false,
                 max_message_bytes: 1_000_000,
             },
+            large: crate::config::large::LargeMessages::none(),
         }
     }
 

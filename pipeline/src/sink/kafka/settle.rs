@@ -11,6 +11,7 @@ use crate::{
     compat::Compat,
     config::{
         kafka::{EncoderOptions, KafkaOptions},
+        large::LargeMessages,
         legacy::LegacyKafkaOptions,
         replica::ReplicaConfig,
         uri::SinkUri,
@@ -47,6 +48,8 @@ pub struct Settled {
     pub required_acks: i64,
     /// What the encoder is told.
     pub encoder: EncoderOptions,
+    /// What becomes of messages that are too large.
+    pub large: LargeMessages,
 }
 
 impl KafkaOptions {
@@ -124,6 +127,9 @@ pub async fn settle<C: Cluster>(
         (_, asked) => positive(asked.unwrap_or(DEFAULT_PARTITIONS)),
     };
     let encoder = EncoderOptions::parse(uri, config, options.max_message_bytes)?;
+    let handle = config.sink.kafka_config.as_ref();
+    let handle = handle.and_then(|kafka| kafka.large_message_handle.as_ref());
+    let large = LargeMessages::read(handle, compat)?;
     if existing.is_none() {
         ensure_topic(
             cluster,
@@ -145,6 +151,7 @@ pub async fn settle<C: Cluster>(
         max_message_bytes: options.max_message_bytes,
         compression: options.compression,
         encoder,
+        large,
     })
 }
 
@@ -322,6 +329,7 @@ pub async fn settle_legacy<C: Cluster>(
             output_raw_change_event: true,
             max_message_bytes: usize::MAX,
         },
+        large: LargeMessages::none(),
     })
 }
 
