@@ -4,6 +4,8 @@
 mod canonical;
 mod compare;
 mod expected;
+#[path = "../fake/mod.rs"]
+mod fake;
 mod feed;
 mod load;
 mod meta;

@@ -3,7 +3,6 @@
 
 mod broker;
 mod claims;
-mod cluster;
 mod large;
 
 use std::{
@@ -34,10 +33,11 @@ use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{broker::Broker, cluster::Cluster};
+use self::broker::Broker;
 use crate::{
     canonical::canonical,
     compare::table_of,
+    fake::Cluster,
     load::{self, Step},
     meta,
 };

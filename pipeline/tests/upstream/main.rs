@@ -1,0 +1,221 @@
+//! A subscription over a cluster whose regions split, merge and move, whose streams break and run late, and whose locks stay: all that
+//! was committed comes, nothing else does, and no resolved-ts is told before what it covers (`spec/tikv-cdc-protocol.md §2`).
+
+#[path = "../fake/mod.rs"]
+mod fake;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use pipeline::{
+    model::{RawKv, Span, Ts},
+    upstream::{FeedEvent, Upstream},
+};
+use proptest::prelude::*;
+
+use fake::Cluster;
+
+/// How long anything may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const PACE: Duration = Duration::from_millis(2);
+/// Keys are single letters; the subscription has those between these two.
+const ALL: std::ops::RangeInclusive<u8> = b'a'..=b'z';
+const SPAN: (&[u8], &[u8]) = (b"d", b"w");
+
+#[derive(Debug, Clone)]
+enum Move {
+    Commit(u8),
+    Prewrite(u8, bool),
+    Finish(usize, bool),
+    Split(u8),
+    Merge(usize),
+    Transfer(usize, usize, bool),
+    Cut(usize),
+    Busy(usize),
+    Hold(usize),
+    Release,
+    Scan(usize),
+    Tick,
+    /// Waits until the whole span is registered.
+    Reach,
+    /// The same, and scans it.
+    Settle,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let n = || 0..8usize;
+    let one = prop_oneof![
+        6 => ALL.prop_map(Move::Commit),
+        4 => (ALL, prop::bool::weighted(0.3)).prop_map(|(key, delete)| Move::Prewrite(key, delete)),
+        4 => (n(), prop::bool::weighted(0.8)).prop_map(|(n, commit)| Move::Finish(n, commit)),
+        3 => ALL.prop_map(Move::Split),
+        2 => n().prop_map(Move::Merge),
+        3 => (n(), n(), any::<bool>()).prop_map(|(n, store, named)| Move::Transfer(n, store, named)),
+        1 => n().prop_map(Move::Cut),
+        1 => n().prop_map(Move::Busy),
+        2 => n().prop_map(Move::Hold),
+        1 => Just(Move::Release),
+        4 => n().prop_map(Move::Scan),
+        4 => Just(Move::Tick),
+        5 => Just(Move::Reach),
+        2 => Just(Move::Settle),
+    ];
+    prop::collection::vec(one, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_comes_before_its_resolved_ts(
+        multiplex in prop::collection::vec(prop::bool::weighted(0.7), 3),
+        before in 0..20usize,
+        moves in moves(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(run(&multiplex, before, &moves)).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// What a subscription told, in order.
+type Told = Arc<Mutex<Vec<FeedEvent>>>;
+
+async fn run(multiplex: &[bool], before: usize, moves: &[Move]) -> Result<(), String> {
+    let cluster = Cluster::with_stores(multiplex).await;
+    let (first, then) = moves.split_at(before.min(moves.len()));
+    // What needs a reader does nothing yet.
+    for taken in first
+        .iter()
+        .filter(|taken| !matches!(taken, Move::Reach | Move::Settle))
+    {
+        take(&cluster, taken).await?;
+    }
+    let start_ts = cluster.now();
+    let upstream = Upstream::connect(&[cluster.pd()]).await;
+    let upstream = upstream.map_err(|error| error.to_string())?;
+    let mut subscription = upstream.subscribe(Span::new(SPAN.0, SPAN.1), start_ts);
+    let told = Told::default();
+    let heard = Arc::clone(&told);
+    let reader = tokio::spawn(async move {
+        loop {
+            match subscription.recv().await {
+                Ok(event) => heard
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(event),
+                Err(error) => return error.to_string(),
+            }
+        }
+    });
+    for taken in then {
+        take(&cluster, taken).await?;
+    }
+    while cluster.locks() > 0 {
+        cluster.finish(0, true);
+    }
+    let end = cluster.now();
+    until("the last resolved-ts", || {
+        cluster.settled(SPAN.0, SPAN.1)?;
+        cluster.tick();
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        match told.iter().rev().find_map(resolved) {
+            Some(ts) if ts >= end => Ok(()),
+            last => Err(format!("it is {last:?}, not {end}")),
+        }
+    })
+    .await?;
+    if reader.is_finished() {
+        return Err(format!("the subscription ended: {:?}", reader.await));
+    }
+    reader.abort();
+    if let Some(wrong) = cluster.wrong().first() {
+        return Err(wrong.clone());
+    }
+    let span = Span::new(SPAN.0, SPAN.1);
+    let mut expected = cluster.committed();
+    expected.retain(|(key, commit_ts), _| span.contains(key) && *commit_ts > start_ts);
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    check(&expected, &told)
+}
+
+async fn take(cluster: &Cluster, taken: &Move) -> Result<(), String> {
+    let key = |key: u8| Bytes::copy_from_slice(&[key]);
+    match *taken {
+        Move::Commit(of) => {
+            if cluster.prewrite(&key(of), false) {
+                cluster.finish_key(&key(of), true);
+            }
+        }
+        Move::Prewrite(of, delete) => drop(cluster.prewrite(&key(of), delete)),
+        Move::Finish(n, commit) => cluster.finish(n, commit),
+        Move::Split(at) => cluster.split(&[at]),
+        Move::Merge(n) => cluster.merge(n),
+        Move::Transfer(n, store, named) => cluster.transfer(n, store, named),
+        Move::Cut(store) => cluster.cut(store),
+        Move::Busy(n) => cluster.busy(n),
+        Move::Hold(n) => cluster.hold(n),
+        Move::Release => cluster.release(),
+        Move::Scan(n) => cluster.scan(n),
+        Move::Tick => cluster.tick(),
+        Move::Reach => until("the span", || cluster.registered(SPAN.0, SPAN.1)).await?,
+        Move::Settle => until("the span", || cluster.settled(SPAN.0, SPAN.1)).await?,
+    }
+    Ok(())
+}
+
+async fn until(
+    what: &str,
+    mut condition: impl FnMut() -> Result<(), String>,
+) -> Result<(), String> {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        match condition() {
+            Ok(()) => return Ok(()),
+            Err(missing) if Instant::now() > end => return Err(format!("{what}: {missing}")),
+            Err(_) => tokio::time::sleep(PACE).await,
+        }
+    }
+}
+
+fn resolved(event: &FeedEvent) -> Option<Ts> {
+    match event {
+        FeedEvent::Resolved(ts) => Some(*ts),
+        FeedEvent::Kv(_) => None,
+    }
+}
+
+/// Everything that a resolved-ts covers was told before it, as it was committed.
+fn check(expected: &BTreeMap<(Bytes, Ts), RawKv>, told: &[FeedEvent]) -> Result<(), String> {
+    let mut missing: BTreeMap<(Ts, Bytes), &RawKv> = expected
+        .iter()
+        .map(|((key, ts), change)| ((*ts, key.clone()), change))
+        .collect();
+    let mut last = 0;
+    for event in told {
+        match event {
+            FeedEvent::Kv(change) => {
+                let id = (change.key.clone(), change.commit_ts);
+                match expected.get(&id) {
+                    Some(committed) if committed == change => {}
+                    other => return Err(format!("{change:?} was told, {other:?} was committed")),
+                }
+                missing.remove(&(change.commit_ts, change.key.clone()));
+            }
+            FeedEvent::Resolved(ts) => {
+                if *ts < last {
+                    return Err(format!("the resolved-ts went from {last} to {ts}"));
+                }
+                last = *ts;
+                if let Some((_, change)) = missing.range(..(ts + 1, Bytes::new())).next() {
+                    return Err(format!("resolved-ts {ts} was told before {change:?}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
