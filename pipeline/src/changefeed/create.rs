@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clock::GoTime,
+    fit::Rules,
     gc::{Purpose, Safepoints, before_gc},
     info::{AdminJob, Info, State},
     keys::Id,
@@ -14,11 +15,9 @@ use super::{
     snapshot,
 };
 use crate::{
-    codec::dispatch::{DispatchRule, Dispatcher},
     coded::{Code, Coded},
     compat::Compat,
     config::{
-        dispatch::{DispatchRules, Partitioning},
         filter::TableFilter,
         kafka::{Identity, unsupported},
         replica::{ReplicaConfig, api},
@@ -26,7 +25,7 @@ use crate::{
         validate,
     },
     model::Ts,
-    schema::{TableInfo, TableKind},
+    schema::TableKind,
     sink::prepare::{self, Kafka},
     upstream::{self, Upstream},
 };
@@ -70,11 +69,11 @@ pub struct Tables {
 /// Sorts the tables that `filter` takes at `ts` by whether they can be replicated, and holds them against `rules`.
 ///
 /// # Errors
-/// `ErrOwnerUnknown` when the schema cannot be read; `ErrDispatcherFailed` when a rule does not fit a table.
+/// `ErrOwnerUnknown` when the schema cannot be read; those of [`Rules::check`].
 pub async fn tables(
     upstream: &Upstream,
     filter: &TableFilter,
-    rules: Option<&DispatchRules>,
+    rules: Option<&Rules>,
     ts: Ts,
     compat: Compat,
 ) -> Result<Tables, Coded> {
@@ -87,7 +86,7 @@ pub async fn tables(
             continue;
         }
         if let Some(rules) = rules {
-            check_dispatch(rules, &table)?;
+            rules.check(&table)?;
         }
         let name = TableName {
             database_name: table.schema.clone(),
@@ -102,27 +101,6 @@ pub async fn tables(
         }
     }
     Ok(tables)
-}
-
-/// A rule may name an index or columns that a table does not have.
-fn check_dispatch(rules: &DispatchRules, table: &TableInfo) -> Result<(), Coded> {
-    let rule = match &rules.of(&table.schema, &table.name).partitioning {
-        Partitioning::Table => DispatchRule::Table,
-        Partitioning::Ts => DispatchRule::Ts,
-        Partitioning::IndexValue { index } => DispatchRule::IndexValue {
-            index: index.clone(),
-        },
-        Partitioning::Columns(columns) => DispatchRule::Columns {
-            columns: columns.clone(),
-        },
-    };
-    match Dispatcher::new(&rule, table) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Coded::new(
-            Code::ErrDispatcherFailed,
-            format!("failed to {error}"),
-        )),
-    }
 }
 
 /// A request to create a changefeed, or to look at the tables that it would have.
@@ -209,7 +187,7 @@ impl Checker<'_> {
         };
         let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, self.compat)?;
         let rules = match uri.is_kafka() {
-            true => Some(DispatchRules::new(&config)?),
+            true => Some(Rules::new(&config)?),
             false => None,
         };
         tables(self.upstream, &filter, rules.as_ref(), ts, self.compat).await
@@ -297,7 +275,7 @@ impl Checker<'_> {
         validate::adjust(&mut config, uri)?;
         let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, self.compat)?;
         let rules = match uri.is_kafka() {
-            true => Some(DispatchRules::new(&config)?),
+            true => Some(Rules::new(&config)?),
             false => None,
         };
         let tables = tables(

@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod clock;
 pub mod create;
+pub mod fit;
 pub mod gc;
 pub mod info;
 pub mod keys;

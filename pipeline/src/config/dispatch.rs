@@ -175,6 +175,13 @@ impl ColumnSelectors {
         })
     }
 
+    /// Whether one of them is about a table.
+    #[must_use]
+    pub fn concern(&self, schema: &str, table: &str) -> bool {
+        let mut selectors = self.0.iter();
+        selectors.any(|(tables, _)| tables.matches_table(schema, table))
+    }
+
     /// Whether a column is sent.
     #[must_use]
     pub fn selects(&self, schema: &str, table: &str, column: &str) -> bool {

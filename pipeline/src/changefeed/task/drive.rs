@@ -129,6 +129,7 @@ impl<C: Cluster> Task<C> {
         );
         task.progress.send_modify(|progress| {
             progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint);
+            progress.tables = sorted(&task.followed);
         });
         task.report();
         Ok(task)
@@ -382,8 +383,6 @@ impl<C: Cluster> Task<C> {
         self.sorter.follow(id, from, feed)?;
         self.followed.insert(id);
         self.logical.insert(logical);
-        self.progress
-            .send_modify(|progress| progress.tables = sorted(&self.followed));
         Ok(())
     }
 

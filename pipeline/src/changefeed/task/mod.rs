@@ -133,6 +133,14 @@ pub async fn run_on<K: Connect>(
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<End, Coded> {
+    if let Config::Modern(config) = &spec.config
+        && config.integrity.integrity_check_level != "none"
+    {
+        tracing::warn!(
+            changefeed = spec.id,
+            "checksums of rows are not checked: integrity-check-level has no effect in this pipeline"
+        );
+    }
     let open = Task::open(kafka, spec, upstream, progress);
     let mut task = tokio::select! {
         task = open => task?,

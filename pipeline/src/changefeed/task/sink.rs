@@ -8,14 +8,15 @@ use std::{
 
 use super::{Config, Spec};
 use crate::{
+    changefeed::fit::{check_columns, rule_of},
     codec::{
         canal_json::{self, ColumnSelector, Encoded, Encoder, LargeRows},
-        dispatch::{DispatchRule, Dispatcher},
+        dispatch::Dispatcher,
     },
     coded::{Code, Coded},
     compat::Compat,
     config::{
-        dispatch::{ColumnSelectors, DispatchRules, Partitioning},
+        dispatch::{ColumnSelectors, DispatchRules},
         kafka::Identity,
         uri::SinkUri,
     },
@@ -166,7 +167,8 @@ impl<C: Cluster> Sink<C> {
     /// `ErrDispatcherFailed`, `ErrColumnSelectorFailed`, `ErrKafkaCreateTopic`.
     pub(super) async fn admit(&mut self, table: &TableInfo) -> Result<(), Coded> {
         if let Some(columns) = &self.columns {
-            check_columns(columns, table)?;
+            let rule = self.rules.of(&table.schema, &table.name);
+            check_columns(columns, &rule.partitioning, table)?;
         }
         self.route(table).await
     }
@@ -369,50 +371,6 @@ impl<C: Cluster> Sink<C> {
 /// Bytes of messages that may wait for Kafka, a part of the changefeed's memory quota.
 fn queue_bytes(quota: usize) -> usize {
     (quota / 4).min(MAX_QUEUE)
-}
-
-fn rule_of(partitioning: &Partitioning) -> DispatchRule {
-    match partitioning {
-        Partitioning::Table => DispatchRule::Table,
-        Partitioning::Ts => DispatchRule::Ts,
-        Partitioning::IndexValue { index } => DispatchRule::IndexValue {
-            index: index.clone(),
-        },
-        Partitioning::Columns(columns) => DispatchRule::Columns {
-            columns: columns.clone(),
-        },
-    }
-}
-
-/// A consumer must be able to tell the rows apart: the primary key or a whole unique key of NOT NULL columns stays.
-fn check_columns(columns: &ColumnSelectors, table: &TableInfo) -> Result<(), Coded> {
-    let selected =
-        |column: usize| columns.selects(&table.schema, &table.name, &table.columns[column].name);
-    let not_null =
-        |column: usize| table.columns[column].field.flag & crate::schema::field::FLAG_NOT_NULL != 0;
-    let primary: Vec<usize> = (0..table.columns.len())
-        .filter(|at| table.columns[*at].is_primary)
-        .collect();
-    if !primary.is_empty() && primary.into_iter().all(selected) {
-        return Ok(());
-    }
-    let whole = |index: &crate::schema::Index| {
-        index.unique
-            && index
-                .columns
-                .iter()
-                .all(|part| part.column.is_some_and(|at| selected(at) && not_null(at)))
-    };
-    match table.indexes.iter().any(whole) {
-        true => Ok(()),
-        false => Err(Coded::new(
-            Code::ErrColumnSelectorFailed,
-            format!(
-                "no primary key columns or unique key columns obtained after filter out, table: {}.{}",
-                table.schema, table.name
-            ),
-        )),
-    }
 }
 
 /// The wall clock, milliseconds since 1970 UTC.
