@@ -14,6 +14,9 @@ use super::{
 };
 use crate::model::{RawKv, Ts};
 
+/// Rows in memory at most, whatever the quota is: more of them is not faster.
+const MOST_IN_MEMORY: usize = 24 << 20;
+
 /// All tables of one sorter.
 #[derive(Debug)]
 pub(super) struct State {
@@ -52,7 +55,7 @@ impl State {
         let (changes, heard) = watch::channel(0);
         (
             Arc::new(Self {
-                room: quota / 2,
+                room: (quota / 2).min(MOST_IN_MEMORY),
                 tables: Mutex::default(),
                 disk: Disk::new(quota, place),
                 freed: Notify::new(),

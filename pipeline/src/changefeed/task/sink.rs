@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The most that waits for Kafka in bytes: more does not make it faster.
-const MAX_QUEUE: usize = 64 << 20;
+const MAX_QUEUE: usize = 16 << 20;
 
 /// Where rows of one version of a table go.
 #[derive(Debug)]
