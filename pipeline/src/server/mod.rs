@@ -207,7 +207,7 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
     let listener = TcpListener::bind(&options.addr).await.map_err(listen)?;
     let local = listener.local_addr().map_err(listen)?;
     let address = advertised(&options, local);
-    let data_dir = DataDir::new(options.data_dir.clone(), local);
+    let mut data_dir = DataDir::new(options.data_dir.clone(), local);
     let sort_folder = data_dir.sort_folder().await?;
     let stop = CancellationToken::new();
     let signals = life::Signals::new().map_err(ServerError::Signal)?;
@@ -273,6 +273,8 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
 struct DataDir {
     path: PathBuf,
     temporary: bool,
+    /// Whether it is locked by us: what another one uses is not removed.
+    ours: bool,
 }
 
 impl DataDir {
@@ -286,19 +288,26 @@ impl DataDir {
         if temporary {
             tracing::warn!(path = %path.display(), "no --data-dir is given, rows are sorted in a temporary folder");
         }
-        Self { path, temporary }
+        Self {
+            path,
+            temporary,
+            ours: false,
+        }
     }
 
-    async fn sort_folder(&self) -> Result<sort::Folder, sort::Error> {
+    async fn sort_folder(&mut self) -> Result<sort::Folder, sort::Error> {
         let path = self.path.clone();
         let open = tokio::task::spawn_blocking(move || sort::Folder::open(&path));
-        open.await.unwrap_or(Err(sort::Error::BrokeOff))
+        let folder = open.await.unwrap_or(Err(sort::Error::BrokeOff))?;
+        self.ours = true;
+        Ok(folder)
     }
 }
 
 impl Drop for DataDir {
     fn drop(&mut self) {
         if self.temporary
+            && self.ours
             && let Err(error) = std::fs::remove_dir_all(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "a temporary folder is left");

@@ -116,6 +116,9 @@ impl Tables {
             .map(|(id, table)| (table.spillable(), *id))
             .filter(|(bytes, _)| *bytes > 0)
             .collect();
+        if largest.is_empty() {
+            return None;
+        }
         largest.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
         let enough = largest.iter().map(|(bytes, _)| bytes).sum::<usize>() / 4 * 3;
         let mut load = Load {
@@ -135,8 +138,8 @@ impl Tables {
             }
         }
         self.writing += load.bytes;
-        self.spilled |= !load.rows.is_empty();
-        (!load.rows.is_empty()).then_some(load)
+        self.spilled = true;
+        Some(load)
     }
 
     /// Merges the tables by transaction, so that the order does not depend on which table is asked first.

@@ -181,7 +181,11 @@ impl<C: Cluster> Task<C> {
             // What is complete comes in commit order. The last transaction may go on, or what has the same commit-ts.
             let sent = complete.min(last.commit_ts - 1);
             self.send(&taken).await?;
-            self.sent(sent);
+            match taken.continues {
+                // The rest of a transaction goes before what has become complete since it was cut: nothing is known of that.
+                true => self.reap(),
+                false => self.sent(sent),
+            }
             return Ok(None);
         }
         self.sent(complete);
