@@ -300,6 +300,13 @@ impl Cluster {
         }
     }
 
+    /// What is for those who follow a key waits on its way.
+    pub fn hold_key(&self, key: &[u8]) {
+        let mut state = self.state();
+        let following = state.readers.iter_mut().filter(|reader| reader.wants(key));
+        following.for_each(Reader::hold);
+    }
+
     /// What was held goes on its way.
     pub fn release(&self) {
         self.state().readers.iter_mut().for_each(Reader::release);

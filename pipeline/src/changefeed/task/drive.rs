@@ -127,11 +127,9 @@ impl<C: Cluster> Task<C> {
             tables = task.followed.len(),
             "the changefeed runs"
         );
-        task.progress.send_modify(|progress| {
-            progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint);
-            progress.tables = sorted(&task.followed);
-        });
-        task.report();
+        task.progress
+            .send_modify(|progress| progress.tables = sorted(&task.followed));
+        task.report(Some(checkpoint));
         Ok(task)
     }
 
@@ -239,7 +237,7 @@ impl<C: Cluster> Task<C> {
         }
         let events = self.schema.on_resolved(self.jobs.resolved_ts())?;
         self.ddls.extend(events);
-        self.report();
+        self.report(None);
         Ok(())
     }
 
@@ -289,16 +287,13 @@ impl<C: Cluster> Task<C> {
             checkpoint = Some(*ts);
             self.marks.pop_front();
         }
-        if let Some(checkpoint) = checkpoint {
-            self.progress.send_modify(|progress| {
-                progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint);
-            });
-            self.report();
+        if checkpoint.is_some() {
+            self.report(checkpoint);
         }
     }
 
-    /// Tells how far everything else is.
-    fn report(&self) {
+    /// Tells how far everything is, the checkpoint if it has moved.
+    fn report(&self, checkpoint: Option<Ts>) {
         let resolved = self.schema.resolved_ts();
         let resolved = self
             .sorter
@@ -307,6 +302,7 @@ impl<C: Cluster> Task<C> {
         let barrier = self.barrier();
         let messages = self.sink.acknowledged();
         self.progress.send_modify(|progress| {
+            progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint.unwrap_or_default());
             progress.resolved_ts = progress.resolved_ts.max(resolved);
             progress.barrier_ts = barrier;
             progress.messages = messages;
@@ -358,7 +354,7 @@ impl<C: Cluster> Task<C> {
             .send_modify(|progress| progress.tables = sorted(&self.followed));
         self.watermark(true).await?;
         self.schema.gc(at.saturating_sub(SCHEMA_PAST));
-        self.report();
+        self.report(None);
         Ok(())
     }
 

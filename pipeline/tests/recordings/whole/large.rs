@@ -16,7 +16,13 @@ const ROWS: i32 = 300_000;
 const CHANGED: i32 = 15_000;
 const QUOTA: u64 = 16 << 20;
 
-/// The value of a row of `u (id int primary key, a int not null, b int, …)`, row format v2.
+/// Rows of a transaction that Kafka takes long for.
+const SLOW: i32 = 100_000;
+/// How long each request to Kafka takes then.
+const DELAY: Duration = Duration::from_millis(300);
+
+/// The value of a row of `p (id int primary key, v int, w …)` or `u (id int primary key, a int not null, b int, …)`, row
+/// format v2.
 fn value(a: i32) -> Bytes {
     let mut value = vec![128, 0, 1, 0, 1, 0, 2, 3, 4, 0];
     value.extend(a.to_le_bytes());
@@ -59,24 +65,21 @@ fn number(message: &str, name: &str) -> i32 {
     digits.parse().expect("a number")
 }
 
+/// How many messages the topic has, and how many it has had.
+fn on_topic(consumer: &BaseConsumer) -> (i64, i64) {
+    let offsets = (0..PARTITIONS).map(|partition| {
+        let offsets = consumer.fetch_watermarks(TOPIC, partition, PATIENCE);
+        offsets.expect("offsets")
+    });
+    offsets.fold((0, 0), |(has, had), (low, high)| {
+        (has + high - low, had + high)
+    })
+}
+
 /// The messages of a commit time that the topic still has; those of each partition in order.
 fn messages_of(brokers: &str, es: u64) -> Vec<String> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", "large")
-        .create()
-        .expect("a consumer");
-    let mut list = TopicPartitionList::new();
-    let mut count = 0;
-    for partition in 0..PARTITIONS {
-        list.add_partition_offset(TOPIC, partition, Offset::Beginning)
-            .expect("a partition");
-        let (low, high) = consumer
-            .fetch_watermarks(TOPIC, partition, PATIENCE)
-            .expect("offsets");
-        count += high - low;
-    }
-    consumer.assign(&list).expect("an assignment");
+    let consumer = consumer(brokers);
+    let (count, _) = on_topic(&consumer);
     let es = format!("\"es\":{es},");
     let mut messages = Vec::new();
     for at in 0..count {
@@ -92,69 +95,96 @@ fn messages_of(brokers: &str, es: u64) -> Vec<String> {
     messages
 }
 
+/// A cluster with the tables `p` and `u` of the recording `dml`.
+struct Tables {
+    cluster: Cluster,
+    /// Messages of the statements that made them, and others.
+    statements: u64,
+    p: i64,
+    u: i64,
+    /// Before all statements, and when the last one committed.
+    begin: Ts,
+    last: Ts,
+}
+
+impl Tables {
+    async fn made() -> Self {
+        let (_, steps) = load::recording("v8.4", "dml");
+        let made = steps
+            .iter()
+            .position(|step| step.sql.contains("create table u ("))
+            .expect("the statement");
+        let (before, after) = steps.split_at(made + 1);
+        let jobs = before.iter().flat_map(|step| &step.ddl_jobs);
+        let mut jobs: Vec<RawKv> = jobs
+            .filter(|job| job.table == "tidb_ddl_job")
+            .filter_map(load::JobRow::raw)
+            .collect();
+        jobs.sort_by_key(|job| job.commit_ts);
+        let statements = recorded(before, V8_4)
+            .iter()
+            .filter(|(table, _)| table.starts_with("DDL"))
+            .map(|(_, messages)| messages.len() as u64)
+            .sum();
+        // Rows of the first statement with rows are those of `p`, the first ones after `u` was made its own.
+        let table = |steps: &[Step]| {
+            let mut rows = steps.iter().flat_map(|step| &step.kv);
+            rows.find_map(|kv| pipeline::mount::key::physical_id(&kv.raw().key))
+                .expect("a row of the table")
+        };
+        let begin = jobs.first().expect("a job").start_ts - 10;
+        let cluster = Cluster::start().await;
+        metadata(&cluster, &steps, V8_4, begin);
+        for job in &jobs {
+            cluster.commit(job, false);
+        }
+        Self {
+            cluster,
+            statements,
+            p: table(before),
+            u: table(after),
+            begin,
+            last: jobs.last().expect("a job").commit_ts,
+        }
+    }
+}
+
 /// A transaction goes through that is larger than memory, and one whose rows exchange their unique values: nobody sees a
 /// value twice, however far apart its rows are. The checkpoint waits for all of a transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_larger_than_the_memory_quota_go_through() {
-    let (_, steps) = load::recording("v8.4", "dml");
-    let made = steps
-        .iter()
-        .position(|step| step.sql.contains("create table u ("))
-        .expect("the statement");
-    let (before, after) = steps.split_at(made + 1);
-    let jobs = before.iter().flat_map(|step| &step.ddl_jobs);
-    let mut jobs: Vec<RawKv> = jobs
-        .filter(|job| job.table == "tidb_ddl_job")
-        .filter_map(load::JobRow::raw)
-        .collect();
-    jobs.sort_by_key(|job| job.commit_ts);
-    let statements: usize = recorded(before, V8_4)
-        .iter()
-        .filter(|(table, _)| table.starts_with("DDL"))
-        .map(|(_, messages)| messages.len())
-        .sum();
-    let mut rows = after.iter().flat_map(|step| &step.kv);
-    let table = rows
-        .find_map(|kv| pipeline::mount::key::physical_id(&kv.raw().key))
-        .expect("a row of the table");
-    let begin = jobs.first().expect("a job").start_ts - 10;
-    let inserted = jobs.last().expect("a job").commit_ts + 10;
+    let tables = Tables::made().await;
+    let Tables {
+        cluster,
+        statements,
+        u: table,
+        ..
+    } = &tables;
+    let inserted = tables.last + 10;
     let changed = inserted + compose_ts(1, 0);
-
-    let cluster = Cluster::start().await;
-    metadata(&cluster, &steps, V8_4, begin);
-    for job in &jobs {
-        cluster.commit(job, false);
-    }
     for id in 0..ROWS {
-        cluster.commit(&row(table, id, id, None, inserted), false);
+        cluster.commit(&row(*table, id, id, None, inserted), false);
     }
     for id in 0..CHANGED {
         let next = (id + 1) % CHANGED;
-        cluster.commit(&row(table, id, next, Some(id), changed), false);
+        cluster.commit(&row(*table, id, next, Some(id), changed), false);
     }
-    let kafka = MockCluster::new(1).expect("a broker");
-    kafka.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
-    let brokers = kafka.bootstrap_servers();
-    let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
-    let (progress, mut seen) = watch::channel(Progress::default());
-    let stop = CancellationToken::new();
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut spec = V8_4.spec(&brokers, begin, dir.path());
-    if let Config::Modern(config) = &mut spec.config {
-        config.memory_quota = QUOTA;
-        // The broker keeps 5 MB of a partition: enough for what is changed. A value is always in the same one.
-        config.sink.dispatchers = Some(vec![DispatchRule {
-            matcher: vec!["*.u".to_owned()],
-            partition: "columns".to_owned(),
-            columns: Some(vec!["a".to_owned()]),
-            ..DispatchRule::default()
-        }]);
-    }
-    let ended = stop.clone();
-    let mut running =
-        tokio::spawn(async move { task::run_on(&Broker, spec, upstream, progress, ended).await });
-    let first = statements as u64 + ROWS as u64;
+    let mut running = Running::start(cluster, V8_4, tables.begin, |spec| {
+        if let Config::Modern(config) = &mut spec.config {
+            config.memory_quota = QUOTA;
+            // The broker keeps 5 MB of a partition: enough for what is changed. A value is always in the same one.
+            config.sink.dispatchers = Some(vec![DispatchRule {
+                matcher: vec!["*.u".to_owned()],
+                partition: "columns".to_owned(),
+                columns: Some(vec!["a".to_owned()]),
+                ..DispatchRule::default()
+            }]);
+        }
+    })
+    .await;
+    let (brokers, dir) = (running.kafka.bootstrap_servers(), running.dir.path());
+    let seen = &mut running.seen;
+    let first = statements + ROWS as u64;
     let all = first + 2 * CHANGED as u64;
     let mut on_disk = 0;
     let reached = async {
@@ -162,7 +192,7 @@ async fn transactions_larger_than_the_memory_quota_go_through() {
         loop {
             pace.tick().await;
             cluster.resolve(changed + 1);
-            on_disk = on_disk.max(bytes_in(dir.path()));
+            on_disk = on_disk.max(bytes_in(dir));
             let progress = seen.borrow_and_update().clone();
             assert!(
                 progress.checkpoint_ts < inserted || progress.messages >= first,
@@ -178,18 +208,18 @@ async fn transactions_larger_than_the_memory_quota_go_through() {
         }
     };
     tokio::select! {
-        ended = &mut running => panic!("the task ended: {ended:?}"),
+        ended = &mut running.task => panic!("the task ended: {ended:?}"),
         waited = tokio::time::timeout(4 * PATIENCE, reached) => {
-            assert!(waited.is_ok(), "{:?}, not {changed}", seen.borrow());
+            assert!(waited.is_ok(), "{:?}, not {changed}", running.seen.borrow());
         }
     }
     // There a row takes a fifth of what it takes in memory.
     assert!(on_disk > 4 << 20, "{on_disk} bytes were on disk");
-    assert_eq!(bytes_in(dir.path()), 0, "all were removed");
-    stop.cancel();
-    let end = running.await.expect("no panic").expect("no error");
+    assert_eq!(bytes_in(dir), 0, "all were removed");
+    running.stop.cancel();
+    let end = running.task.await.expect("no panic").expect("no error");
     assert_eq!(end, End::Stopped);
-    assert_eq!(seen.borrow().messages, all);
+    assert_eq!(running.seen.borrow().messages, all);
     let messages = tokio::task::spawn_blocking(move || messages_of(&brokers, physical_ms(changed)))
         .await
         .expect("messages");
@@ -212,5 +242,66 @@ async fn transactions_larger_than_the_memory_quota_go_through() {
             a => a,
         };
         assert_eq!(id, expected, "a = {a}");
+    }
+}
+
+/// While a large transaction is on its way in parts, rows of another table come that were committed before it. The checkpoint
+/// does not pass them before they are sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checkpoint_waits_for_rows_that_come_while_a_transaction_is_sent() {
+    let tables = Tables::made().await;
+    let cluster = &tables.cluster;
+    let (early, large) = (tables.last + 100, tables.last + 200);
+    let mut running = Running::start(cluster, V8_4, tables.begin, |spec| {
+        if let Config::Modern(config) = &mut spec.config {
+            config.memory_quota = QUOTA;
+        }
+    })
+    .await;
+    let consumer = consumer(&running.kafka.bootstrap_servers());
+    let (kafka, seen) = (&running.kafka, &mut running.seen);
+    let in_between = async {
+        // Both tables are followed.
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        while seen.borrow_and_update().checkpoint_ts <= tables.last {
+            pace.tick().await;
+            cluster.resolve(tables.last + 1);
+        }
+        kafka.broker_round_trip_time(1, DELAY).expect("a broker");
+        cluster.hold_key(&row(tables.p, 0, 0, None, early).key);
+        for id in 0..10 {
+            cluster.commit(&row(tables.p, id, id, None, early), false);
+        }
+        for id in 0..SLOW {
+            cluster.commit(&row(tables.u, id, id, None, large), false);
+        }
+        cluster.resolve(large + 1);
+        let sent = || tokio::task::block_in_place(|| on_topic(&consumer)).1 as u64;
+        while sent() <= tables.statements {
+            pace.tick().await;
+        }
+        cluster.release();
+        assert!(
+            sent() < tables.statements + SLOW as u64,
+            "all was sent before"
+        );
+        let all = tables.statements + SLOW as u64 + 10;
+        loop {
+            let progress = seen.borrow_and_update().clone();
+            assert!(
+                progress.checkpoint_ts < early || progress.messages >= all,
+                "{progress:?}"
+            );
+            if progress.checkpoint_ts >= large {
+                break;
+            }
+            seen.changed().await.expect("a task");
+        }
+    };
+    tokio::select! {
+        ended = &mut running.task => panic!("the task ended: {ended:?}"),
+        waited = tokio::time::timeout(PATIENCE, in_between) => {
+            assert!(waited.is_ok(), "{:?}, not {large}", running.seen.borrow());
+        }
     }
 }

@@ -80,8 +80,8 @@ const WATERMARKS: &str = "watermarks";
 /// A message with its record key, which may be null.
 type Record = (Option<String>, String);
 
-/// Messages of a topic by table, in the order of their partition.
-fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<Record>> {
+/// Reads all partitions of the topic from their beginning.
+fn consumer(brokers: &str) -> BaseConsumer {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "whole")
@@ -93,6 +93,12 @@ fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<Record>> {
             .expect("a partition");
     }
     consumer.assign(&list).expect("an assignment");
+    consumer
+}
+
+/// Messages of a topic by table, in the order of their partition.
+fn read(brokers: &str, count: u64) -> BTreeMap<String, Vec<Record>> {
+    let consumer = consumer(brokers);
     let mut tables: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for at in 0..count {
         let message = consumer
@@ -216,19 +222,55 @@ fn metadata(cluster: &Cluster, steps: &[Step], generation: Generation, begin: u6
     }
 }
 
-/// A task that runs over a recording.
-struct Started {
-    cluster: Cluster,
+/// A task that runs.
+struct Running {
     /// Lives as long as the task.
     kafka: MockCluster<'static, rdkafka::producer::DefaultProducerContext>,
     seen: watch::Receiver<Progress>,
     stop: CancellationToken,
-    running: JoinHandle<Result<End, Coded>>,
+    task: JoinHandle<Result<End, Coded>>,
+    /// Where it sorts.
+    dir: TempDir,
+}
+
+impl Running {
+    /// A changefeed on the cluster from `begin` on, with what `adjust` makes of it.
+    async fn start(
+        cluster: &Cluster,
+        generation: Generation,
+        begin: u64,
+        adjust: impl FnOnce(&mut Spec),
+    ) -> Self {
+        let kafka = MockCluster::new(1).expect("a broker");
+        kafka.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
+        let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
+        let (progress, seen) = watch::channel(Progress::default());
+        let stop = CancellationToken::new();
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut spec = generation.spec(&kafka.bootstrap_servers(), begin, dir.path());
+        adjust(&mut spec);
+        let ended = stop.clone();
+        let task =
+            tokio::spawn(
+                async move { task::run_on(&Broker, spec, upstream, progress, ended).await },
+            );
+        Self {
+            kafka,
+            seen,
+            stop,
+            task,
+            dir,
+        }
+    }
+}
+
+/// A task that runs over a recording.
+struct Started {
+    cluster: Cluster,
+    running: Running,
     steps: Vec<Step>,
     /// The last commit-ts.
     last: u64,
-    /// Where it sorts.
-    dir: TempDir,
 }
 
 impl Started {
@@ -247,19 +289,7 @@ impl Started {
             }
         }
 
-        let kafka = MockCluster::new(1).expect("a broker");
-        kafka.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
-        let brokers = kafka.bootstrap_servers();
-        let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
-        let (progress, seen) = watch::channel(Progress::default());
-        let stop = CancellationToken::new();
-        let dir = tempfile::tempdir().expect("a folder");
-        let spec = generation.spec(&brokers, begin, dir.path());
-        let ended = stop.clone();
-        let running =
-            tokio::spawn(
-                async move { task::run_on(&Broker, spec, upstream, progress, ended).await },
-            );
+        let running = Running::start(&cluster, generation, begin, |_| ()).await;
         if !matches!(moment, Moment::Before) {
             // What the task does not follow yet it finds by scanning; either way it must come.
             let mut commits = changes.iter().peekable();
@@ -275,13 +305,9 @@ impl Started {
         }
         Self {
             cluster,
-            kafka,
-            seen,
-            stop,
             running,
             steps,
             last,
-            dir,
         }
     }
 }
@@ -289,15 +315,11 @@ impl Started {
 async fn run(generation: Generation, name: &str, moment: Moment) {
     let Started {
         cluster,
-        kafka,
-        mut seen,
-        stop,
         mut running,
         steps,
         last,
-        dir: _dir,
     } = Started::new(generation, name, moment).await;
-    let brokers = kafka.bootstrap_servers();
+    let (brokers, seen) = (running.kafka.bootstrap_servers(), &mut running.seen);
     // Tables that come with a DDL are followed later and hear of the next resolved-ts only: tell it until all have.
     let reached = async {
         let mut pace = tokio::time::interval(Duration::from_millis(5));
@@ -307,18 +329,18 @@ async fn run(generation: Generation, name: &str, moment: Moment) {
         }
     };
     tokio::select! {
-        ended = &mut running => panic!("{name}: the task ended: {ended:?}"),
+        ended = &mut running.task => panic!("{name}: the task ended: {ended:?}"),
         waited = tokio::time::timeout(PATIENCE, reached) => {
-            assert!(waited.is_ok(), "{name}: {:?}, not {last}", seen.borrow());
+            assert!(waited.is_ok(), "{name}: {:?}, not {last}", running.seen.borrow());
         }
     }
-    stop.cancel();
-    let end = running.await.expect("no panic").expect("no error");
+    running.stop.cancel();
+    let end = running.task.await.expect("no panic").expect("no error");
     assert_eq!(end, End::Stopped);
 
     let recorded = recorded(&steps, generation);
     let count: usize = recorded.values().map(Vec::len).sum();
-    let sent = seen.borrow().messages;
+    let sent = running.seen.borrow().messages;
     let mut ours = tokio::task::spawn_blocking(move || read(&brokers, sent))
         .await
         .expect("messages");
@@ -384,7 +406,6 @@ async fn fail(name: &str) -> Coded {
         cluster,
         running,
         last,
-        dir: _dir,
         ..
     } = started;
     let told = async {
@@ -395,7 +416,7 @@ async fn fail(name: &str) -> Coded {
         }
     };
     tokio::select! {
-        ended = running => ended.expect("no panic").expect_err("an error"),
+        ended = running.task => ended.expect("no panic").expect_err("an error"),
         waited = tokio::time::timeout(PATIENCE, told) => panic!("{name}: it goes on: {waited:?}"),
     }
 }
