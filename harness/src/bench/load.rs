@@ -148,7 +148,8 @@ impl Target {
         Ok(())
     }
 
-    /// Commits one row each, `rate` a second, with ids from `from` on. A commit that had to wait for a free session counts from when it was due.
+    /// Commits one row each, `rate` a second, with ids from `from` on. A commit that had to wait for a free session counts from
+    /// when it was due.
     pub(super) async fn at_rate(
         &self,
         table: &'static str,

@@ -487,7 +487,12 @@ impl Launcher {
                 version: String::new(),
             };
             let mut child = process::spawn(&self.paths.lab, kind, &run, &data, &log)?;
-            let ended = child.wait().await;
+            let Ok(ended) = tokio::time::timeout(READY, child.wait()).await else {
+                // Whoever takes the lab down finds it by its label if it cannot be ended.
+                let killed = child.kill().await;
+                let missing = format!("its set-up has not ended (killed: {killed:?})");
+                return Err(not_ready(missing));
+            };
             if !matches!(&ended, Ok(status) if status.success()) {
                 return Err(Launched { child, from }.died(ended, kind, &self.paths));
             }

@@ -356,16 +356,17 @@ pub async fn check_sink(
         .param("max-message-bytes")
         .and_then(|asked| asked.parse::<i64>().ok());
     let settled = prepared.settled.max_message_bytes;
-    Ok(asked
-        .filter(|asked| *asked > settled)
-        .map(|asked| {
-            format!(
-                "max-message-bytes={asked} is above what the topic '{}' takes (max.message.bytes): {settled} is used",
-                prepared.settled.topic
-            )
-        })
-        .into_iter()
-        .collect())
+    let lowered = asked.filter(|asked| *asked > settled).map(|asked| {
+        format!(
+            "max-message-bytes={asked} is above what the topic '{}' takes (max.message.bytes): {settled} is used",
+            prepared.settled.topic
+        )
+    });
+    let unchecked = config.integrity.checks().then(|| {
+        "integrity-check-level has no effect: this pipeline does not check rows' checksums"
+            .to_owned()
+    });
+    Ok(lowered.into_iter().chain(unchecked).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! TLS and SASL of a Kafka sink: from the URI over the file (`spec/sink-uri.md §2`).
 
-use std::{fmt, fs, io};
+use std::{
+    fmt, fs,
+    io::{self, Read as _},
+};
 
 use super::{
     kafka::{Params, unsupported},
@@ -198,14 +201,25 @@ pub(super) fn invalid_client(reason: &str) -> Coded {
     )
 }
 
+/// Bytes of a file in PEM that are looked at.
+const LONGEST_PEM: u64 = 4 << 20;
+
 /// Reads a file in PEM, in the words of Go where it cannot be read.
 fn pem(path: &str, holds: &str) -> Result<(), String> {
-    let text = fs::read(path).map_err(|error| match error.kind() {
+    let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => format!("open {path}: no such file or directory"),
         io::ErrorKind::PermissionDenied => format!("open {path}: permission denied"),
         io::ErrorKind::IsADirectory => format!("read {path}: is a directory"),
         _ => format!("open {path}: {error}"),
-    })?;
+    };
+    let kind = fs::metadata(path).map_err(failed)?.file_type();
+    // Others may never end.
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(format!("read {path}: is no file"));
+    }
+    let mut text = Vec::new();
+    let mut file = fs::File::open(path).map_err(failed)?.take(LONGEST_PEM);
+    file.read_to_end(&mut text).map_err(failed)?;
     let holds = holds.as_bytes();
     match text.windows(holds.len()).any(|part| part == holds) {
         true => Ok(()),

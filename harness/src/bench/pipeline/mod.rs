@@ -25,11 +25,13 @@ pub use report::{CatchUp, Latencies, OfShape, Report};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Rows that at least arrive in a second.
 const SLOWEST: u64 = 1_000;
+/// Between two looks for room in the producer's queue.
+const PACE: Duration = Duration::from_micros(100);
 /// Commits per second while latencies are taken.
 const RATES: [u64; 2] = [100, 1_000];
 /// The row by which a connector shows that it follows, and is told apart from those that are measured.
 const MARKER: u64 = 1 << 40;
-/// The producer's settings: those of the pipeline's own.
+/// The producer's settings: those of the pipeline's own, with a larger queue.
 const PRODUCER: [(&str, &str); 4] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
@@ -247,6 +249,7 @@ impl Bench<'_> {
         let arrivals = Arrivals::follow(&self.kafka, &topic, Dialect::Any, 0..rows).await?;
         let (producer, values) = (self.kafka.producer(&PRODUCER)?, sample.to_vec());
         let bootstrap = self.kafka.bootstrap().to_owned();
+        let end = Instant::now() + patience(rows);
         let sent = tokio::task::spawn_blocking(move || {
             let failed = |source| KafkaFailure::Call {
                 what: format!("send to topic `{topic}`"),
@@ -258,9 +261,11 @@ impl Bench<'_> {
                     let record = BaseRecord::<(), [u8]>::to(&topic).payload(value);
                     match producer.send(record) {
                         Ok(()) => break,
-                        Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                        Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
+                            if Instant::now() < end =>
+                        {
                             // As soon as anything was delivered there is room.
-                            std::thread::sleep(Duration::from_micros(100));
+                            std::thread::sleep(PACE);
                         }
                         Err((error, _)) => return Err(failed(error)),
                     }

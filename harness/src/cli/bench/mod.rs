@@ -8,9 +8,9 @@ use std::os::unix::process::CommandExt as _;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Json, print};
-use crate::bench::Figures;
-use crate::lab;
+use super::{Failure, Json, Profile, print};
+use crate::bench::{BenchError, Figures};
+use crate::lab::{self, Kind, Lab, LabError, Options};
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
@@ -45,6 +45,39 @@ impl Bench {
 fn remove(name: &str) -> Result<(), Failure> {
     lab::down(name)?;
     Ok(lab::purge(name)?)
+}
+
+/// Measures on a lab of these components, and removes it whatever happened; by a program and on a lab that the compiler has
+/// optimised, if this is none.
+async fn measured<R>(
+    arguments: impl FnOnce() -> Vec<String>,
+    profile: &Profile,
+    json: &Json,
+    only: &[Kind],
+    measure: impl AsyncFnOnce(&Lab) -> Result<R, BenchError>,
+) -> Result<R, Failure> {
+    if cfg!(debug_assertions) {
+        return Err(run_optimised(&arguments()));
+    }
+    let on_a_lab = async {
+        remove(LAB)?;
+        let options = Options {
+            only: only.to_vec(),
+            smoke: false,
+            quiet: json.json,
+            ..Options::profile(LAB, &profile.profile)?
+        };
+        let (lab, _) = Lab::up(&options).await?;
+        measure(&lab).await.map_err(Failure::broke)
+    };
+    let outcome = tokio::select! {
+        report = on_a_lab => report,
+        () = lab::interrupted() => Err(LabError::Interrupted.into()),
+    };
+    let removed = remove(LAB);
+    let report = outcome?;
+    removed?;
+    Ok(report)
 }
 
 /// The same bench by a program, and on a lab, that the compiler has optimised, in place of this process; why it cannot be run.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::super::{Failure, Json, Profile};
-use super::{LAB, remove, run_optimised, show};
+use super::{measured, show};
 use crate::bench::Latency;
 use crate::bench::pipeline::{CatchUp, Growth, Plan, Report, measure};
-use crate::lab::{self, Kind, Lab, LabError, Options};
+use crate::lab::Kind;
 
 #[derive(Debug, Args)]
 pub(super) struct Pipeline {
@@ -32,17 +32,21 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        if cfg!(debug_assertions) {
-            return Err(run_optimised(&self.arguments()));
-        }
-        let outcome = tokio::select! {
-            report = self.measure() => report,
-            () = lab::interrupted() => Err(LabError::Interrupted.into()),
+        let plan = Plan {
+            narrow: self.rows,
+            wide: self.wide_rows,
+            during: Duration::from_secs(self.seconds),
+            growth: self.growth,
         };
-        // Whatever happened, nothing of the bench stays.
-        let removed = remove(LAB);
-        let report = outcome?;
-        removed?;
+        let only = [Kind::Tidb, Kind::Kafka, Kind::Cdc];
+        let report = measured(
+            || self.arguments(),
+            &self.profile,
+            &self.json,
+            &only,
+            async |lab| measure(lab, &plan, |what| eprintln!("measuring {what}")).await,
+        )
+        .await?;
         show(&report, &self.json, Report::figures, table)
     }
 
@@ -57,26 +61,6 @@ impl Pipeline {
         arguments.extend(self.growth.then(|| "--growth".to_owned()));
         arguments.extend(self.json.json.then(|| "--json".to_owned()));
         arguments
-    }
-
-    async fn measure(&self) -> Result<Report, Failure> {
-        remove(LAB)?;
-        let options = Options {
-            only: vec![Kind::Tidb, Kind::Kafka, Kind::Cdc],
-            smoke: false,
-            quiet: self.json.json,
-            ..Options::profile(LAB, &self.profile.profile)?
-        };
-        let (lab, _) = Lab::up(&options).await?;
-        let plan = Plan {
-            narrow: self.rows,
-            wide: self.wide_rows,
-            during: Duration::from_secs(self.seconds),
-            growth: self.growth,
-        };
-        measure(&lab, &plan, |what| eprintln!("measuring {what}"))
-            .await
-            .map_err(Failure::broke)
     }
 }
 

@@ -3,21 +3,7 @@
 
 use super::Options;
 use crate::lab::Compat;
-use crate::scenario::message::{Message, Row, Rows};
-
-const HEAD: [&str; 11] = [
-    "id",
-    "database",
-    "table",
-    "pkNames",
-    "isDdl",
-    "type",
-    "es",
-    "ts",
-    "sql",
-    "sqlType",
-    "mysqlType",
-];
+use crate::scenario::message::{HEAD, Message, Row, Rows};
 
 /// What is wrong with the form of a message.
 pub fn check(message: &Message, dialect: Compat, options: Options) -> Vec<String> {

@@ -12,6 +12,21 @@ pub use canonical::Placeholders;
 
 use crate::observe::kafka::Record;
 
+/// The members that a message begins with, in order; its rows and TiDB's own follow.
+pub const HEAD: [&str; 11] = [
+    "id",
+    "database",
+    "table",
+    "pkNames",
+    "isDdl",
+    "type",
+    "es",
+    "ts",
+    "sql",
+    "sqlType",
+    "mysqlType",
+];
+
 /// A row of a message: columns in their order, values as text, `None` is null.
 pub type Row = Vec<(String, Option<String>)>;
 

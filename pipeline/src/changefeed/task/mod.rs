@@ -134,7 +134,7 @@ pub async fn run_on<K: Connect>(
     stop: CancellationToken,
 ) -> Result<End, Coded> {
     if let Config::Modern(config) = &spec.config
-        && config.integrity.integrity_check_level != "none"
+        && config.integrity.checks()
     {
         tracing::warn!(
             changefeed = spec.id,

@@ -156,6 +156,14 @@ pub struct IntegrityConfig {
     pub corruption_handle_level: String,
 }
 
+impl IntegrityConfig {
+    /// Whether rows are to be held against their checksums.
+    #[must_use]
+    pub fn checks(&self) -> bool {
+        self.integrity_check_level != "none"
+    }
+}
+
 impl Default for IntegrityConfig {
     fn default() -> Self {
         Self {

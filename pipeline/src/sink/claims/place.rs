@@ -9,7 +9,7 @@ use object_store::{
 use super::{client::Connector, not_created};
 use crate::{
     coded::Coded,
-    config::{kafka::unsupported, uri::SinkUri},
+    config::{kafka::unsupported, security::Secret, uri::SinkUri},
 };
 
 /// Parameters of S3 that change how objects are kept, or who writes them: refused rather than passed over.
@@ -43,7 +43,7 @@ pub(super) struct S3 {
     endpoint: Option<String>,
     region: Option<String>,
     /// Id, secret, and the session's token.
-    credentials: Option<(String, String, Option<String>)>,
+    credentials: Option<(String, Secret, Option<Secret>)>,
     virtual_hosted: bool,
 }
 
@@ -68,7 +68,7 @@ impl Place {
         let uri = SinkUri::parse(text).map_err(not_created)?;
         match uri.scheme() {
             "" | "file" | "local" if uri.path().is_empty() => Err(not_created(format_args!(
-                "claim-check-storage-uri {text:?} names no folder, expected file:///FOLDER"
+                "claim-check-storage-uri {uri} names no folder, expected file:///FOLDER"
             ))),
             "" | "file" | "local" => std::path::absolute(uri.path())
                 .map(|folder| Place::Local(folder.components().collect()))
@@ -148,7 +148,10 @@ impl S3 {
             }
         };
         let credentials = match (param("access-key"), param("secret-access-key")) {
-            (Some(id), Some(secret)) => Some((id, secret, param("session-token"))),
+            (Some(id), Some(secret)) => {
+                let token = param("session-token").map(Secret::new);
+                Some((id, Secret::new(secret), token))
+            }
             (None, None) => None,
             _ => {
                 return Err(not_created(
@@ -193,9 +196,9 @@ impl S3 {
         if let Some((id, secret, token)) = &self.credentials {
             builder = builder
                 .with_access_key_id(id)
-                .with_secret_access_key(secret);
+                .with_secret_access_key(secret.reveal());
             if let Some(token) = token {
-                builder = builder.with_token(token);
+                builder = builder.with_token(token.reveal());
             }
         }
         Ok(Box::new(builder.build()?))
