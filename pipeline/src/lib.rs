@@ -25,6 +25,7 @@ pub mod coded;
 pub mod compat;
 pub mod config;
 pub mod etcd;
+pub mod meters;
 pub mod server;
 
 #[cfg(test)]

@@ -1,18 +1,28 @@
-//! `/metrics`: TiCDC's names, as far as there are numbers behind them.
-
-use std::fmt::Write as _;
+//! `/metrics`: what this server counts, what it knows as the owner, and its process.
 
 use axum::{extract::State, http::StatusCode, response::Response};
+use procfs::process::Process;
+use prometheus::{
+    Counter, CounterVec, Gauge, GaugeVec, IntCounter, Opts, Registry, core::Collector,
+};
 
-use super::{Shared, changefeeds::owner, reply};
+use super::{Shared, changefeeds::owner, error::ApiError, reply};
 use crate::{
     changefeed::{clock::lag_ms, info::State as FeedState, owner::View},
+    coded::{Code, Coded},
     compat::Compat,
     model::{Ts, physical_ms},
+    server::Server,
 };
 
 /// The type of Prometheus' text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a family is to Prometheus.
+enum Kind {
+    Counter,
+    Gauge,
+}
 
 /// Which of the family's values a changefeed has.
 type Value = fn(&View, Ts) -> f64;
@@ -28,105 +38,99 @@ fn seconds(millis: u64) -> f64 {
 }
 
 /// Families with a value for each changefeed: name, type, help, value.
-const MODERN: [(&str, &str, &str, Value); 9] = [
+const MODERN: [(&str, Kind, &str, Value); 9] = [
     (
         "ticdc_owner_checkpoint_ts",
-        "gauge",
+        Kind::Gauge,
         "checkpoint ts of changefeeds",
         |view, _| float(physical_ms(view.position.checkpoint_ts)),
     ),
     (
         "ticdc_owner_checkpoint_ts_lag",
-        "gauge",
+        Kind::Gauge,
         "checkpoint ts lag of changefeeds in seconds",
         |view, now| seconds(lag_ms(view.position.checkpoint_ts, now)),
     ),
     (
         "ticdc_owner_resolved_ts",
-        "gauge",
+        Kind::Gauge,
         "resolved ts of changefeeds",
         |view, _| float(physical_ms(view.resolved_ts)),
     ),
     (
         "ticdc_owner_resolved_ts_lag",
-        "gauge",
+        Kind::Gauge,
         "resolved ts lag of changefeeds in seconds",
         |view, now| seconds(lag_ms(view.resolved_ts, now)),
     ),
     (
         "ticdc_owner_barrier_ts",
-        "gauge",
+        Kind::Gauge,
         "barrier ts of changefeeds",
         |view, _| float(physical_ms(view.position.barrier_ts)),
     ),
     (
         "ticdc_owner_status",
-        "gauge",
+        Kind::Gauge,
         "The status of changefeeds",
         |view, _| status(view.state),
     ),
     (
+        "ticdc_owner_current_pd_ts",
+        Kind::Gauge,
+        "The current PD ts",
+        |_, now| float(physical_ms(now)),
+    ),
+    (
         "ticdc_processor_num_of_tables",
-        "gauge",
+        Kind::Gauge,
         "number of synchronized table of processor",
         |view, _| float(view.tables.len() as u64),
     ),
     (
         "ticdc_processor_exit_with_error_count",
-        "counter",
+        Kind::Counter,
         "counter for processor exits with error",
         |view, _| float(view.errors),
     ),
-    (
-        "ticdc_sink_table_sink_total_rows_count",
-        "counter",
-        "The total count of messages sent",
-        |view, _| float(view.messages),
-    ),
 ];
 
-const LEGACY: [(&str, &str, &str, Value); 7] = [
+const LEGACY: [(&str, Kind, &str, Value); 6] = [
     (
         "ticdc_processor_checkpoint_ts",
-        "gauge",
+        Kind::Gauge,
         "global checkpoint ts of processor",
         |view, _| float(physical_ms(view.position.checkpoint_ts)),
     ),
     (
         "ticdc_processor_checkpoint_ts_lag",
-        "gauge",
+        Kind::Gauge,
         "global checkpoint ts lag of processor",
         |view, now| seconds(lag_ms(view.position.checkpoint_ts, now)),
     ),
     (
         "ticdc_processor_resolved_ts",
-        "gauge",
+        Kind::Gauge,
         "local resolved ts of processor",
         |view, _| float(physical_ms(view.resolved_ts)),
     ),
     (
         "ticdc_processor_resolved_ts_lag",
-        "gauge",
+        Kind::Gauge,
         "local resolved ts lag of processor",
         |view, now| seconds(lag_ms(view.resolved_ts, now)),
     ),
     (
         "ticdc_processor_num_of_tables",
-        "gauge",
+        Kind::Gauge,
         "number of synchronized table of processor",
         |view, _| float(view.tables.len() as u64),
     ),
     (
         "ticdc_processor_exit_with_error_count",
-        "counter",
+        Kind::Counter,
         "counter for processor exits with error",
         |view, _| float(view.errors),
-    ),
-    (
-        "ticdc_sink_total_rows_count",
-        "gauge",
-        "The total count of messages sent",
-        |view, _| float(view.messages),
     ),
 ];
 
@@ -142,56 +146,99 @@ fn status(state: FeedState) -> f64 {
     }
 }
 
-pub(super) async fn metrics(State(server): State<Shared>) -> Response {
+pub(super) async fn metrics(State(server): State<Shared>) -> Result<Response, ApiError> {
     let mut views = Vec::new();
-    let mut capture = String::new();
     let owns = owner(&server);
-    if let Ok((owner, id)) = &owns {
+    if let Ok((owner, _)) = &owns {
         // an owner that has just gone has no numbers
         views = owner.views().await.unwrap_or_default();
-        capture.clone_from(id);
     }
     let now = server.upstream.tso().await.unwrap_or_default();
-    let text = render(server.compat, &server.address, owns.is_ok(), &views, now);
-    reply::text(StatusCode::OK, TEXT, text)
+    let more = Registry::new();
+    let shown = owned(&server, &more, owns.is_ok(), &views, now)
+        .and_then(|()| process(&more))
+        .and_then(|()| server.meters.text(&more));
+    let text = shown.map_err(|error| Coded::wrap(Code::ErrOwnerUnknown, error))?;
+    Ok(reply::text(StatusCode::OK, TEXT, text))
 }
 
-fn render(compat: Compat, address: &str, owns: bool, views: &[View], now: Ts) -> String {
-    let mut out = String::new();
-    let families: &[_] = match compat {
-        Compat::V4_0_9 => &LEGACY,
-        Compat::V6_5 | Compat::V8_5 => &MODERN,
+fn show(registry: &Registry, family: impl Collector + 'static) -> prometheus::Result<()> {
+    registry.register(Box::new(family))
+}
+
+/// What the owner knows of its changefeeds at the moment.
+fn owned(
+    server: &Server,
+    registry: &Registry,
+    owns: bool,
+    views: &[View],
+    now: Ts,
+) -> prometheus::Result<()> {
+    let (families, first): (&[_], _) = match server.compat {
+        Compat::V4_0_9 => (&LEGACY, "capture"),
+        Compat::V6_5 | Compat::V8_5 => (&MODERN, "namespace"),
     };
-    if compat != Compat::V4_0_9 {
-        head(
-            &mut out,
+    if server.compat != Compat::V4_0_9 {
+        let counter = IntCounter::new(
             "ticdc_owner_ownership_counter",
-            "counter",
             "The counter of ownership increases every 5 seconds on a owner capture",
-        );
-        let _ = writeln!(out, "ticdc_owner_ownership_counter {}", u8::from(owns));
+        )?;
+        counter.inc_by(u64::from(owns));
+        show(registry, counter)?;
     }
     for (name, kind, help, value) in families {
-        if views.is_empty() {
-            continue;
-        }
-        head(&mut out, name, kind, help);
-        for view in views {
-            let labels = match compat {
-                Compat::V4_0_9 => {
-                    format!("capture=\"{address}\",changefeed=\"{}\"", view.id.id)
-                }
-                Compat::V6_5 | Compat::V8_5 => format!(
-                    "changefeed=\"{}\",namespace=\"{}\"",
-                    view.id.id, view.id.namespace
-                ),
-            };
-            let _ = writeln!(out, "{name}{{{labels}}} {}", value(view, now));
+        let (opts, labels) = (Opts::new(*name, *help), [first, "changefeed"]);
+        let each = views.iter().map(|view| {
+            let labels = server.meters.labels(&view.id.namespace, &view.id.id);
+            (labels, value(view, now))
+        });
+        match kind {
+            Kind::Gauge => {
+                let gauges = GaugeVec::new(opts, &labels)?;
+                each.for_each(|(labels, value)| gauges.with_label_values(&labels).set(value));
+                show(registry, gauges)?;
+            }
+            Kind::Counter => {
+                let counters = CounterVec::new(opts, &labels)?;
+                each.for_each(|(labels, value)| counters.with_label_values(&labels).inc_by(value));
+                show(registry, counters)?;
+            }
         }
     }
-    out
+    Ok(())
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+/// What every exporter tells of its process. A kernel that does not tell leaves it out.
+fn process(registry: &Registry) -> prometheus::Result<()> {
+    let Ok(stat) = Process::myself().and_then(|this| this.stat()) else {
+        return Ok(());
+    };
+    let ticks = float(procfs::ticks_per_second());
+    let cpu = Counter::new(
+        "process_cpu_seconds_total",
+        "Total user and system CPU time spent in seconds.",
+    )?;
+    cpu.inc_by(float(stat.utime + stat.stime) / ticks);
+    show(registry, cpu)?;
+    let memory = float(stat.rss) * float(procfs::page_size());
+    let started = procfs::boot_time_secs().map(|boot| float(boot) + float(stat.starttime) / ticks);
+    for (name, help, value) in [
+        (
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            Some(memory),
+        ),
+        (
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            started.ok(),
+        ),
+    ] {
+        let gauge = Gauge::new(name, help)?;
+        if let Some(value) = value {
+            gauge.set(value);
+            show(registry, gauge)?;
+        }
+    }
+    Ok(())
 }

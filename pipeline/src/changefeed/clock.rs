@@ -1,6 +1,6 @@
 //! Times as TiCDC stores and shows them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -71,6 +71,13 @@ pub fn ts_text(ts: Ts) -> String {
 #[must_use]
 pub fn lag_ms(ts: Ts, now: Ts) -> u64 {
     physical_ms(now).saturating_sub(physical_ms(ts))
+}
+
+/// How far a timestamp lies behind the clock of this machine, in seconds.
+#[must_use]
+pub fn lag_seconds(ts: Ts) -> f64 {
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+    Duration::from_millis(now.saturating_sub(physical_ms(ts))).as_secs_f64()
 }
 
 #[cfg(test)]

@@ -120,6 +120,7 @@ async fn stand(
         safepoints: server.safepoints.clone(),
         time_zone: server.time_zone.clone(),
         sort_folder: server.sort_folder.clone(),
+        meters: server.meters.clone(),
         capture: id.to_owned(),
         address: server.address.clone(),
         ownership: ownership.clone(),

@@ -20,7 +20,9 @@ use crate::{
     changefeed::{capture, gc::Safepoints, info::CaptureInfo, keys::Keys, owner},
     coded::{Code, Coded},
     compat::Compat,
-    etcd, sort,
+    etcd,
+    meters::Meters,
+    sort,
     upstream::{self, Upstream},
 };
 
@@ -113,6 +115,8 @@ pub struct Server {
     pub http: reqwest::Client,
     /// The level of the log.
     pub log_level: LogLevel,
+    /// What it counts.
+    pub meters: Meters,
     time_zone: TimeZone,
     sort_folder: sort::Folder,
     started_at: i64,
@@ -230,6 +234,7 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
         compat: options.compat,
         keys: Keys::new(options.compat, &options.cluster),
         cluster: options.cluster,
+        meters: Meters::new(options.compat, &address),
         address,
         etcd,
         upstream,

@@ -15,7 +15,10 @@ pub use self::{
     kv::{Pairs, Scan, Snapshot},
 };
 use self::{feed::Hub, kv::Kv, pd::Pd, stores::Stores};
-use crate::model::{Span, Ts};
+use crate::{
+    meters::FeedMeters,
+    model::{Span, Ts},
+};
 
 /// A TiDB cluster. Clones share connections, streams and what is known of regions; many changefeeds use one.
 #[derive(Clone, Debug)]
@@ -23,6 +26,7 @@ pub struct Upstream {
     pd: Pd,
     kv: Kv,
     hub: Hub,
+    meters: FeedMeters,
 }
 
 /// A store of the cluster as PD lists it.
@@ -43,7 +47,18 @@ impl Upstream {
         let stores = Stores::new(pd.clone());
         let kv = Kv::new(pd.clone(), stores.clone());
         let hub = Hub::new(pd.cluster_id(), stores);
-        Ok(Self { pd, kv, hub })
+        Ok(Self {
+            pd,
+            kv,
+            hub,
+            meters: FeedMeters::default(),
+        })
+    }
+
+    /// The same cluster; what comes of it counts in `meters`.
+    #[must_use]
+    pub fn metered(self, meters: FeedMeters) -> Self {
+        Self { meters, ..self }
     }
 
     /// The id that PD gave the cluster.
@@ -103,6 +118,6 @@ impl Upstream {
     /// store may wait whatever its size.
     #[must_use]
     pub fn subscribe_within(&self, span: Span, start_ts: Ts, bytes: usize) -> Subscription {
-        feed::subscribe(&self.pd, &self.kv, &self.hub, span, start_ts, bytes)
+        feed::subscribe(self.clone(), span, start_ts, bytes)
     }
 }

@@ -13,6 +13,7 @@ use pipeline::{
     config::{
         kafka::Identity, legacy::LegacyConfig, replica::ReplicaConfig, uri::SinkUri, validate,
     },
+    meters::FeedMeters,
     sink::{
         kafka::{producer::Producer, settle::Settled},
         prepare::{Kafka, prepare, prepare_legacy},
@@ -184,7 +185,7 @@ pub fn open_legacy(uri: &str) -> Result<Settled, Coded> {
 /// Sends these and waits until all are acknowledged.
 pub fn send(settled: &Settled, compat: Compat, messages: &[String]) {
     block(async {
-        let producer = Producer::new(settled, compat, 64 << 20).unwrap();
+        let producer = Producer::new(settled, compat, 64 << 20, FeedMeters::default()).unwrap();
         for message in messages {
             producer
                 .send(&settled.topic, 0, None, message.as_bytes())

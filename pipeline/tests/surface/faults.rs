@@ -1,6 +1,9 @@
 //! Servers and brokers that go and come back (`fixtures/golden/ticdc/faults`).
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use super::{
     cluster::{Cluster, free_ports, until},
@@ -15,8 +18,8 @@ fn create(cluster: &Cluster) {
     cluster.cli(&["changefeed", "create", &uri, "-c", "f1", "--no-confirm"]);
 }
 
-/// Every metric has a name, a type and labels of those recorded, and a changefeed has some.
-fn metrics(cluster: &Cluster, name: &str) {
+/// Every metric has a name, a type and labels of those recorded, and those `counted` for changefeeds are above 0.
+fn metrics(cluster: &Cluster, name: &str, counted: &[&str]) {
     let recorded: Vec<(String, String, String)> = recording(name)
         .iter()
         .filter_map(|line| line["metrics"].as_array())
@@ -30,7 +33,7 @@ fn metrics(cluster: &Cluster, name: &str) {
         .collect();
     let text = cluster.get("/metrics");
     let mut kind = "";
-    let mut of_changefeeds = 0;
+    let mut seen = BTreeSet::new();
     for line in text.lines() {
         if let Some(head) = line.strip_prefix("# TYPE ") {
             kind = head.split_once(' ').unwrap().1;
@@ -40,17 +43,35 @@ fn metrics(cluster: &Cluster, name: &str) {
         }
         let (series, value) = line.rsplit_once(' ').unwrap();
         assert!(value.parse::<f64>().is_ok(), "{line}");
-        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let (mut name, labels) = series.split_once('{').unwrap_or((series, ""));
+        if counted.contains(&name) {
+            assert!(value.parse::<f64>().unwrap() > 0.0, "{line}");
+            seen.insert(name);
+        }
+        if name.starts_with("process_") {
+            continue;
+        }
+        if kind == "histogram" {
+            let parts = ["_bucket", "_sum", "_count"];
+            name = parts
+                .iter()
+                .find_map(|part| name.strip_suffix(part))
+                .unwrap();
+        }
         let labels: Vec<_> = labels
             .trim_end_matches('}')
             .split(',')
             .filter_map(|label| Some(label.split_once('=')?.0))
+            .filter(|label| *label != "le")
             .collect();
-        of_changefeeds += usize::from(labels.contains(&"changefeed"));
         let ours = (name.to_owned(), kind.to_owned(), labels.join(","));
         assert!(recorded.contains(&ours), "{ours:?} is not recorded");
     }
-    assert!(of_changefeeds > 5, "{text}");
+    let missing: Vec<_> = counted
+        .iter()
+        .filter(|name| !seen.contains(*name))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} of\n{text}");
 }
 
 /// Waits for a state of the changefeed; how long it took.
@@ -83,7 +104,25 @@ fn a_changefeed_outlives_its_servers_and_its_broker() {
     );
     assert!(refused.contains("CDC:ErrDispatcherFailed"), "{refused}");
     assert_eq!(cluster.changefeeds().len(), 1);
-    metrics(&cluster, "http-api");
+    metrics(
+        &cluster,
+        "http-api",
+        &[
+            "ticdc_owner_checkpoint_ts",
+            "ticdc_owner_checkpoint_lag_histogram_count",
+            "ticdc_processor_num_of_tables",
+            "ticdc_puller_txn_collect_event_count",
+            "ticdc_sorter_output_event_count",
+            "ticdc_mounter_total_rows_count",
+            "ticdc_sink_table_sink_total_rows_count",
+            "ticdc_sink_batch_row_count_count",
+            "ticdc_sink_write_bytes_total",
+            "ticdc_sink_mq_worker_send_message_duration_count",
+            "ticdc_sink_flush_lag_histogram_count",
+            "ticdc_sinkmanager_memory_quota",
+            "process_resident_memory_bytes",
+        ],
+    );
 
     // kill -9 of the only server: it goes on from its checkpoint
     cluster.kill("cdc");
@@ -197,7 +236,15 @@ fn a_capture_that_loses_its_session_begins_anew() {
         let status: serde_json::Value = serde_json::from_str(&cluster.get("/status")).unwrap();
         status["id"].as_str().unwrap().to_owned()
     };
-    metrics(&cluster, "v4.0-cli-2");
+    metrics(
+        &cluster,
+        "v4.0-cli-2",
+        &[
+            "ticdc_processor_checkpoint_ts",
+            "ticdc_sink_total_rows_count",
+            "ticdc_sink_txn_batch_size_count",
+        ],
+    );
     let before = id();
     assert!(!before.is_empty());
     cluster.signal("etcd", "-STOP");

@@ -29,6 +29,7 @@ use crate::{
     coded::{Code, Coded},
     compat::Compat,
     etcd,
+    meters::Meters,
     model::Ts,
     sort::{Folder, TableId},
     upstream::Upstream,
@@ -56,6 +57,8 @@ pub struct Context {
     pub time_zone: TimeZone,
     /// Where changefeeds sort what does not fit into memory.
     pub sort_folder: Folder,
+    /// What this server counts.
+    pub meters: Meters,
     /// This capture.
     pub capture: String,
     /// Its address.

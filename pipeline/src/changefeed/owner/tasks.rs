@@ -50,6 +50,7 @@ impl Actor {
             target_ts: feed.meta.target_ts(),
             time_zone: self.context.time_zone.clone(),
             sort_folder: self.context.sort_folder.clone(),
+            meters: self.context.meters.feed(&id.namespace, &id.id),
         };
         let (sender, progress) = watch::channel(Progress {
             checkpoint_ts: position.checkpoint_ts,

@@ -12,11 +12,13 @@ use super::{
 };
 use crate::{
     changefeed::{
+        clock::lag_seconds,
         info::State,
         state::{self, Meta},
     },
     coded::{Code, Coded},
     compat::Compat,
+    model::physical_ms,
 };
 
 impl Actor {
@@ -25,6 +27,17 @@ impl Actor {
         let mut retry = Vec::new();
         let mut gone = Vec::new();
         for feed in self.feeds.values_mut() {
+            if let Some(running) = &feed.running {
+                let meters = self.context.meters.feed(&feed.id.namespace, &feed.id.id);
+                let progress = running.progress.borrow();
+                let lags = [&meters.checkpoint_lag, &meters.resolved_lag];
+                for (lag, ts) in lags
+                    .iter()
+                    .zip([progress.checkpoint_ts, progress.resolved_ts])
+                {
+                    lag.observe(lag_seconds(ts));
+                }
+            }
             if feed.follow(now) && feed.meta.state() == State::Warning {
                 tracing::info!(changefeed = %feed.id, "changefeed is well again");
                 feed.meta.clear_errors();
@@ -83,6 +96,10 @@ impl Actor {
                     }
                     (None, _) => safepoints.keep(now).await?,
                 };
+                let ours = least.unwrap_or(now);
+                context
+                    .meters
+                    .safepoints(physical_ms(ours), physical_ms(kept));
                 Ok::<_, crate::upstream::Error>((kept, now))
             };
             let kept = keep.await.map_err(|error| {

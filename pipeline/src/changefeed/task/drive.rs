@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Config, End, Progress, Spec, jobs::Jobs, scope::Scope, sink::Sink};
 use crate::{
-    changefeed::snapshot::schema_at,
+    changefeed::{clock::lag_seconds, snapshot::schema_at},
     coded::Coded,
+    meters::FeedMeters,
     model::{RawKv, Span, Ts},
     mount::key,
     schema::{DdlEvent, SchemaStorage, TableInfo},
@@ -45,6 +46,7 @@ const SCHEMA_PAST: Ts = 60_000 << crate::model::LOGICAL_BITS;
 #[derive(Debug)]
 pub(super) struct Task<C> {
     upstream: Upstream,
+    meters: FeedMeters,
     scope: Scope,
     schema: SchemaStorage,
     jobs: Jobs,
@@ -87,6 +89,10 @@ impl<C: Cluster> Task<C> {
                 "memory-quota is below the least that works and is raised"
             );
         }
+        spec.meters
+            .quota
+            .set(i64::try_from(quota).unwrap_or(i64::MAX));
+        let upstream = upstream.metered(spec.meters.clone());
         let mut sink = Sink::open(kafka, &spec).await?;
         let checkpoint = spec.checkpoint_ts;
         let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
@@ -104,6 +110,7 @@ impl<C: Cluster> Task<C> {
             sorter: Sorter::new(quota, spec.sort_folder.place(&spec.id)),
             feed_bytes: (quota / FEED_PART / tables.len().max(1)).max(LEAST_FEED),
             upstream,
+            meters: spec.meters,
             scope,
             schema,
             ddls: VecDeque::new(),
@@ -176,6 +183,9 @@ impl<C: Cluster> Task<C> {
             .map_or(barrier, |ts| ts.min(barrier));
         let taken = self.sorter.take(|_| barrier, BATCH).await?;
         if let Some((_, last)) = taken.rows.last() {
+            let rows = taken.rows.len();
+            self.meters.sorted.inc_by(rows as u64);
+            self.meters.batch.observe(rows as f64);
             // What is complete comes in commit order. The last transaction may go on, or what has the same commit-ts.
             let sent = complete.min(last.commit_ts - 1);
             self.send(&taken).await?;
@@ -285,6 +295,10 @@ impl<C: Cluster> Task<C> {
             && mark.is_acknowledged()
         {
             checkpoint = Some(*ts);
+            if let Some(took) = mark.age() {
+                self.meters.send_seconds.observe(took.as_secs_f64());
+                self.meters.flush_lag.observe(lag_seconds(*ts));
+            }
             self.marks.pop_front();
         }
         if checkpoint.is_some() {
@@ -301,6 +315,9 @@ impl<C: Cluster> Task<C> {
             .map_or(resolved, |ts| ts.min(resolved));
         let barrier = self.barrier();
         let messages = self.sink.acknowledged();
+        let held = i64::try_from(self.sorter.held()).unwrap_or(i64::MAX);
+        self.meters.sorting_memory.set(held);
+        self.meters.used.set(held);
         self.progress.send_modify(|progress| {
             progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint.unwrap_or_default());
             progress.resolved_ts = progress.resolved_ts.max(resolved);
@@ -329,9 +346,11 @@ impl<C: Cluster> Task<C> {
             return Ok(());
         };
         let mut touched = Vec::new();
+        let (begun, mut sent) = (Instant::now(), 0);
         while let Some(event) = self.ddls.front().filter(|ddl| ddl.commit_ts == at) {
             if self.scope.takes_ddl(event)? {
                 self.sink.ddl(event).await?;
+                sent += 1;
                 tracing::info!(
                     job = event.job_id,
                     commit_ts = at,
@@ -347,6 +366,12 @@ impl<C: Cluster> Task<C> {
         // Not to be mistaken for acknowledged before Kafka says so.
         self.marks.push_back((at, self.sink.mark()));
         self.acknowledged().await?;
+        if sent > 0 {
+            self.meters.ddls.inc_by(sent);
+            self.meters
+                .ddl_seconds
+                .observe(begun.elapsed().as_secs_f64());
+        }
         for id in touched {
             self.reconsider(id, at).await?;
         }

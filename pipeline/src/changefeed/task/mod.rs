@@ -22,6 +22,7 @@ use crate::{
         legacy::LegacyConfig,
         replica::{DEFAULT_MEMORY_QUOTA, ReplicaConfig},
     },
+    meters::FeedMeters,
     model::Ts,
     sink::prepare::{Connect, Kafka},
     sort::{Folder, TableId},
@@ -62,6 +63,8 @@ pub struct Spec {
     pub time_zone: TimeZone,
     /// Where rows are kept that do not fit into memory.
     pub sort_folder: Folder,
+    /// What it counts in.
+    pub meters: FeedMeters,
 }
 
 /// The smallest `memory-quota` in bytes: the store sends up to 6 MiB at once.
@@ -168,6 +171,7 @@ mod tests {
             target_ts: None,
             time_zone: TimeZone::UTC,
             sort_folder: Folder::open(dir.path()).unwrap(),
+            meters: FeedMeters::default(),
         };
         assert_eq!(spec.memory_quota(), 1 << 30);
         // The second was taken by TiCDC v8.4 (`golden/ticdc/sink-verdicts`).

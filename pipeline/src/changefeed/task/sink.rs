@@ -20,6 +20,7 @@ use crate::{
         kafka::Identity,
         uri::SinkUri,
     },
+    meters::FeedMeters,
     model::{RawKv, Ts},
     mount::{Mounter, SplitRule, TextRules},
     schema::{DdlEvent, TableInfo},
@@ -65,6 +66,7 @@ pub(super) struct Sink<C> {
     /// By logical table id.
     routes: HashMap<i64, Route>,
     buffer: Vec<u8>,
+    meters: FeedMeters,
 }
 
 /// `sink.column-selectors` as the encoder asks for them.
@@ -113,7 +115,8 @@ impl<C: Cluster> Sink<C> {
             columns,
             claims,
         } = prepared;
-        let producer = Producer::new(&settled, spec.compat, queue_bytes(spec.memory_quota()))?;
+        let queue = queue_bytes(spec.memory_quota());
+        let producer = Producer::new(&settled, spec.compat, queue, spec.meters.clone())?;
         let text = TextRules {
             time_zone: spec.time_zone.clone(),
             compat: spec.compat,
@@ -157,6 +160,7 @@ impl<C: Cluster> Sink<C> {
             topics: topics.into(),
             routes: HashMap::new(),
             buffer: Vec::new(),
+            meters: spec.meters.clone(),
             settled,
         })
     }
@@ -252,6 +256,10 @@ impl<C: Cluster> Sink<C> {
             true => self.mounter.mount_part(changes, table)?,
             false => (self.mounter.mount_txn(changes, table)?, Vec::new()),
         };
+        self.meters
+            .mounted
+            .add(i64::try_from(events.len()).unwrap_or(i64::MAX));
+        self.meters.rows.add(events.len());
         for event in events {
             let partition =
                 route

@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -23,13 +23,14 @@ use super::{
 use crate::{
     coded::{Code, Coded},
     compat::Compat,
+    meters::FeedMeters,
 };
 
 /// Sends messages, in order per partition.
 ///
 /// The producer keeps retrying on its own, without changing the order, until a message has timed out (with `required-acks` 0
-/// and 1 it does not retry). The first message
-/// that fails for good fails every later call: whoever drives the sink makes a new one and goes on from its checkpoint.
+/// and 1 it does not retry). The first message that fails for good fails every later call: whoever drives the sink makes a
+/// new one and goes on from its checkpoint.
 pub struct Producer {
     producer: ThreadedProducer<Deliveries>,
     deliveries: Arc<State>,
@@ -45,7 +46,11 @@ impl std::fmt::Debug for Producer {
 
 /// Messages handed over between two [marks](Producer::mark) that are not acknowledged yet.
 #[derive(Debug, Default)]
-struct Epoch(AtomicUsize);
+struct Epoch {
+    pending: AtomicUsize,
+    /// When the first of them was handed over.
+    since: OnceLock<Instant>,
+}
 
 /// A point in the order of messages; see [`Producer::mark`].
 #[derive(Debug)]
@@ -55,7 +60,13 @@ impl Mark {
     /// Whether every message between this mark and the one before it is acknowledged.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
-        self.0.0.load(Ordering::Acquire) == 0
+        self.0.pending.load(Ordering::Acquire) == 0
+    }
+
+    /// For how long the first message between this mark and the one before it has been handed over, if there is any.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.0.since.get().map(Instant::elapsed)
     }
 }
 
@@ -70,6 +81,7 @@ struct State {
     /// What the client last said about its connections: the reason behind a bare "timed out".
     trouble: Mutex<Option<String>>,
     changed: Notify,
+    meters: FeedMeters,
 }
 
 impl State {
@@ -85,6 +97,7 @@ impl State {
     }
 
     fn fail(&self, error: Coded) {
+        self.meters.sink_errors.inc();
         self.failed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -114,9 +127,10 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, epoch: Arc<Epoch>) {
         match result {
-            Ok(_) => {
+            Ok(message) => {
                 self.0.acknowledged.fetch_add(1, Ordering::Relaxed);
-                epoch.0.fetch_sub(1, Ordering::AcqRel);
+                self.0.meters.written.inc_by(message.payload_len() as u64);
+                epoch.pending.fetch_sub(1, Ordering::AcqRel);
             }
             Err((error, message)) => {
                 let trouble = self
@@ -194,12 +208,20 @@ fn set_acks(config: &mut ClientConfig, required_acks: i64) {
 
 impl Producer {
     /// A producer of these parameters that takes `queue_bytes` of messages before they are sent, and at least the largest
-    /// one. It connects when it is first used.
+    /// one. It connects when it is first used. What it delivers counts in `meters`.
     ///
     /// # Errors
     /// `ErrKafkaNewProducer`.
-    pub fn new(settled: &Settled, compat: Compat, queue_bytes: usize) -> Result<Self, Coded> {
-        let deliveries = Arc::new(State::default());
+    pub fn new(
+        settled: &Settled,
+        compat: Compat,
+        queue_bytes: usize,
+        meters: FeedMeters,
+    ) -> Result<Self, Coded> {
+        let deliveries = Arc::new(State {
+            meters,
+            ..State::default()
+        });
         // the client's own limits; the message's size was compared with the topic's limit before
         let largest = settled.max_message_bytes.clamp(1_000, 1_000_000_000);
         let queue_kib = (queue_bytes as u64).max(largest as u64).div_ceil(1024);
@@ -248,7 +270,8 @@ impl Producer {
                 return Err(error);
             }
             let epoch = Arc::clone(&self.deliveries.epoch());
-            epoch.0.fetch_add(1, Ordering::AcqRel);
+            epoch.pending.fetch_add(1, Ordering::AcqRel);
+            epoch.since.get_or_init(Instant::now);
             let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, Arc::clone(&epoch))
                 .partition(partition)
                 .payload(value);
@@ -257,7 +280,7 @@ impl Producer {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                    epoch.0.fetch_sub(1, Ordering::AcqRel);
+                    epoch.pending.fetch_sub(1, Ordering::AcqRel);
                     self.deliveries.pending.fetch_sub(1, Ordering::AcqRel);
                     changed.await;
                 }
@@ -395,6 +418,7 @@ mod tests {
             &settled(&cluster.bootstrap_servers()),
             Compat::V8_5,
             1 << 20,
+            FeedMeters::default(),
         )
         .unwrap();
         for number in 0..500_u32 {
@@ -406,6 +430,8 @@ mod tests {
         }
         producer.flush().await.unwrap();
         assert_eq!(producer.acknowledged(), 500);
+        let bytes: usize = (0..500_u32).map(|number| number.to_string().len()).sum();
+        assert_eq!(producer.deliveries.meters.written.get(), bytes as u64);
         let expected: Vec<_> = (0..500_u32)
             .filter(|n| n % 2 == 1)
             .map(|n| (None, n.to_string().into_bytes()))
@@ -426,6 +452,7 @@ mod tests {
             &settled(&cluster.bootstrap_servers()),
             Compat::V8_5,
             1 << 20,
+            FeedMeters::default(),
         )
         .unwrap();
         assert!(producer.mark().is_acknowledged(), "nothing was sent");
@@ -450,6 +477,7 @@ mod tests {
             &settled(&cluster.bootstrap_servers()),
             Compat::V8_5,
             1 << 20,
+            FeedMeters::default(),
         )
         .unwrap();
         producer.send("t", 0, None, b"fine").await.unwrap();
@@ -492,7 +520,10 @@ mod tests {
                 required_acks,
                 ..settled(&brokers)
             };
-            let open = || Producer::new(&settled, Compat::V8_5, 64 << 20).unwrap();
+            let open = || {
+                let meters = FeedMeters::default();
+                Producer::new(&settled, Compat::V8_5, 64 << 20, meters).unwrap()
+            };
             cluster.request_errors(
                 RDKafkaApiKey::Produce,
                 &[

@@ -4,10 +4,10 @@ use std::vec;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{hub::Hub, worker};
+use super::worker;
 use crate::{
     model::{RawKv, Span, Ts},
-    upstream::{Error, kv::Kv, pd::Pd},
+    upstream::{Error, Upstream},
 };
 
 /// Batches that may wait to be read; one holds what one message of a store gave, 6 MiB at most.
@@ -110,26 +110,13 @@ impl Subscription {
 
 /// Starts following `span` (raw keys) from `start_ts` on; about `bytes` may wait to be read.
 pub(in crate::upstream) fn subscribe(
-    pd: &Pd,
-    kv: &Kv,
-    hub: &Hub,
+    upstream: Upstream,
     span: Span,
     start_ts: Ts,
     bytes: usize,
 ) -> Subscription {
     let (out, batches) = mpsc::channel(BATCHES);
-    tokio::spawn(
-        worker::Worker::new(
-            pd.clone(),
-            kv.clone(),
-            hub.clone(),
-            span.clone(),
-            start_ts,
-            bytes,
-            out,
-        )
-        .run(),
-    );
+    tokio::spawn(worker::Worker::new(upstream, span.clone(), start_ts, bytes, out).run());
     Subscription {
         span,
         batches,

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     assembler::{Assembler, AssemblyError},
     holes::{Hole, Holes},
-    hub::{Hub, Inbound, Inbox},
+    hub::{Inbound, Inbox},
     lanes::Lanes,
     locate::{Located, Piece, locate},
     stale,
@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     frontier::Frontier,
+    meters::FeedMeters,
     model::{Span, Ts},
-    upstream::{Error, keys, kv::Kv, pd::Pd},
+    upstream::{Error, Upstream, keys, kv::Kv, pd::Pd},
 };
 
 /// Where rows and resolved-ts go.
@@ -79,19 +80,24 @@ pub(super) struct Worker {
     watch: stale::Watch,
     complained: Instant,
     last_trouble: String,
+    meters: FeedMeters,
 }
 
 impl Worker {
     /// A subscription of `span` (raw keys) from `start_ts` that begins when run, with an inbox of `bytes`.
     pub(super) fn new(
-        pd: Pd,
-        kv: Kv,
-        hub: Hub,
+        upstream: Upstream,
         span: Span,
         start_ts: Ts,
         bytes: usize,
         out: Out,
     ) -> Self {
+        let Upstream {
+            pd,
+            kv,
+            hub,
+            meters,
+        } = upstream;
         let (inbox, read) = Inbox::new(bytes);
         let encoded = keys::encode_span(&span);
         let mut holes = Holes::default();
@@ -118,12 +124,16 @@ impl Worker {
             watch: stale::Watch::new(start_ts),
             complained: Instant::now(),
             last_trouble: String::new(),
+            meters,
         }
     }
 
     /// Follows the span until nobody reads or it cannot go on.
     pub(super) async fn run(mut self) {
-        match self.follow().await {
+        self.meters.subscriptions.inc();
+        let followed = self.follow().await;
+        self.meters.subscriptions.dec();
+        match followed {
             Ok(()) | Err(End::Unread) => {
                 tracing::debug!(span = %self.span, "a span is not followed any more")
             }
@@ -168,10 +178,13 @@ impl Worker {
         let due = self.holes.take_due();
         if !due.is_empty() {
             self.locating = true;
-            let pd = self.pd.clone();
-            self.side.push(Box::pin(
-                async move { Done::Located(locate(&pd, due).await) },
-            ));
+            let (pd, meters) = (self.pd.clone(), self.meters.clone());
+            self.side.push(Box::pin(async move {
+                let took = meters.scan_regions.start_timer();
+                let located = locate(&pd, due).await;
+                took.observe_duration();
+                Done::Located(located)
+            }));
         }
     }
 
@@ -264,6 +277,7 @@ impl Worker {
                 ts,
                 room,
             } => {
+                self.meters.resolved.inc_by(regions.len() as u64);
                 regions
                     .into_iter()
                     .for_each(|region| self.resolve(request, region, ts));
@@ -279,8 +293,10 @@ impl Worker {
                 None
             }
         };
+        self.meters.collected.inc_by(batch.len() as u64);
         let resolved = self.frontier.resolved_ts();
         if resolved > self.told {
+            self.meters.collected_resolved.inc();
             self.told = resolved;
             batch.push(FeedEvent::Resolved(resolved));
         }
@@ -306,8 +322,10 @@ impl Worker {
         };
         match event.event {
             Some(event::Event::Entries(rows)) => {
+                self.meters.pulled.count(&rows.entries);
                 let mut committed = Vec::new();
                 let outcome = registration.assembler.rows(rows.entries, &mut committed);
+                self.meters.assembled.inc_by(committed.len() as u64);
                 out.extend(committed.into_iter().map(FeedEvent::Kv));
                 outcome.or_else(|error| self.unassembled(request, region, &error))
             }
@@ -385,6 +403,7 @@ impl Worker {
         } else if let Some(busy) = &error.server_is_busy {
             at_least = Duration::from_millis(busy.backoff_ms.min(5000));
         }
+        self.meters.region_error(&error);
         tracing::debug!(region, store, ?error, "a region is not served any more");
         self.trouble(format!("region {region} at store {store}: {error:?}"));
         self.lanes.release(request, region);

@@ -20,6 +20,7 @@ use pipeline::{
         legacy::LegacyConfig,
         replica::{KafkaConfig, LargeMessageHandle, ReplicaConfig},
     },
+    meters::FeedMeters,
     model::{Op, RawKv},
     sort::Folder,
     upstream::Upstream,
@@ -195,6 +196,7 @@ impl Generation {
             target_ts: None,
             time_zone: TimeZone::UTC,
             sort_folder: Folder::open(dir).expect("a folder to sort in"),
+            meters: FeedMeters::default(),
         }
     }
 

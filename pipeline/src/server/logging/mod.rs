@@ -1,5 +1,7 @@
 //! The server's log, whose level can be changed while it runs.
 
+mod unified;
+
 use std::{fmt, fs::OpenOptions, path::Path, sync::Arc};
 
 use tracing_subscriber::{
@@ -79,7 +81,7 @@ impl LogLevel {
         let (filter, handle) = reload::Layer::new(filter);
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(writer)
-            .with_ansi(false);
+            .event_format(unified::Unified);
         let set = tracing_subscriber::registry()
             .with(filter)
             .with(layer)
