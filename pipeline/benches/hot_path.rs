@@ -58,11 +58,11 @@ fn rows() -> Vec<(Arc<TableInfo>, RawKv)> {
 fn of_rows(criterion: &mut Criterion) {
     let text = TextRules {
         time_zone: TimeZone::UTC,
-        compat: COMPAT,
+        release: COMPAT.into(),
     };
     let mounter = Mounter {
         text: text.clone(),
-        split: SplitRule::new(COMPAT, false),
+        split: SplitRule::new(COMPAT.into(), false),
     };
     let mut rows = rows();
     rows.retain(|(table, kv)| matches!(mounter.mount(kv, table), Ok(Some(_))));

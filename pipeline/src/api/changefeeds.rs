@@ -71,7 +71,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
 
 fn checker(server: &Shared) -> Checker<'_> {
     Checker {
-        compat: server.compat,
+        release: server.release,
         upstream: &server.upstream,
         safepoints: &server.safepoints,
     }
@@ -228,7 +228,7 @@ pub(super) async fn update(
         &body
     };
     let request = update::parse(body).map_err(|error| ApiError::param(&error))?;
-    let info = update::apply(old, request, server.compat).await?;
+    let info = update::apply(old, request, server.compat()).await?;
     let shown = ChangefeedInfo::new(&info, view.position.checkpoint_ts, 0);
     owner.update(&id, Meta::Modern(Box::new(info))).await?;
     Ok(Json(shown).into_response())

@@ -30,7 +30,7 @@ fn etcd(error: crate::etcd::Error) -> Coded {
 fn server_status(server: &Shared) -> ServerStatus {
     let current = server.current();
     ServerStatus {
-        version: server.compat.release_version().to_owned(),
+        version: server.release.to_string(),
         git_hash: GIT_HASH.to_owned(),
         is_owner: current.as_ref().is_some_and(|c| c.owner.is_some()),
         id: current.map(|current| current.id).unwrap_or_default(),

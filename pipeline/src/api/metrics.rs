@@ -174,11 +174,11 @@ fn owned(
     views: &[View],
     now: Ts,
 ) -> prometheus::Result<()> {
-    let (families, first): (&[_], _) = match server.compat {
+    let (families, first): (&[_], _) = match server.compat() {
         Compat::V4_0_9 => (&LEGACY, "capture"),
         Compat::V6_5 | Compat::V8_5 => (&MODERN, "namespace"),
     };
-    if server.compat != Compat::V4_0_9 {
+    if server.compat() != Compat::V4_0_9 {
         let counter = IntCounter::new(
             "ticdc_owner_ownership_counter",
             "The counter of ownership increases every 5 seconds on a owner capture",

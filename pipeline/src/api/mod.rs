@@ -28,7 +28,7 @@ type Shared = Arc<Server>;
 
 /// All endpoints of a server, by its release.
 pub fn router(server: Shared) -> Router {
-    let router = match server.compat {
+    let router = match server.compat() {
         Compat::V4_0_9 => legacy::router(),
         Compat::V6_5 | Compat::V8_5 => modern(&server),
     };

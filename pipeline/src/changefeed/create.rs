@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     coded::{Code, Coded},
-    compat::Compat,
+    compat::{Compat, Release},
     config::{
         filter::TableFilter,
         kafka::{Identity, unsupported},
@@ -129,7 +129,7 @@ pub struct Request {
 #[derive(Debug, Clone, Copy)]
 pub struct Checker<'a> {
     /// Whose rules.
-    pub compat: Compat,
+    pub release: Release,
     /// The cluster that is replicated.
     pub upstream: &'a Upstream,
     /// Its GC safepoints.
@@ -162,7 +162,7 @@ impl Checker<'_> {
         let config = request
             .replica_config
             .unwrap_or_default()
-            .over(ReplicaConfig::defaults(self.compat));
+            .over(ReplicaConfig::defaults(self.release.compat()));
         if uri.is_kafka() {
             let given = uri.param("protocol").filter(|name| !name.is_empty());
             let protocol = given.or(config.sink.protocol.as_deref());
@@ -185,12 +185,23 @@ impl Checker<'_> {
             // what is too new is refused when it is created
             request.start_ts.min(now)
         };
-        let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, self.compat)?;
+        let filter = TableFilter::new(
+            &config.filter.rules,
+            config.case_sensitive,
+            self.release.compat(),
+        )?;
         let rules = match uri.is_kafka() {
             true => Some(Rules::new(&config)?),
             false => None,
         };
-        tables(self.upstream, &filter, rules.as_ref(), ts, self.compat).await
+        tables(
+            self.upstream,
+            &filter,
+            rules.as_ref(),
+            ts,
+            self.release.compat(),
+        )
+        .await
     }
 
     /// Checks a request in TiCDC's order and holds its start-ts. Answers the changefeed and hints for the user.
@@ -218,7 +229,7 @@ impl Checker<'_> {
             id.namespace.clone_from(&request.namespace);
         }
         for (what, name) in [("changefeed_id", &id.id), ("namespace", &id.namespace)] {
-            if !is_valid_name(name, self.compat) {
+            if !is_valid_name(name, self.release.compat()) {
                 return Err(Coded::new(
                     Code::ErrAPIInvalidParam,
                     format!("invalid {what}: {name}"),
@@ -271,9 +282,13 @@ impl Checker<'_> {
         let mut config = request
             .replica_config
             .unwrap_or_default()
-            .over(ReplicaConfig::defaults(self.compat));
+            .over(ReplicaConfig::defaults(self.release.compat()));
         validate::adjust(&mut config, uri)?;
-        let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, self.compat)?;
+        let filter = TableFilter::new(
+            &config.filter.rules,
+            config.case_sensitive,
+            self.release.compat(),
+        )?;
         let rules = match uri.is_kafka() {
             true => Some(Rules::new(&config)?),
             false => None,
@@ -283,7 +298,7 @@ impl Checker<'_> {
             &filter,
             rules.as_ref(),
             start_ts,
-            self.compat,
+            self.release.compat(),
         )
         .await?;
         if !config.force_replicate
@@ -304,7 +319,7 @@ impl Checker<'_> {
                 ),
             ));
         }
-        let hints = check_sink(uri, &config, self.compat, id).await?;
+        let hints = check_sink(uri, &config, self.release.compat(), id).await?;
         let epoch = self.upstream.tso().await.map_err(pd)?;
         let info = Info {
             upstream_id: self.upstream.cluster_id(),
@@ -321,7 +336,7 @@ impl Checker<'_> {
             state: State::Normal,
             error: None,
             warning: None,
-            creator_version: self.compat.release_version().to_owned(),
+            creator_version: self.release.to_string(),
             epoch,
         };
         Ok((info, hints))

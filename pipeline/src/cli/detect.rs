@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Failure, pd};
 use crate::{
     changefeed::{info::CaptureInfo, keys::ROOT},
-    compat::Compat,
+    compat::{Compat, Release},
 };
 
 /// How long to look for a server.
@@ -32,15 +32,15 @@ fn flag<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
     None
 }
 
-/// The release: as told, else that of the servers, else the newest.
-pub(super) async fn compat(args: &[String]) -> Result<Compat, Failure> {
+/// The release: as told, else one like that of the servers, else the newest.
+pub(super) async fn release(args: &[String]) -> Result<Release, Failure> {
     let told = flag(args, "compat").map(str::to_owned);
     let told = told.or_else(|| std::env::var("CDC_COMPAT").ok().filter(|v| !v.is_empty()));
     if let Some(told) = told {
         return Ok(told.parse()?);
     }
     if args.first().is_none_or(|arg| arg != "cli") {
-        return Ok(Compat::V8_5);
+        return Ok(Compat::V8_5.into());
     }
     let asked = async {
         match (flag(args, "server"), flag(args, "pd")) {
@@ -53,7 +53,7 @@ pub(super) async fn compat(args: &[String]) -> Result<Compat, Failure> {
         }
     };
     let found = tokio::time::timeout(WITHIN, asked).await;
-    Ok(found.ok().flatten().unwrap_or(Compat::V8_5))
+    Ok(found.ok().flatten().unwrap_or(Compat::V8_5).into())
 }
 
 /// The level that behaves as a release.

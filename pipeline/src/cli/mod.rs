@@ -24,7 +24,11 @@ use self::{
     commands::{Command, Found, Generation},
     flags::Values,
 };
-use crate::{compat::Compat, config::kafka::unsupported, server::GIT_HASH};
+use crate::{
+    compat::{Compat, Release},
+    config::kafka::unsupported,
+    server::GIT_HASH,
+};
 
 /// Flags that TiCDC has and that would change what is done: not passed over in silence.
 const NOT_SERVED: [&str; 4] = ["ca", "cert", "key", "interact"];
@@ -98,13 +102,14 @@ pub fn main() -> ExitCode {
 
 /// Runs a command line.
 pub(crate) async fn run(args: &[String], terminal: &mut Terminal<'_>) -> ExitCode {
-    let compat = match detect::compat(args).await {
-        Ok(compat) => compat,
+    let release = match detect::release(args).await {
+        Ok(release) => release,
         Err(failure) => {
             terminal.note(format_args!("Error: {}", failure.0));
             return ExitCode::FAILURE;
         }
     };
+    let compat = release.compat();
     let generation = Generation::of(compat);
     let (command, rest) = match commands::find(args, generation) {
         Found::Command(command, rest) => (command, rest),
@@ -152,10 +157,10 @@ pub(crate) async fn run(args: &[String], terminal: &mut Terminal<'_>) -> ExitCod
     }
     let outcome = match (command, generation) {
         (Command::Version, _) => {
-            terminal.line(version(compat));
+            terminal.line(version(release));
             Ok(())
         }
-        (Command::Server, _) => server::run(compat, &values).await,
+        (Command::Server, _) => server::run(release, &values).await,
         (_, Generation::Modern) => modern::run(command, compat, &values, terminal).await,
         (_, Generation::Legacy) => legacy::run(command, &values, terminal).await,
     };
@@ -200,12 +205,11 @@ fn misused(
 }
 
 /// What `cdc version` prints, without the last line's end.
-fn version(compat: Compat) -> String {
+fn version(release: Release) -> String {
     let mut text = format!(
-        "Release Version: {}\nGit Commit Hash: {GIT_HASH}\nGit Branch: None\nUTC Build Time: None\nGo Version: None\n",
-        compat.release_version()
+        "Release Version: {release}\nGit Commit Hash: {GIT_HASH}\nGit Branch: None\nUTC Build Time: None\nGo Version: None\n"
     );
-    match compat {
+    match release.compat() {
         // that release ends with an empty line
         Compat::V4_0_9 => {}
         Compat::V6_5 | Compat::V8_5 => text.push_str("Failpoint Build: false"),

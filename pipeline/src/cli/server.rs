@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::{Failure, Outcome, flags::Values, pd};
 use crate::{
     coded::{Code, Coded},
-    compat::Compat,
+    compat::{Compat, Release},
     config::kafka::unsupported,
     server::{self, LogLevel, Options},
 };
@@ -25,7 +25,7 @@ fn time_zone(name: &str) -> Result<TimeZone, Failure> {
     }
 }
 
-pub(super) async fn run(compat: Compat, values: &Values) -> Outcome {
+pub(super) async fn run(release: Release, values: &Values) -> Outcome {
     if !values.text("config").is_empty() {
         let reason = unsupported("a configuration file of the server");
         return Err(Failure(reason.to_string()));
@@ -44,7 +44,7 @@ pub(super) async fn run(compat: Compat, values: &Values) -> Outcome {
         Ok(0) | Err(_) => return Err(invalid("empty GC TTL is not allowed")),
         Ok(seconds) => Duration::from_secs(seconds),
     };
-    let cluster = match compat {
+    let cluster = match release.compat() {
         Compat::V4_0_9 => "",
         Compat::V6_5 | Compat::V8_5 => values.text("cluster-id"),
     };
@@ -52,7 +52,7 @@ pub(super) async fn run(compat: Compat, values: &Values) -> Outcome {
         pd: pd::endpoints(endpoints),
         addr: addr.to_owned(),
         advertise_addr: values.text("advertise-addr").to_owned(),
-        compat,
+        release,
         cluster: cluster.to_owned(),
         time_zone: time_zone(values.text("tz"))?,
         gc_ttl,

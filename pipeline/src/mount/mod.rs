@@ -109,7 +109,7 @@ impl Mounter {
             Op::Delete => None,
         };
         let old = row(&kv.old_value).map_err(in_row)?;
-        if new.is_none() && old.is_none() && self.text.compat > Compat::V4_0_9 {
+        if new.is_none() && old.is_none() && self.text.release.compat() > Compat::V4_0_9 {
             return Ok(None);
         }
         Ok(Some(RowEvent {

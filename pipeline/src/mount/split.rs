@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    compat::Compat,
+    compat::Release,
     model::{ChangeKind, RawKv},
 };
 
@@ -14,17 +14,28 @@ use super::{MountError, RowEvent, TextRules};
 pub enum SplitRule {
     /// It stays one update.
     Keep,
-    /// It becomes a delete and an insert, and its transaction is re-sorted delete, update, insert.
-    Split,
+    /// It becomes a delete and an insert, and its transaction is re-sorted delete, update, insert; if the transaction has as
+    /// many changes in the table.
+    Split {
+        /// How many.
+        from: usize,
+    },
 }
 
 impl SplitRule {
-    /// The rule of `compat`; `output_raw_change_event` is the changefeed's option.
-    pub fn new(compat: Compat, output_raw_change_event: bool) -> Self {
-        match compat >= Compat::V8_5 && !output_raw_change_event {
-            true => SplitRule::Split,
-            false => SplitRule::Keep,
+    /// The rule of `release`; `output_raw_change_event` is the changefeed's option.
+    pub fn new(release: Release, output_raw_change_event: bool) -> Self {
+        match release.splits_updates_from() {
+            Some(from) if !(output_raw_change_event && release.has_raw_changes()) => {
+                SplitRule::Split { from }
+            }
+            _ => SplitRule::Keep,
         }
+    }
+
+    /// Whether the updates of so many changes are looked at.
+    fn splits(self, changes: usize) -> bool {
+        matches!(self, SplitRule::Split { from } if changes >= from)
     }
 
     /// Applies the rule to the events of one transaction in one table.
@@ -33,7 +44,7 @@ impl SplitRule {
         text: &TextRules,
         events: Vec<RowEvent<'a>>,
     ) -> Result<Vec<RowEvent<'a>>, MountError> {
-        if self == SplitRule::Keep {
+        if !self.splits(events.len()) {
             return Ok(events);
         }
         let mut out = Vec::with_capacity(events.len());
@@ -73,7 +84,8 @@ impl SplitRule {
             if change.kind() == ChangeKind::Insert {
                 out.extend(inserts.drain(..).map(|(_, insert)| insert));
             }
-            if self == SplitRule::Split && changes_key(text, &event)? {
+            // Of a transaction that goes out in parts there are always enough.
+            if self.splits(usize::MAX) && changes_key(text, &event)? {
                 let mut delete = event.clone();
                 delete.new = None;
                 out.push(delete);

@@ -5,7 +5,7 @@ use std::io::Write;
 use jiff::tz::TimeZone;
 
 use crate::{
-    compat::Compat,
+    compat::Release,
     schema::{Column, field},
 };
 
@@ -22,7 +22,7 @@ pub struct TextRules {
     /// Where TIMESTAMP columns are shown: the server's `--tz`.
     pub time_zone: TimeZone,
     /// Which TiCDC's spelling.
-    pub compat: Compat,
+    pub release: Release,
 }
 
 impl TextRules {
@@ -70,11 +70,11 @@ impl TextRules {
         Ok(left == right)
     }
 
-    /// Never an exponent; NaN and infinities are 0. FLOAT has the digits of 32 bits except in v4.0.9 (§0).
+    /// Never an exponent; NaN and infinities are 0. FLOAT has the digits of 32 bits, in old releases of 64 (§0).
     fn write_float(&self, number: f64, column: &Column, out: &mut Vec<u8>) {
         let written = if !number.is_finite() {
             write!(out, "0")
-        } else if column.tp() == field::FLOAT && self.compat != Compat::V4_0_9 {
+        } else if column.tp() == field::FLOAT && !self.release.widens_floats() {
             write!(out, "{}", number as f32)
         } else {
             write!(out, "{number}")

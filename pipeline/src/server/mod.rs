@@ -19,7 +19,7 @@ use crate::{
     api,
     changefeed::{capture, gc::Safepoints, info::CaptureInfo, keys::Keys, owner},
     coded::{Code, Coded},
-    compat::Compat,
+    compat::{Compat, Release},
     etcd,
     meters::Meters,
     sort,
@@ -39,7 +39,7 @@ pub struct Options {
     /// How others reach it, `host:port`; `addr` if empty.
     pub advertise_addr: String,
     /// Whose behaviour.
-    pub compat: Compat,
+    pub release: Release,
     /// The cluster of captures; none in v4.0.9.
     pub cluster: String,
     /// In which TIMESTAMP values are written.
@@ -98,7 +98,7 @@ pub struct Current {
 #[derive(Debug)]
 pub struct Server {
     /// Whose behaviour.
-    pub compat: Compat,
+    pub release: Release,
     /// The cluster of captures.
     pub cluster: String,
     /// How others reach this server.
@@ -127,6 +127,11 @@ pub struct Server {
 pub const GIT_HASH: &str = "None";
 
 impl Server {
+    /// See [`Release::compat`].
+    pub(crate) fn compat(&self) -> Compat {
+        self.release.compat()
+    }
+
     /// The capture's place at the moment; none while it has no session.
     #[must_use]
     pub fn current(&self) -> Option<Current> {
@@ -178,7 +183,7 @@ impl Server {
 
     /// What etcd holds of this server under `id`.
     fn capture_info(&self, id: &str) -> CaptureInfo {
-        let modern = self.compat != Compat::V4_0_9;
+        let modern = self.compat() != Compat::V4_0_9;
         let program = || {
             let path = std::env::current_exe().ok();
             path.map(|path| path.display().to_string())
@@ -188,7 +193,7 @@ impl Server {
             id: id.to_owned(),
             address: self.address.clone(),
             version: if modern {
-                self.compat.release_version().to_owned()
+                self.release.to_string()
             } else {
                 String::new()
             },
@@ -225,16 +230,16 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
     let (upstream, etcd, etcd_cluster) = connected;
     let safepoints = Safepoints::new(
         upstream.clone(),
-        options.compat,
+        options.release.compat(),
         &options.cluster,
         etcd_cluster,
         options.gc_ttl,
     );
     let server = Arc::new(Server {
-        compat: options.compat,
-        keys: Keys::new(options.compat, &options.cluster),
+        release: options.release,
+        keys: Keys::new(options.release.compat(), &options.cluster),
         cluster: options.cluster,
-        meters: Meters::new(options.compat, &address),
+        meters: Meters::new(options.release.compat(), &address),
         address,
         etcd,
         upstream,
@@ -248,7 +253,7 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
     });
     tracing::info!(
         address = server.address,
-        compat = %server.compat,
+        release = %server.release,
         cluster_id = server.upstream.cluster_id(),
         "server started"
     );

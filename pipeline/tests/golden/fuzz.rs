@@ -79,7 +79,7 @@ fn check(compat: Compat, value: Vec<u8>, old_value: Vec<u8>) {
     let table = tables(compat);
     let text = TextRules {
         time_zone: TimeZone::get("America/New_York").expect("a zone"),
-        compat,
+        release: compat.into(),
     };
     let kv = RawKv {
         op: Op::Put,
@@ -91,7 +91,7 @@ fn check(compat: Compat, value: Vec<u8>, old_value: Vec<u8>) {
     };
     let mounter = Mounter {
         text: text.clone(),
-        split: SplitRule::Split,
+        split: SplitRule::Split { from: 1 },
     };
     let mut encoder = Encoder::new(
         Config {

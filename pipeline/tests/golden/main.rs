@@ -3,6 +3,7 @@
 
 mod fuzz;
 mod keys;
+mod releases;
 mod rows;
 mod schema;
 mod sql_type;

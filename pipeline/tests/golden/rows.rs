@@ -54,7 +54,7 @@ fn check(value: &Value<'_>, column: &pipeline::schema::Column, expected: &Json, 
     }
     let rules = TextRules {
         time_zone: TimeZone::UTC,
-        compat: Compat::V8_5,
+        release: Compat::V8_5.into(),
     };
     let mut text = Vec::new();
     rules

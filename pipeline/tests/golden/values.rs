@@ -20,7 +20,7 @@ use crate::{
 fn rules() -> TextRules {
     TextRules {
         time_zone: TimeZone::fixed(jiff::tz::offset(8)),
-        compat: Compat::V8_5,
+        release: Compat::V8_5.into(),
     }
 }
 

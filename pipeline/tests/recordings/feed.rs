@@ -45,7 +45,10 @@ impl Feed {
             "" => TimeZone::UTC,
             zone => TimeZone::get(zone).expect("a time zone"),
         };
-        let text = TextRules { time_zone, compat };
+        let text = TextRules {
+            time_zone,
+            release: compat.into(),
+        };
         let config = Config {
             enable_tidb_extension: in_uri("enable-tidb-extension"),
             content_compatible: in_uri("content-compatible"),
@@ -75,7 +78,7 @@ impl Feed {
             force_replicate: in_file("force-replicate"),
             mounter: Mounter {
                 text: text.clone(),
-                split: SplitRule::new(compat, in_file("output-raw-change-event")),
+                split: SplitRule::new(compat.into(), in_file("output-raw-change-event")),
             },
             with_row_keys: (name == "tidb-extension" && compat == Compat::V8_5).then(|| {
                 let config = Config {

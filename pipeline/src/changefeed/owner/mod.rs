@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     coded::{Code, Coded},
-    compat::Compat,
+    compat::{Compat, Release},
     etcd,
     meters::Meters,
     model::Ts,
@@ -44,7 +44,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Whose behaviour.
-    pub compat: Compat,
+    pub release: Release,
     /// PD's etcd.
     pub etcd: etcd::Client,
     /// The names of its keys.
@@ -65,6 +65,13 @@ pub struct Context {
     pub address: String,
     /// Proof of ownership.
     pub ownership: Ownership,
+}
+
+impl Context {
+    /// See [`Release::compat`].
+    pub(super) fn compat(&self) -> Compat {
+        self.release.compat()
+    }
 }
 
 /// A changefeed as it is right now.

@@ -96,7 +96,7 @@ impl Actor {
     }
 
     pub(super) async fn epoch(&self) -> Ts {
-        match self.context.compat {
+        match self.context.compat() {
             Compat::V4_0_9 => 0,
             Compat::V6_5 | Compat::V8_5 => {
                 let asked =

@@ -51,7 +51,7 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) async fn load(context: Context) -> Result<Self, StateError> {
-        let snapshot = state::load(&context.etcd, &context.keys, context.compat).await?;
+        let snapshot = state::load(&context.etcd, &context.keys, context.compat()).await?;
         let now = Instant::now();
         let mut feeds = BTreeMap::new();
         for (id, meta, position) in snapshot.changefeeds {

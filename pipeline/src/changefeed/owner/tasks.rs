@@ -42,7 +42,7 @@ impl Actor {
             namespace: id.namespace.clone(),
             id: id.id.clone(),
             capture: self.context.address.clone(),
-            compat: self.context.compat,
+            release: self.context.release,
             sink_uri: feed.meta.sink_uri().to_owned(),
             config: feed.meta.config(),
             checkpoint_ts: position.checkpoint_ts,

@@ -88,7 +88,7 @@ impl Actor {
             let keep = async {
                 let now = context.upstream.tso().await?;
                 let safepoints = &context.safepoints;
-                let kept = match (least, context.compat) {
+                let kept = match (least, context.compat()) {
                     (Some(least), _) => safepoints.keep(least).await?,
                     (None, Compat::V4_0_9) => {
                         safepoints.release().await?;
@@ -174,7 +174,7 @@ impl Actor {
         } else if deleted {
             return Ok(());
         }
-        let meta = match Meta::decode(self.context.compat, &pair.value) {
+        let meta = match Meta::decode(self.context.compat(), &pair.value) {
             Ok(meta) => meta,
             Err(error) => {
                 tracing::error!(%key, %error, "the value of this key cannot be read and is left alone");
@@ -192,7 +192,7 @@ impl Actor {
         } else {
             let status = self.context.etcd.get(&self.context.keys.status(&id)).await;
             let position = match status {
-                Ok(Some(pair)) => state::decode_position(self.context.compat, &pair.value).ok(),
+                Ok(Some(pair)) => state::decode_position(self.context.compat(), &pair.value).ok(),
                 Ok(None) => None,
                 Err(error) => {
                     tracing::warn!(%error, "failed to read where a new changefeed stands, it begins at its start-ts");

@@ -96,7 +96,7 @@ impl<C: Cluster> Task<C> {
         let mut sink = Sink::open(kafka, &spec).await?;
         let checkpoint = spec.checkpoint_ts;
         let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
-        let schema = schema_at(&upstream, schema_ts, spec.compat).await?;
+        let schema = schema_at(&upstream, schema_ts, spec.release.compat()).await?;
         let tables: Vec<_> = schema
             .tables(schema_ts)
             .into_iter()
@@ -106,7 +106,7 @@ impl<C: Cluster> Task<C> {
             sink.admit(table).await?;
         }
         let mut task = Self {
-            jobs: Jobs::follow(&upstream, schema_ts, spec.compat),
+            jobs: Jobs::follow(&upstream, schema_ts, spec.release.compat()),
             sorter: Sorter::new(quota, spec.sort_folder.place(&spec.id)),
             feed_bytes: (quota / FEED_PART / tables.len().max(1)).max(LEAST_FEED),
             upstream,

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::drive::Task;
 use crate::{
     coded::Coded,
-    compat::Compat,
+    compat::Release,
     config::{
         legacy::LegacyConfig,
         replica::{DEFAULT_MEMORY_QUOTA, ReplicaConfig},
@@ -48,7 +48,7 @@ pub struct Spec {
     /// Address of the capture that runs it, part of the producer's default client id.
     pub capture: String,
     /// Whose messages.
-    pub compat: Compat,
+    pub release: Release,
     /// The sink URI as given, credentials included.
     pub sink_uri: String,
     /// The configuration.
@@ -155,6 +155,7 @@ pub async fn run_on<K: Connect>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compat::Compat;
 
     #[test]
     fn the_quota_is_the_configurations_from_16_mib_on() {
@@ -163,7 +164,7 @@ mod tests {
             namespace: "default".to_owned(),
             id: "quota".to_owned(),
             capture: String::new(),
-            compat: Compat::V8_5,
+            release: Compat::V8_5.into(),
             sink_uri: String::new(),
             config: Config::Legacy(Box::default()),
             checkpoint_ts: 0,

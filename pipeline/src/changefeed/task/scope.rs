@@ -29,7 +29,7 @@ impl Scope {
     /// # Errors
     /// `ErrFilterRuleInvalid`.
     pub(super) fn new(spec: &Spec) -> Result<Self, Coded> {
-        let compat = spec.compat;
+        let compat = spec.release.compat();
         let (filter, force_replicate, ignored, allowed) = match &spec.config {
             Config::Legacy(config) => (
                 TableFilter::new(&config.filter.rules, config.case_sensitive, compat)?,

@@ -14,7 +14,7 @@ use crate::{
         dispatch::Dispatcher,
     },
     coded::{Code, Coded},
-    compat::Compat,
+    compat::{Compat, Release},
     config::{
         dispatch::{ColumnSelectors, DispatchRules},
         kafka::Identity,
@@ -51,7 +51,7 @@ struct Route {
 /// An open sink.
 #[derive(Debug)]
 pub(super) struct Sink<C> {
-    compat: Compat,
+    release: Release,
     producer: Producer,
     cluster: C,
     settled: Settled,
@@ -97,7 +97,9 @@ impl<C: Cluster> Sink<C> {
             changefeed: &spec.id,
         };
         let prepared = match &spec.config {
-            Config::Modern(config) => prepare(kafka, &uri, config, spec.compat, identity).await?,
+            Config::Modern(config) => {
+                prepare(kafka, &uri, config, spec.release.compat(), identity).await?
+            }
             Config::Legacy(config) => {
                 // What this writes back was stored when the changefeed was created.
                 let mut config = config.as_ref().clone();
@@ -116,25 +118,27 @@ impl<C: Cluster> Sink<C> {
             claims,
         } = prepared;
         let queue = queue_bytes(spec.memory_quota());
-        let producer = Producer::new(&settled, spec.compat, queue, spec.meters.clone())?;
+        let producer = Producer::new(&settled, spec.release.compat(), queue, spec.meters.clone())?;
         let text = TextRules {
             time_zone: spec.time_zone.clone(),
-            compat: spec.compat,
+            release: spec.release,
         };
         let options = &settled.encoder;
         let config = canal_json::Config {
-            compat: spec.compat,
-            enable_tidb_extension: options.enable_tidb_extension,
+            release: spec.release,
+            // Older ones do not know it and pass it over.
+            enable_tidb_extension: options.enable_tidb_extension
+                && !spec.release.has_first_dialect(),
             content_compatible: options.content_compatible,
-            // A later one's; the older ones do not know it and pass it over.
-            output_row_key: options.output_row_key && spec.compat >= Compat::V8_5,
+            // The same.
+            output_row_key: options.output_row_key && spec.release.compat() >= Compat::V8_5,
             only_output_updated_columns: options.only_output_updated_columns,
             delete_only_output_handle_key_columns: options.delete_only_handle_key_columns,
             columns: columns
                 .clone()
                 .map(|columns| Arc::new(Selected(columns)) as Arc<dyn ColumnSelector>),
             // The older ones leave the check to the broker.
-            max_message_bytes: match spec.compat >= Compat::V8_5 {
+            max_message_bytes: match spec.release.compat() >= Compat::V8_5 {
                 true => options.max_message_bytes,
                 false => usize::MAX,
             },
@@ -146,13 +150,13 @@ impl<C: Cluster> Sink<C> {
         };
         let topics = [(Arc::from(settled.topic.as_str()), settled.partitions)];
         Ok(Self {
-            compat: spec.compat,
+            release: spec.release,
             producer,
             cluster,
             rules: dispatch,
             columns,
             mounter: Mounter {
-                split: SplitRule::new(spec.compat, options.output_raw_change_event),
+                split: SplitRule::new(spec.release, options.output_raw_change_event),
                 text: text.clone(),
             },
             encoder: Encoder::new(config, text),
@@ -287,7 +291,7 @@ impl<C: Cluster> Sink<C> {
         Ok(later)
     }
 
-    /// Hands over the message of a DDL statement: to partition 0, in v4.0.9 to each (`spec/canal-json.md §0`).
+    /// Hands over the message of a DDL statement: to partition 0, in old releases to each (`spec/canal-json.md §0`).
     ///
     /// # Errors
     /// `ErrKafkaAsyncSendMessage`; `ErrOwnerUnknown` if the statement cannot be restored.
@@ -308,9 +312,9 @@ impl<C: Cluster> Sink<C> {
         let (topic, partitions) = self.topic(&topic).await?;
         self.buffer.clear();
         self.encoder.encode_ddl(event, now_ms(), &mut self.buffer)?;
-        let last = match self.compat {
-            Compat::V4_0_9 => partitions,
-            Compat::V6_5 | Compat::V8_5 => 1,
+        let last = match self.release.broadcasts_ddl() {
+            true => partitions,
+            false => 1,
         };
         for partition in 0..last {
             self.producer
@@ -322,7 +326,7 @@ impl<C: Cluster> Sink<C> {
 
     /// Whether watermarks are sent.
     pub(super) fn has_watermarks(&self) -> bool {
-        self.settled.encoder.enable_tidb_extension
+        self.encoder.config().enable_tidb_extension
     }
 
     /// Hands over a watermark to every partition of the topics of these tables, and of the default topic if there are

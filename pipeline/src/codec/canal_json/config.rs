@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::Compression;
-use crate::{compat::Compat, schema::TableInfo};
+use crate::{compat::Release, schema::TableInfo};
 
 /// Which columns of a table go out; made from `sink.column-selectors`.
 pub trait ColumnSelector: fmt::Debug + Send + Sync {
@@ -15,7 +15,7 @@ pub trait ColumnSelector: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Which TiCDC's messages.
-    pub compat: Compat,
+    pub release: Release,
     /// `enable-tidb-extension`: a `_tidb` member, and watermarks.
     pub enable_tidb_extension: bool,
     /// `output-row-key`: `_tidb` has the row's key in TiKV.
@@ -50,9 +50,9 @@ pub enum LargeRows {
 
 impl Config {
     /// Every option at its default.
-    pub fn new(compat: Compat) -> Self {
+    pub fn new(release: impl Into<Release>) -> Self {
         Config {
-            compat,
+            release: release.into(),
             enable_tidb_extension: false,
             output_row_key: false,
             content_compatible: false,

@@ -1,7 +1,7 @@
 //! DDL statements and watermarks to messages (spec/canal-json.md §10, §11).
 
 use crate::{
-    compat::Compat,
+    compat::Release,
     model::{Ts, physical_ms},
     schema::{Action, DdlEvent},
 };
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// `type` of a DDL message.
-fn event_type(action: Action, compat: Compat) -> &'static str {
+fn event_type(action: Action, release: Release) -> &'static str {
     match action {
         Action::CREATE_TABLE => "CREATE",
         Action::RENAME_TABLE | Action::RENAME_TABLES => "RENAME",
@@ -32,13 +32,15 @@ fn event_type(action: Action, compat: Compat) -> &'static str {
         | Action::MODIFY_TABLE_CHARSET
         | Action::TRUNCATE_TABLE_PARTITION
         | Action::ADD_COLUMNS
-        | Action::DROP_COLUMNS
-        | Action::MULTI_SCHEMA_CHANGE => "ALTER",
-        Action::ALTER_INDEX_VISIBILITY
-        | Action::REORGANIZE_PARTITION
-        | Action::ALTER_TABLE_PARTITIONING
-        | Action::REMOVE_PARTITIONING
-            if compat >= Compat::V8_5 =>
+        | Action::DROP_COLUMNS => "ALTER",
+        Action::ALTER_INDEX_VISIBILITY | Action::MULTI_SCHEMA_CHANGE
+            if release.knows_multi_schema_changes() =>
+        {
+            "ALTER"
+        }
+        Action::REORGANIZE_PARTITION if release.knows_reorganized_partitions() => "ALTER",
+        Action::ALTER_TABLE_PARTITIONING | Action::REMOVE_PARTITIONING
+            if release.knows_changed_partitioning() =>
         {
             "ALTER"
         }
@@ -58,7 +60,7 @@ impl Encoder {
             database: &event.schema,
             table: &event.table,
             is_ddl: true,
-            event_type: event_type(event.action, self.config.compat),
+            event_type: event_type(event.action, self.config.release),
             es: physical_ms(event.commit_ts),
             ts: self.build_time(now_ms),
             sql: &event.sql()?,

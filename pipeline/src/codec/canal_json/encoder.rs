@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 
 use crate::{
-    compat::Compat,
     model::{ChangeKind, physical_ms},
     mount::{MountError, RowEvent, TextRules, Value},
     schema::{Column, SchemaError, field},
@@ -115,13 +114,10 @@ impl Encoder {
         &self.config
     }
 
-    /// The record key of a row's message: empty, in v4.0.9 none. DDL messages and watermarks have none
+    /// The record key of a row's message: empty, in old releases none. DDL messages and watermarks have none
     /// (`spec/canal-json.md §1`).
     pub fn row_key(&self) -> Option<&'static [u8]> {
-        match self.config.compat {
-            Compat::V4_0_9 => None,
-            Compat::V6_5 | Compat::V8_5 => Some(b""),
-        }
+        self.config.release.has_empty_keys().then_some(b"")
     }
 
     /// Appends the message of a row change. `now_ms` is the wall clock, for `ts`: milliseconds since 1970 UTC.
@@ -220,9 +216,9 @@ impl Encoder {
         }
     }
 
-    /// The `ts` of a message encoded at `now_ms`: v4.0.9 leaves it 0.
+    /// The `ts` of a message encoded at `now_ms`: the first dialect leaves it 0.
     pub(super) fn build_time(&self, now_ms: u64) -> u64 {
-        if self.config.compat == Compat::V4_0_9 {
+        if self.config.release.has_first_dialect() {
             0
         } else {
             now_ms
@@ -246,7 +242,8 @@ impl Writer<'_, '_> {
         columns: Columns<'_>,
         now_ms: u64,
     ) -> Result<(), EncodeError> {
-        let old_dialect = self.config.compat == Compat::V4_0_9;
+        let release = self.config.release;
+        let first_dialect = release.has_first_dialect();
         let kind = self.event.kind();
         let of_delete =
             self.config.delete_only_output_handle_key_columns && kind == ChangeKind::Delete;
@@ -268,7 +265,7 @@ impl Writer<'_, '_> {
         self.out.extend_from_slice(b"\",\"es\":");
         self.number(physical_ms(self.event.commit_ts));
         self.out.extend_from_slice(b",\"ts\":");
-        self.number(if old_dialect { 0 } else { now_ms });
+        self.number(if first_dialect { 0 } else { now_ms });
         self.out.extend_from_slice(b",\"sql\":\"\",\"sqlType\":");
         if nothing {
             self.out
@@ -279,23 +276,21 @@ impl Writer<'_, '_> {
         self.out.extend_from_slice(b",\"mysqlType\":");
         self.out.extend_from_slice(&shape.mysql_type);
         let (data, old) = (self.event.row(), self.event.old.as_deref());
-        if old_dialect {
+        if release.sorts_columns() {
             self.out.extend_from_slice(b",\"data\":");
             self.rows(shape, data)?;
-            self.out.extend_from_slice(b",\"old\":");
-            match old {
-                Some(old) => self.rows(shape, old)?,
-                None => self.out.extend_from_slice(b"[null]"),
+        }
+        self.out.extend_from_slice(b",\"old\":");
+        match (kind, old) {
+            (_, Some(old)) if first_dialect => self.rows(shape, old)?,
+            (_, None) if first_dialect => self.out.extend_from_slice(b"[null]"),
+            (ChangeKind::Update, Some(old)) if self.config.only_updated() => {
+                self.changed(shape, data, old)?
             }
-        } else {
-            self.out.extend_from_slice(b",\"old\":");
-            match (kind, old) {
-                (ChangeKind::Update, Some(old)) if self.config.only_updated() => {
-                    self.changed(shape, data, old)?
-                }
-                (ChangeKind::Update, Some(old)) => self.rows(shape, old)?,
-                _ => self.out.extend_from_slice(b"null"),
-            }
+            (ChangeKind::Update, Some(old)) => self.rows(shape, old)?,
+            _ => self.out.extend_from_slice(b"null"),
+        }
+        if !release.sorts_columns() {
             self.out.extend_from_slice(b",\"data\":");
             self.rows(shape, data)?;
         }
@@ -319,8 +314,7 @@ impl Writer<'_, '_> {
             self.out.push(b'}');
         }
         self.out.push(b'}');
-        if self.config.compat == Compat::V6_5 {
-            // v6.5.3 ends rows with the terminator that was meant for storage sinks.
+        if release.terminates_rows() {
             self.out.extend_from_slice(b"\r\n");
         }
         Ok(())

@@ -82,7 +82,7 @@ impl Shape {
         let mut order: Vec<usize> = (0..table.columns.len())
             .filter(|&at| selected(at))
             .collect();
-        if config.compat == crate::compat::Compat::V4_0_9 {
+        if config.release.sorts_columns() {
             order.sort_by(|&a, &b| table.columns[a].name.cmp(&table.columns[b].name));
         }
         let mut mysql_type = vec![b'{'];
@@ -96,13 +96,13 @@ impl Shape {
                 mysql_type.push(b',');
             }
             mysql_type.extend_from_slice(&key);
-            let text = types::mysql_type(column, config.compat, config.content_compatible);
+            let text = types::mysql_type(column, config.release, config.content_compatible);
             push_string(text.as_bytes(), &mut mysql_type);
             columns.push(ColumnPlan {
                 at,
                 key,
-                sql_type: SqlType::new(column, config.compat),
-                latin1: types::is_latin1(column, config.compat),
+                sql_type: SqlType::new(column, config.release),
+                latin1: types::is_latin1(column, config.release),
             });
         }
         mysql_type.push(b'}');

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    compat::Compat,
+    compat::Release,
     mount::Value,
     schema::{Column, field},
 };
@@ -61,15 +61,15 @@ impl SqlType {
     }
 
     /// The rule for `column`.
-    pub(super) fn new(column: &Column, compat: Compat) -> Self {
-        if compat == Compat::V4_0_9 {
+    pub(super) fn new(column: &Column, release: Release) -> Self {
+        if release.has_first_dialect() {
             Self::old(column)
         } else {
             Self::modern(column)
         }
     }
 
-    /// v4.0.9 promotes every integer by one size, signed or not.
+    /// The first dialect promotes every integer by one size, signed or not.
     fn old(column: &Column) -> Self {
         SqlType::fixed(match column.tp() {
             field::TINY => java::SMALLINT,
@@ -116,16 +116,16 @@ impl SqlType {
 }
 
 /// Whether the column's bytes go out as ISO-8859-1 and not as UTF-8.
-pub(super) fn is_latin1(column: &Column, compat: Compat) -> bool {
+pub(super) fn is_latin1(column: &Column, release: Release) -> bool {
     column.is_binary
-        && match compat {
-            Compat::V4_0_9 => field::is_blob(column.tp()),
-            Compat::V6_5 | Compat::V8_5 => field::is_string(column.tp()),
+        && match release.has_first_dialect() {
+            true => field::is_blob(column.tp()),
+            false => field::is_string(column.tp()),
         }
 }
 
 /// The `mysqlType` of a column.
-pub(super) fn mysql_type(column: &Column, compat: Compat, content_compatible: bool) -> String {
+pub(super) fn mysql_type(column: &Column, release: Release, content_compatible: bool) -> String {
     let mut text = name(column).to_owned();
     if content_compatible {
         push_size(column, &mut text);
@@ -135,11 +135,11 @@ pub(super) fn mysql_type(column: &Column, compat: Compat, content_compatible: bo
             column.tp(),
             field::FLOAT | field::DOUBLE | field::NEWDECIMAL
         );
-    if numeric && compat > Compat::V4_0_9 {
+    if numeric && !release.has_first_dialect() {
         if column.is_unsigned() {
             text.push_str(" unsigned");
         }
-        if column.is_zerofill() && compat >= Compat::V8_5 {
+        if column.is_zerofill() && release.shows_zerofill() {
             text.push_str(" zerofill");
         }
     }

@@ -185,7 +185,7 @@ impl Generation {
             namespace: "default".to_owned(),
             id: "whole".to_owned(),
             capture: "127.0.0.1:8300".to_owned(),
-            compat: self.compat,
+            release: self.compat.into(),
             sink_uri: format!(
                 "kafka://{brokers}/{TOPIC}?protocol=canal-json{}",
                 self.parameters
