@@ -14,7 +14,12 @@ pub use self::{
     feed::{Batch, FeedEvent, Subscription},
     kv::{Pairs, Scan, Snapshot},
 };
-use self::{feed::Hub, kv::Kv, pd::Pd, stores::Stores};
+use self::{
+    feed::{Hub, Room},
+    kv::Kv,
+    pd::Pd,
+    stores::Stores,
+};
 use crate::{
     meters::FeedMeters,
     model::{Span, Ts},
@@ -27,6 +32,7 @@ pub struct Upstream {
     kv: Kv,
     hub: Hub,
     meters: FeedMeters,
+    open: Room,
 }
 
 /// A store of the cluster as PD lists it.
@@ -52,13 +58,26 @@ impl Upstream {
             kv,
             hub,
             meters: FeedMeters::default(),
+            open: Room::new(usize::MAX),
         })
     }
 
-    /// The same cluster; what comes of it counts in `meters`.
+    /// The same cluster for one changefeed: what comes of it counts in `meters`, and rows of open transactions take about
+    /// `open_bytes` of memory.
     #[must_use]
-    pub fn metered(self, meters: FeedMeters) -> Self {
-        Self { meters, ..self }
+    pub fn of_changefeed(self, meters: FeedMeters, open_bytes: usize) -> Self {
+        let open = Room::new(open_bytes);
+        Self {
+            meters,
+            open,
+            ..self
+        }
+    }
+
+    /// Bytes of memory that rows of open transactions take.
+    #[must_use]
+    pub fn open_bytes(&self) -> usize {
+        self.open.used()
     }
 
     /// The id that PD gave the cluster.

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
+use pipeline::model::RawKv;
 use proto::{
     cdcpb::{self, change_data_request},
     errorpb, kvrpcpb as kv, metapb, pdpb, tikvpb,
@@ -14,6 +15,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{Cluster, State, Store, epoch_not_match, not_leader, reader::Reader, region_not_found};
 
 const CLUSTER_ID: u64 = 7;
+/// How long locks live, in milliseconds: longer than a test.
+const LOCK_TTL_MS: u64 = 3_600_000;
 
 /// A store, and PD beside it.
 #[derive(Debug, Clone)]
@@ -231,6 +234,59 @@ impl tikvpb::tikv_server::Tikv for Service {
         }))
     }
 
+    async fn kv_scan_lock(
+        &self,
+        request: Request<kv::ScanLockRequest>,
+    ) -> Result<Response<kv::ScanLockResponse>, Status> {
+        let request = request.into_inner();
+        let state = self.cluster.state();
+        let locks = state
+            .locks
+            .range(request.start_key.clone()..)
+            .take_while(|(key, _)| request.end_key.is_empty() || **key < request.end_key)
+            .filter(|(_, change)| change.start_ts <= request.max_version)
+            .map(|(key, change)| kv::LockInfo {
+                primary_lock: key.clone(),
+                lock_version: change.start_ts,
+                key: key.clone(),
+                lock_ttl: LOCK_TTL_MS,
+                ..Default::default()
+            });
+        Ok(Response::new(kv::ScanLockResponse {
+            locks: locks.take(request.limit as usize).collect(),
+            ..Default::default()
+        }))
+    }
+
+    /// The lock is gone by then.
+    async fn kv_resolve_lock(
+        &self,
+        _: Request<kv::ResolveLockRequest>,
+    ) -> Result<Response<kv::ResolveLockResponse>, Status> {
+        Ok(Response::new(kv::ResolveLockResponse::default()))
+    }
+
+    /// Each key is a transaction of its own that lives as long as its lock.
+    async fn kv_check_txn_status(
+        &self,
+        request: Request<kv::CheckTxnStatusRequest>,
+    ) -> Result<Response<kv::CheckTxnStatusResponse>, Status> {
+        let request = request.into_inner();
+        let state = self.cluster.state();
+        let lives = |lock: &RawKv| lock.start_ts == request.lock_ts;
+        let locked = state.locks.get(&request.primary_key).is_some_and(lives);
+        let versions = state.versions.get(&request.primary_key);
+        let committed = versions
+            .into_iter()
+            .flatten()
+            .find(|version| version.start_ts == request.lock_ts);
+        Ok(Response::new(kv::CheckTxnStatusResponse {
+            lock_ttl: if locked { LOCK_TTL_MS } else { 0 },
+            commit_version: committed.map_or(0, |version| version.commit_ts),
+            ..Default::default()
+        }))
+    }
+
     unserved! { Tikv:
         batch_commands: Streaming<tikvpb::BatchCommandsRequest> => Self::BatchCommandsStream,
         kv_get: kv::GetRequest => kv::GetResponse,
@@ -238,14 +294,11 @@ impl tikvpb::tikv_server::Tikv for Service {
         kv_pessimistic_lock: kv::PessimisticLockRequest => kv::PessimisticLockResponse,
         kv_pessimistic_rollback: kv::PessimisticRollbackRequest => kv::PessimisticRollbackResponse,
         kv_txn_heart_beat: kv::TxnHeartBeatRequest => kv::TxnHeartBeatResponse,
-        kv_check_txn_status: kv::CheckTxnStatusRequest => kv::CheckTxnStatusResponse,
         kv_check_secondary_locks: kv::CheckSecondaryLocksRequest => kv::CheckSecondaryLocksResponse,
         kv_commit: kv::CommitRequest => kv::CommitResponse,
         kv_cleanup: kv::CleanupRequest => kv::CleanupResponse,
         kv_batch_get: kv::BatchGetRequest => kv::BatchGetResponse,
         kv_batch_rollback: kv::BatchRollbackRequest => kv::BatchRollbackResponse,
-        kv_scan_lock: kv::ScanLockRequest => kv::ScanLockResponse,
-        kv_resolve_lock: kv::ResolveLockRequest => kv::ResolveLockResponse,
         kv_gc: kv::GcRequest => kv::GcResponse,
         kv_delete_range: kv::DeleteRangeRequest => kv::DeleteRangeResponse,
         unsafe_destroy_range: kv::UnsafeDestroyRangeRequest => kv::UnsafeDestroyRangeResponse,

@@ -12,10 +12,12 @@ use std::{
 
 use bytes::Bytes;
 use pipeline::{
+    meters::FeedMeters,
     model::{RawKv, Span, Ts},
     upstream::{FeedEvent, Upstream},
 };
 use proptest::prelude::*;
+use tokio::task::JoinHandle;
 
 use fake::Cluster;
 
@@ -74,73 +76,152 @@ proptest! {
     #[test]
     fn all_comes_before_its_resolved_ts(
         multiplex in prop::collection::vec(prop::bool::weighted(0.7), 3),
+        // Of memory for open transactions: enough, or for about two rows.
+        open_bytes in prop_oneof![2 => Just(usize::MAX), 1 => Just(400_usize)],
         before in 0..20usize,
         moves in moves(),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(run(&multiplex, before, &moves)).map_err(TestCaseError::fail)?;
+        runtime.block_on(run(&multiplex, open_bytes, before, &moves)).map_err(TestCaseError::fail)?;
     }
 }
 
 /// What a subscription told, in order.
 type Told = Arc<Mutex<Vec<FeedEvent>>>;
 
-async fn run(multiplex: &[bool], before: usize, moves: &[Move]) -> Result<(), String> {
+async fn run(
+    multiplex: &[bool],
+    open_bytes: usize,
+    before: usize,
+    moves: &[Move],
+) -> Result<(), String> {
     let cluster = Cluster::with_stores(multiplex).await;
     let (first, then) = moves.split_at(before.min(moves.len()));
+    let waits = |taken: &&Move| matches!(taken, Move::Reach | Move::Settle);
     // What needs a reader does nothing yet.
-    for taken in first
-        .iter()
-        .filter(|taken| !matches!(taken, Move::Reach | Move::Settle))
-    {
+    for taken in first.iter().filter(|taken| !waits(taken)) {
         take(&cluster, taken).await?;
     }
     let start_ts = cluster.now();
     let upstream = Upstream::connect(&[cluster.pd()]).await;
     let upstream = upstream.map_err(|error| error.to_string())?;
-    let mut subscription = upstream.subscribe(Span::new(SPAN.0, SPAN.1), start_ts);
-    let told = Told::default();
-    let heard = Arc::clone(&told);
-    let reader = tokio::spawn(async move {
-        loop {
-            match subscription.recv().await {
-                Ok(event) => heard
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(event),
-                Err(error) => return error.to_string(),
-            }
-        }
-    });
+    let upstream = upstream.of_changefeed(FeedMeters::default(), open_bytes);
+    let reading = Reading::start(&upstream, start_ts);
     for taken in then {
-        take(&cluster, taken).await?;
+        // A region that waits for a transaction is not registered until that is decided.
+        if open_bytes == usize::MAX || !waits(&taken) {
+            take(&cluster, taken).await?;
+        }
     }
-    while cluster.locks() > 0 {
-        cluster.finish(0, true);
+    reading.end(&cluster).await
+}
+
+/// A subscription that is read.
+struct Reading {
+    start_ts: Ts,
+    told: Told,
+    reader: JoinHandle<String>,
+}
+
+impl Reading {
+    fn start(upstream: &Upstream, start_ts: Ts) -> Self {
+        let mut subscription = upstream.subscribe(Span::new(SPAN.0, SPAN.1), start_ts);
+        let told = Told::default();
+        let heard = Arc::clone(&told);
+        let reader = tokio::spawn(async move {
+            loop {
+                match subscription.recv().await {
+                    Ok(event) => heard
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(event),
+                    Err(error) => return error.to_string(),
+                }
+            }
+        });
+        Self {
+            start_ts,
+            told,
+            reader,
+        }
     }
-    let end = cluster.now();
-    until("the last resolved-ts", || {
-        cluster.settled(SPAN.0, SPAN.1)?;
-        cluster.tick();
-        let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        match told.iter().rev().find_map(resolved) {
-            Some(ts) if ts >= end => Ok(()),
-            last => Err(format!("it is {last:?}, not {end}")),
+
+    fn resolved_ts(&self) -> Option<Ts> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.iter().rev().find_map(resolved)
+    }
+
+    /// Commits what is open, waits until all is told, and checks it.
+    async fn end(self, cluster: &Cluster) -> Result<(), String> {
+        while cluster.locks() > 0 {
+            cluster.finish(0, true);
+        }
+        let end = cluster.now();
+        until("the last resolved-ts", || {
+            if self.reader.is_finished() {
+                return Err("the subscription has ended".to_owned());
+            }
+            cluster.settled(SPAN.0, SPAN.1)?;
+            cluster.tick();
+            match self.resolved_ts() {
+                Some(ts) if ts >= end => Ok(()),
+                last => Err(format!("it is {last:?}, not {end}")),
+            }
+        })
+        .await?;
+        if self.reader.is_finished() {
+            return Err(format!("the subscription ended: {:?}", self.reader.await));
+        }
+        self.reader.abort();
+        if let Some(wrong) = cluster.wrong().first() {
+            return Err(wrong.clone());
+        }
+        let span = Span::new(SPAN.0, SPAN.1);
+        let mut expected = cluster.committed();
+        expected.retain(|(key, commit_ts), _| span.contains(key) && *commit_ts > self.start_ts);
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        check(&expected, &told)
+    }
+}
+
+/// A region with more open rows than there is room for is left to its store until their transactions are decided; all that
+/// was committed comes all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn open_transactions_take_no_more_than_their_room() {
+    const ROOM: usize = 4_000;
+    let cluster = Cluster::start().await;
+    let start_ts = cluster.now();
+    let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
+    let upstream = upstream.of_changefeed(FeedMeters::default(), ROOM);
+    let reading = Reading::start(&upstream, start_ts);
+    let registered = || cluster.registered(SPAN.0, SPAN.1);
+    until("the span", registered).await.unwrap();
+    for n in 0..100 {
+        cluster.prewrite(&format!("d{n:02}").into(), false);
+    }
+    let mut most = 0;
+    until("a region that waits", || {
+        most = most.max(upstream.open_bytes());
+        match registered() {
+            Ok(()) => Err("it is registered".to_owned()),
+            Err(_) => Ok(()),
         }
     })
-    .await?;
-    if reader.is_finished() {
-        return Err(format!("the subscription ended: {:?}", reader.await));
+    .await
+    .unwrap();
+    // Others commit meanwhile, and some of the open ones are decided.
+    for key in ["e", "f", "d00x"] {
+        let key = Bytes::from_static(key.as_bytes());
+        cluster.prewrite(&key, false);
+        cluster.finish_key(&key, true);
     }
-    reader.abort();
-    if let Some(wrong) = cluster.wrong().first() {
-        return Err(wrong.clone());
+    for n in 0..40 {
+        cluster.finish_key(&format!("d{n:02}").into(), n % 3 > 0);
     }
-    let span = Span::new(SPAN.0, SPAN.1);
-    let mut expected = cluster.committed();
-    expected.retain(|(key, commit_ts), _| span.contains(key) && *commit_ts > start_ts);
-    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    check(&expected, &told)
+    reading.end(&cluster).await.unwrap();
+    most = most.max(upstream.open_bytes());
+    assert!(most < ROOM + 300, "{most} bytes");
+    assert_eq!(upstream.open_bytes(), 0);
 }
 
 async fn take(cluster: &Cluster, taken: &Move) -> Result<(), String> {

@@ -31,7 +31,8 @@ use crate::{
 
 /// Bytes of rows taken from the sorter at once.
 const BATCH: usize = 1 << 20;
-/// What part of the memory quota may wait for the sorter, shared by the tables that there are at the start.
+/// What part of the memory quota may wait for the sorter, shared by the tables that there are at the start, and what part may
+/// be of transactions that are open.
 const FEED_PART: usize = 8;
 /// The least that may wait of one table.
 const LEAST_FEED: usize = 64 << 10;
@@ -92,7 +93,7 @@ impl<C: Cluster> Task<C> {
         spec.meters
             .quota
             .set(i64::try_from(quota).unwrap_or(i64::MAX));
-        let upstream = upstream.metered(spec.meters.clone());
+        let upstream = upstream.of_changefeed(spec.meters.clone(), quota / FEED_PART);
         let mut sink = Sink::open(kafka, &spec).await?;
         let checkpoint = spec.checkpoint_ts;
         let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
@@ -317,7 +318,8 @@ impl<C: Cluster> Task<C> {
         let messages = self.sink.acknowledged();
         let held = i64::try_from(self.sorter.held()).unwrap_or(i64::MAX);
         self.meters.sorting_memory.set(held);
-        self.meters.used.set(held);
+        let open = i64::try_from(self.upstream.open_bytes()).unwrap_or(i64::MAX);
+        self.meters.used.set(held.saturating_add(open));
         self.progress.send_modify(|progress| {
             progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint.unwrap_or_default());
             progress.resolved_ts = progress.resolved_ts.max(resolved);

@@ -4,11 +4,12 @@
 //! the value only if it is short). A registration begins with a scan of what was committed (COMMITTED) and locked
 //! (PREWRITE) at some moment, ended by INITIALIZED; live rows come in between in any order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use bytes::Bytes;
 use proto::cdcpb::event::{LogType, Row, row::OpType};
 
+use super::open::{self, Part};
 use crate::{
     model::{Op, RawKv, Span, Ts},
     upstream::keys,
@@ -60,6 +61,13 @@ struct Prewrite {
     generation: u64,
 }
 
+impl Prewrite {
+    /// Bytes of memory that it takes, with its key.
+    fn bytes(&self, key: &[u8]) -> usize {
+        open::size(key, &self.value, &self.old_value)
+    }
+}
+
 /// The state of one registration: a region, or the part of it that is asked for.
 #[derive(Debug)]
 pub(crate) struct Assembler {
@@ -71,6 +79,8 @@ pub(crate) struct Assembler {
     resolved_ts: Ts,
     initialized: bool,
     prewrites: HashMap<(Ts, Bytes), Prewrite>,
+    /// What these take of the changefeed's memory.
+    part: Part,
     /// Commits and rollbacks that came before INITIALIZED and whose lock the scan may still bring.
     early_commits: Vec<Row>,
     early_rollbacks: Vec<(Ts, Bytes)>,
@@ -79,13 +89,14 @@ pub(crate) struct Assembler {
 impl Assembler {
     /// A registration of `range` (memcomparable-encoded) from `checkpoint_ts`, within a subscription that wants commits
     /// above `start_ts`.
-    pub(crate) fn new(range: Span, start_ts: Ts, checkpoint_ts: Ts) -> Self {
+    pub(super) fn new(range: Span, start_ts: Ts, checkpoint_ts: Ts, part: Part) -> Self {
         Self {
             range,
             start_ts,
             resolved_ts: checkpoint_ts,
             initialized: false,
             prewrites: HashMap::new(),
+            part,
             early_commits: Vec::new(),
             early_rollbacks: Vec::new(),
         }
@@ -104,6 +115,20 @@ impl Assembler {
     /// The range asked for, memcomparable-encoded.
     pub(crate) fn range(&self) -> &Span {
         &self.range
+    }
+
+    /// Bytes of memory that rows of open transactions take.
+    pub(super) fn open_bytes(&self) -> usize {
+        self.part.held()
+    }
+
+    /// A key, memcomparable-encoded, of the open transaction with most of them.
+    pub(super) fn largest_open(&self) -> Option<&Bytes> {
+        let mut counts: HashMap<Ts, (usize, &Bytes)> = HashMap::new();
+        for (start_ts, key) in self.prewrites.keys() {
+            counts.entry(*start_ts).or_insert((0, key)).0 += 1;
+        }
+        counts.into_values().max().map(|(_, key)| key)
     }
 
     /// Takes the rows of one event and appends what is committed by them to `out`.
@@ -144,10 +169,13 @@ impl Assembler {
                 out.extend(self.checked(&row, row.value.clone(), row.old_value.clone())?);
             }
             LogType::Rollback if self.initialized => {
-                self.prewrites.remove(&(row.start_ts, row.key));
+                self.forget(&(row.start_ts, row.key));
             }
             // Its value, if any, is the store's own mark of a protected rollback.
-            LogType::Rollback => self.early_rollbacks.push((row.start_ts, row.key)),
+            LogType::Rollback => {
+                self.part.take(open::size(&row.key, &[], &[]));
+                self.early_rollbacks.push((row.start_ts, row.key));
+            }
             LogType::Initialized | LogType::Unknown => {}
         }
         Ok(())
@@ -160,13 +188,17 @@ impl Assembler {
             old_value: row.old_value,
             generation: row.generation,
         };
+        let bytes = new.bytes(&row.key);
         match self.prewrites.entry((row.start_ts, row.key)) {
-            std::collections::hash_map::Entry::Occupied(mut known) => {
+            Entry::Occupied(mut known) => {
                 if !new.value.is_empty() && new.generation >= known.get().generation {
+                    self.part.give(known.get().bytes(&known.key().1));
+                    self.part.take(bytes);
                     known.insert(new);
                 }
             }
-            std::collections::hash_map::Entry::Vacant(vacant) => {
+            Entry::Vacant(vacant) => {
+                self.part.take(bytes);
                 vacant.insert(new);
             }
         }
@@ -175,7 +207,10 @@ impl Assembler {
     fn commit(&mut self, row: Row, out: &mut Vec<RawKv>) -> Result<(), AssemblyError> {
         match self.take_prewrite(&row) {
             Some(prewrite) => out.extend(self.checked(&row, prewrite.value, prewrite.old_value)?),
-            None if !self.initialized => self.early_commits.push(row),
+            None if !self.initialized => {
+                self.part.take(open::size_of(&row));
+                self.early_commits.push(row);
+            }
             None => {
                 let Row {
                     key,
@@ -199,17 +234,20 @@ impl Assembler {
         let id = (commit.start_ts, commit.key.clone());
         let known = self.prewrites.get(&id)?;
         let certain = self.initialized || (!known.value.is_empty() && known.generation == 0);
-        if certain {
-            self.prewrites.remove(&id)
-        } else {
-            None
-        }
+        if certain { self.forget(&id) } else { None }
+    }
+
+    fn forget(&mut self, id: &(Ts, Bytes)) -> Option<Prewrite> {
+        let prewrite = self.prewrites.remove(id)?;
+        self.part.give(prewrite.bytes(&id.1));
+        Some(prewrite)
     }
 
     /// The scan has ended: what came too early finds its lock now, or the scan itself brought the committed version.
     fn initialize(&mut self, out: &mut Vec<RawKv>) -> Result<(), AssemblyError> {
         self.initialized = true;
         for row in std::mem::take(&mut self.early_commits) {
+            self.part.give(open::size_of(&row));
             match self.take_prewrite(&row) {
                 Some(prewrite) => {
                     out.extend(self.checked(&row, prewrite.value, prewrite.old_value)?)
@@ -223,7 +261,8 @@ impl Assembler {
             }
         }
         for id in std::mem::take(&mut self.early_rollbacks) {
-            self.prewrites.remove(&id);
+            self.part.give(open::size(&id.1, &[], &[]));
+            self.forget(&id);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod holes;
 mod hub;
 mod lanes;
 mod locate;
+mod open;
 mod stale;
 mod stream;
 mod subscription;
@@ -22,5 +23,6 @@ mod worker;
 pub use self::subscription::{Batch, FeedEvent, Subscription};
 pub(super) use self::{
     hub::{Hub, INBOX_BYTES},
+    open::Room,
     subscription::subscribe,
 };

@@ -18,6 +18,7 @@ use super::{
     hub::{Inbound, Inbox},
     lanes::Lanes,
     locate::{Located, Piece, locate},
+    open::{self, Room},
     stale,
     stream::Ending,
     subscription::{Batch, FeedEvent},
@@ -49,6 +50,7 @@ enum Done {
     Located(Located),
     Turn(u64, Option<OwnedSemaphorePermit>),
     LocksResolved(Result<usize, Error>),
+    Decided(Hole),
 }
 
 /// Why the task ends.
@@ -81,6 +83,7 @@ pub(super) struct Worker {
     complained: Instant,
     last_trouble: String,
     meters: FeedMeters,
+    open: Room,
 }
 
 impl Worker {
@@ -97,6 +100,7 @@ impl Worker {
             kv,
             hub,
             meters,
+            open,
         } = upstream;
         let (inbox, read) = Inbox::new(bytes);
         let encoded = keys::encode_span(&span);
@@ -125,6 +129,7 @@ impl Worker {
             complained: Instant::now(),
             last_trouble: String::new(),
             meters,
+            open,
         }
     }
 
@@ -207,6 +212,7 @@ impl Worker {
             Done::Turn(request, Some(scan)) => self.register(request, scan),
             // The stream has ended and says so itself.
             Done::Turn(_, None) => {}
+            Done::Decided(hole) => self.holes.add_now(hole),
             Done::LocksResolved(outcome) => {
                 self.resolving = false;
                 match outcome {
@@ -248,7 +254,7 @@ impl Worker {
         let checkpoint_ts = self.frontier.resolved_ts_of(&piece.span);
         route.register(&piece.region.meta, &piece.span, checkpoint_ts, scan);
         let registration = Registration {
-            assembler: Assembler::new(piece.span, self.start_ts, checkpoint_ts),
+            assembler: Assembler::new(piece.span, self.start_ts, checkpoint_ts, self.open.part()),
             store_id: route.store_id(),
             failures: piece.failures + 1,
             looked_for_locks: None,
@@ -327,7 +333,13 @@ impl Worker {
                 let outcome = registration.assembler.rows(rows.entries, &mut committed);
                 self.meters.assembled.inc_by(committed.len() as u64);
                 out.extend(committed.into_iter().map(FeedEvent::Kv));
-                outcome.or_else(|error| self.unassembled(request, region, &error))
+                match outcome {
+                    Ok(()) => {
+                        self.make_room(request, region);
+                        Ok(())
+                    }
+                    Err(error) => self.unassembled(request, region, &error),
+                }
             }
             Some(event::Event::ResolvedTs(ts)) => {
                 self.resolve(request, region, ts);
@@ -353,14 +365,56 @@ impl Worker {
             return Err(self.failed(request, region, error.to_string()));
         }
         tracing::warn!(region, %error, "a region is scanned again");
+        if let Some(registration) = self.give_up(request, region) {
+            self.reopen(registration, Vec::new(), Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// Leaves a region to its store, if there is no more room for its open rows, until their transaction is decided.
+    fn make_room(&mut self, request: u64, region: u64) {
+        let Some(Registration { assembler, .. }) = self.registrations.get(&(request, region))
+        else {
+            return;
+        };
+        let bytes = assembler.open_bytes();
+        if !self.open.wants_back(bytes) {
+            return;
+        }
+        let waits_for = assembler.largest_open().and_then(|key| keys::decode(key));
+        tracing::info!(
+            region,
+            bytes,
+            "open transactions take too much memory, a region waits until they are decided"
+        );
+        self.trouble(format!(
+            "open transactions in region {region} took {bytes} bytes"
+        ));
+        if let Some(registration) = self.give_up(request, region) {
+            let hole = Hole {
+                span: registration.assembler.range().clone(),
+                failures: 0,
+                leaders: Vec::new(),
+            };
+            let (pd, kv) = (self.pd.clone(), self.kv.clone());
+            self.side.push(Box::pin(async move {
+                match waits_for {
+                    Some(key) => open::decided(pd, kv, key).await,
+                    // Commits without their locks: the scan brings both.
+                    None => tokio::time::sleep(stale::EVERY).await,
+                }
+                Done::Decided(hole)
+            }));
+        }
+    }
+
+    /// Takes a registration back.
+    fn give_up(&mut self, request: u64, region: u64) -> Option<Registration> {
         if let Some(route) = self.lanes.route(request) {
             // The store still serves it, so its place in this lane stays taken.
             route.deregister(region);
         }
-        if let Some(registration) = self.registrations.remove(&(request, region)) {
-            self.reopen(registration, Vec::new(), Duration::ZERO);
-        }
-        Ok(())
+        self.registrations.remove(&(request, region))
     }
 
     /// The store gave a region up, or never took it.

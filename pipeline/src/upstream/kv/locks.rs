@@ -86,6 +86,11 @@ impl Kv {
         }
     }
 
+    /// The same for the lock of one raw key.
+    pub(crate) async fn resolve_locks_of(&self, key: &Bytes, max_ts: Ts) -> Result<usize, Error> {
+        self.resolve_locks(key, &after(key), max_ts).await
+    }
+
     /// Resolves `locks` as far as their transactions are over, for a reader at `reader_ts` (0: none).
     pub(super) async fn resolve(
         &self,

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proto::cdcpb::event::{LogType, Row, row::OpType};
 
 use super::*;
+use crate::upstream::feed::open::Room;
 
 const PUT: OpType = OpType::Put;
 const DELETE: OpType = OpType::Delete;
@@ -55,7 +56,8 @@ fn initialized() -> Row {
 
 /// An assembler over everything, for a subscription from `start_ts`.
 fn assembler(start_ts: Ts) -> Assembler {
-    Assembler::new(Span::new("", ""), start_ts, start_ts)
+    let part = Room::new(usize::MAX).part();
+    Assembler::new(Span::new("", ""), start_ts, start_ts, part)
 }
 
 /// What comes out as `key:value<old@start..commit`, in order.
@@ -275,7 +277,8 @@ impl Assembler {
 
 #[test]
 fn keys_outside_the_range_are_dropped() {
-    let mut a = Assembler::new(keys::encode_span(&Span::new("c", "f")), 0, 0);
+    let part = Room::new(usize::MAX).part();
+    let mut a = Assembler::new(keys::encode_span(&Span::new("c", "f")), 0, 0, part);
     let rows = vec![
         committed("b", 1, 2, "v", ""),
         committed("c", 1, 2, "v", ""),
@@ -349,6 +352,17 @@ fn txns() -> impl Strategy<Value = Vec<Txn>> {
     })
 }
 
+/// What the rows that wait take.
+fn counted(a: &Assembler) -> usize {
+    let prewrites = a.prewrites.iter().map(|((_, key), row)| row.bytes(key));
+    let commits = a.early_commits.iter().map(open::size_of);
+    let rollbacks = a
+        .early_rollbacks
+        .iter()
+        .map(|(_, key)| open::size(key, &[], &[]));
+    prewrites.chain(commits).chain(rollbacks).sum()
+}
+
 proptest! {
     /// Wherever the scan's snapshot falls among the live rows, and however its rows lie between them, all that was
     /// committed after the checkpoint comes.
@@ -391,6 +405,7 @@ proptest! {
             let from_live = live.peek().is_some() && (scan.peek().is_none() || first || coin % 2 == 0);
             let next = if from_live { live.next().map(|(_, row)| row) } else { scan.next() };
             a.rows(next.into_iter().collect(), &mut out).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert_eq!(a.open_bytes(), counted(&a));
         }
         let mut got: Vec<_> = out.iter().map(|kv| (kv.commit_ts, kv.start_ts, kv.key.clone(), kv.op, kv.value.clone(), kv.old_value.clone())).collect();
         got.sort_by_key(|row| row.0);

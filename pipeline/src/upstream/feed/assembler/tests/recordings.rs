@@ -249,7 +249,12 @@ impl Replay {
             epoch: number(&msg["region_epoch"]["version"]),
             filter_loop: msg["filter_loop"].as_bool().unwrap_or(false),
             checkpoint_ts,
-            assembler: Assembler::new(range, checkpoint_ts, checkpoint_ts),
+            assembler: Assembler::new(
+                range,
+                checkpoint_ts,
+                checkpoint_ts,
+                Room::new(usize::MAX).part(),
+            ),
             out: Vec::new(),
             ended_by: None,
         };
