@@ -129,10 +129,10 @@ impl Sorter {
         start_ts: Ts,
         feed: Subscription,
     ) -> Result<(), Error> {
-        if !self.state.add(table, start_ts) {
+        let Some(followed) = self.state.add(table, start_ts) else {
             return Err(Error::Twice { table });
-        }
-        let pump = tokio::spawn(pump::run(self.state.clone(), table, feed));
+        };
+        let pump = tokio::spawn(pump::run(self.state.clone(), followed, feed));
         self.pumps.insert(table, pump.abort_handle());
         Ok(())
     }

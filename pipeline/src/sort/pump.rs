@@ -2,27 +2,35 @@
 
 use std::sync::Arc;
 
-use super::{Error, TableId, state::State};
+use super::{
+    Error,
+    state::{Followed, State},
+};
 use crate::upstream::{FeedEvent, Subscription};
 
-/// Hands over what comes for `table` until the feed fails or the sorter cannot take it.
-pub(super) async fn run(state: Arc<State>, table: TableId, mut feed: Subscription) {
+/// Hands over what comes for a table until the feed fails or the sorter cannot take it.
+pub(super) async fn run(state: Arc<State>, followed: Followed, mut feed: Subscription) {
     let error = loop {
         let batch = match feed.recv_batch().await {
             Ok(batch) => batch,
-            Err(source) => break Error::Feed { table, source },
+            Err(source) => {
+                break Error::Feed {
+                    table: followed.table,
+                    source,
+                };
+            }
         };
-        if let Err(error) = take_in(&state, table, batch).await {
+        if let Err(error) = take_in(&state, followed, batch).await {
             break error;
         }
     };
-    state.fail(error);
+    state.fail_feed(followed, error);
 }
 
 /// Takes in one batch; waits for room for its rows first.
 pub(super) async fn take_in(
     state: &Arc<State>,
-    table: TableId,
+    followed: Followed,
     batch: Vec<FeedEvent>,
 ) -> Result<(), Error> {
     let mut rows = Vec::new();
@@ -30,10 +38,10 @@ pub(super) async fn take_in(
         match event {
             FeedEvent::Kv(row) => rows.push(row),
             FeedEvent::Resolved(ts) => {
-                state.put(table, std::mem::take(&mut rows)).await?;
-                state.resolve(table, ts);
+                state.put(followed, std::mem::take(&mut rows)).await?;
+                state.resolve(followed, ts);
             }
         }
     }
-    state.put(table, rows).await
+    state.put(followed, rows).await
 }

@@ -30,6 +30,13 @@ pub(super) struct State {
     changes: watch::Sender<u64>,
 }
 
+/// A table from when it was added until it is removed: its feed may notice late that it was, and that it was added again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    pub(super) table: TableId,
+    pub(super) number: u64,
+}
+
 /// What has to be read.
 #[derive(Debug)]
 pub(super) struct Errand {
@@ -65,16 +72,23 @@ impl State {
         )
     }
 
-    /// Adds a table; false if it is there already.
-    pub(super) fn add(&self, table: TableId, start_ts: Ts) -> bool {
+    /// Adds a table, unless it is there already.
+    pub(super) fn add(&self, table: TableId, start_ts: Ts) -> Option<Followed> {
         let mut tables = self.tables();
-        let new = !tables.all.contains_key(&table);
-        if new {
-            tables.count += 1;
-            let number = tables.count;
-            tables.all.insert(table, Table::new(number, start_ts));
+        if tables.all.contains_key(&table) {
+            return None;
         }
-        new
+        tables.count += 1;
+        let number = tables.count;
+        tables.all.insert(table, Table::new(number, start_ts));
+        Some(Followed { table, number })
+    }
+
+    /// The table as it is followed now.
+    #[cfg(test)]
+    pub(super) fn followed(&self, table: TableId) -> Followed {
+        let number = self.tables().all[&table].number();
+        Followed { table, number }
     }
 
     /// Drops a table and its rows.
@@ -97,7 +111,7 @@ impl State {
     /// Adds rows of a table as soon as there is room. Rows of a table that was removed are nobody's.
     pub(super) async fn put(
         self: &Arc<Self>,
-        table: TableId,
+        followed: Followed,
         rows: Vec<RawKv>,
     ) -> Result<(), Error> {
         if rows.is_empty() {
@@ -109,9 +123,12 @@ impl State {
             freed.as_mut().enable();
             let spill = {
                 let mut tables = self.tables();
-                match tables.room(table, self.room) {
+                if !tables.has(followed) {
+                    return Ok(());
+                }
+                match tables.room(followed.table, self.room) {
                     Room::Yes => {
-                        tables.put(table, rows);
+                        tables.put(followed.table, rows);
                         break;
                     }
                     Room::Later => false,
@@ -163,14 +180,23 @@ impl State {
     }
 
     /// A table is complete up to `ts`.
-    pub(super) fn resolve(&self, table: TableId, ts: Ts) {
+    pub(super) fn resolve(&self, followed: Followed, ts: Ts) {
         let mut tables = self.tables();
-        if let Some(table) = tables.all.get_mut(&table) {
+        if tables.has(followed)
+            && let Some(table) = tables.all.get_mut(&followed.table)
+        {
             table.resolve(ts);
             tables.starved &= table.next(Ts::MAX).is_none();
         }
         drop(tables);
         self.changed();
+    }
+
+    /// The feed of a table failed.
+    pub(super) fn fail_feed(&self, followed: Followed, error: Error) {
+        if self.tables().has(followed) {
+            self.fail(error);
+        }
     }
 
     /// The reader will hear of it with its next call.

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Error, TableId, Taken,
+    state::Followed,
     table::{Ended, Rank, Rows, Table},
 };
 use crate::model::{RawKv, Ts};
@@ -77,6 +78,12 @@ impl Tables {
     /// Whether nothing that is on disk is needed.
     pub(super) fn spilled_for_nothing(&self) -> bool {
         self.spilled && !self.all.values().any(Table::on_disk)
+    }
+
+    /// Whether a table is still there, and not another one in its place.
+    pub(super) fn has(&self, followed: Followed) -> bool {
+        let table = self.all.get(&followed.table);
+        table.is_some_and(|table| table.number() == followed.number)
     }
 
     pub(super) fn put(&mut self, table: TableId, rows: Vec<RawKv>) {

@@ -52,7 +52,11 @@ fn sorter(quota: usize, tables: &[TableId]) -> Sorting {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::open(dir.path()).unwrap();
     let sorter = Sorter::new(quota, folder.place("test"));
-    assert!(tables.iter().all(|&table| sorter.state.add(table, 0)));
+    assert!(
+        tables
+            .iter()
+            .all(|&table| sorter.state.add(table, 0).is_some())
+    );
     Sorting { sorter, dir }
 }
 
@@ -62,7 +66,9 @@ async fn bring(sorter: &Sorter, table: TableId, rows: Vec<RawKv>, resolved: Opti
         .map(FeedEvent::Kv)
         .chain(resolved.map(FeedEvent::Resolved))
         .collect();
-    pump::take_in(&sorter.state, table, events).await.unwrap();
+    pump::take_in(&sorter.state, sorter.state.followed(table), events)
+        .await
+        .unwrap();
 }
 
 async fn taken(sorter: &mut Sorter, limit: Ts) -> Vec<(TableId, Ts, String)> {
@@ -157,11 +163,25 @@ async fn a_table_that_is_forgotten_leaves_nothing() {
     let mut sorter = sorter(1 << 20, &[1, 2]);
     bring(&sorter, 1, vec![row("a", 1, 2, "insert")], Some(3)).await;
     bring(&sorter, 2, vec![], Some(9)).await;
+    let before = sorter.state.followed(1);
     sorter.forget(1);
     assert_eq!((sorter.held(), sorter.resolved_ts()), (0, Some(9)));
-    // What was on its way when it was forgotten is nobody's.
-    bring(&sorter, 1, vec![row("b", 4, 5, "insert")], Some(6)).await;
-    assert_eq!(sorter.held(), 0);
+    // What was on its way when it was forgotten is nobody's, not even when the table is followed again.
+    let events = || {
+        vec![
+            FeedEvent::Kv(row("b", 4, 5, "insert")),
+            FeedEvent::Resolved(20),
+        ]
+    };
+    pump::take_in(&sorter.state, before, events())
+        .await
+        .unwrap();
+    assert!(sorter.state.add(1, 7).is_some());
+    pump::take_in(&sorter.state, before, events())
+        .await
+        .unwrap();
+    sorter.state.fail_feed(before, Error::BrokeOff);
+    assert_eq!((sorter.held(), sorter.resolved_ts()), (0, Some(7)));
     assert!(taken(&mut sorter, Ts::MAX).await.is_empty());
 }
 
@@ -182,7 +202,7 @@ async fn feeds_wait_for_the_reader_from_half_the_quota_on() {
     )
     .await;
     let state = sorter.state.clone();
-    let mut feed = Box::pin(state.put(1, vec![row("c", 4, 5, "insert")]));
+    let mut feed = Box::pin(state.put(state.followed(1), vec![row("c", 4, 5, "insert")]));
     assert!(waits(&mut feed).await);
     assert_eq!(taken(&mut sorter, Ts::MAX).await.len(), 2);
     timeout(Duration::from_secs(5), feed)
@@ -207,7 +227,7 @@ async fn a_reader_that_wants_all_tables_complete_does_not_wait_for_ever() {
     .await;
     let state = sorter.state.clone();
     // Table 1 is complete, but the reader waits for table 2.
-    let mut behind = Box::pin(state.put(2, vec![row("k", 1, 2, "insert")]));
+    let mut behind = Box::pin(state.put(state.followed(2), vec![row("k", 1, 2, "insert")]));
     assert!(
         waits(&mut behind).await,
         "the reader may yet take the rows of table 1"

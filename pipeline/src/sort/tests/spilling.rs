@@ -152,7 +152,7 @@ async fn a_table_that_is_followed_again_has_nothing_of_before() {
     }
     sorter.forget(1);
     assert_eq!(sorter.held(), 0);
-    assert!(sorter.state.add(1, 0));
+    assert!(sorter.state.add(1, 0).is_some());
     for row in rows(100) {
         bring(&sorter, 1, vec![row], None).await;
     }
@@ -202,9 +202,14 @@ async fn a_folder_that_cannot_be_written_fails_the_sorter() {
     let rows = (0..20)
         .map(|i| row(&format!("{i:05}"), 1, 2, "insert"))
         .map(FeedEvent::Kv);
-    let error = pump::take_in(&sorter.state, 1, rows.clone().take(5).collect()).await;
+    let error = pump::take_in(
+        &sorter.state,
+        sorter.state.followed(1),
+        rows.clone().take(5).collect(),
+    )
+    .await;
     assert!(error.is_ok());
-    let error = pump::take_in(&sorter.state, 1, rows.collect())
+    let error = pump::take_in(&sorter.state, sorter.state.followed(1), rows.collect())
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Folder { .. }), "{error}");
@@ -264,7 +269,7 @@ async fn a_folder_is_one_processs_and_empty_at_its_start_and_end() {
     let second = Folder::open(dir.path()).unwrap_err();
     assert!(matches!(second, Error::FolderInUse { .. }), "{second}");
     let sorter = Sorter::new(100, folder.place("a/../b"));
-    assert!(sorter.state.add(1, 0));
+    assert!(sorter.state.add(1, 0).is_some());
     for i in 0..20 {
         bring(
             &sorter,
@@ -381,7 +386,7 @@ proptest! {
                     Act::Forget(table) => {
                         sorter.forget(table);
                         list.retain(|(_, _, of, ..)| *of != table);
-                        assert!(sorter.state.add(table, resolved[table as usize]));
+                        assert!(sorter.state.add(table, resolved[table as usize]).is_some());
                         last = None;
                         continue;
                     }
@@ -409,5 +414,7 @@ proptest! {
 
 async fn bring_owned(state: std::sync::Arc<State>, table: TableId, rows: Vec<RawKv>) {
     let events = rows.into_iter().map(FeedEvent::Kv).collect();
-    pump::take_in(&state, table, events).await.unwrap();
+    pump::take_in(&state, state.followed(table), events)
+        .await
+        .unwrap();
 }
