@@ -56,6 +56,12 @@ codes! {
     ErrCliInvalidCheckpointTs "invalid checkpoint-ts",
     /// A checkpoint-ts on the command line lies in the future.
     ErrCliCheckpointTsIsInFuture "the checkpoint-ts is in the future",
+    /// v6.5: a DDL statement that cannot be read, so that event filters do not know its kind.
+    ErrConvertDDLToEventTypeFailed "failed to convert ddl to filter event type",
+    /// A condition of an event filter names a column that its table does not have.
+    ErrExpressionColumnNotFound "invalid filter expression(s)",
+    /// A condition of an event filter has no value for a row.
+    ErrFailedToFilterDML "failed to filter dml event",
     /// The storage for claim checks cannot be used.
     ErrFailToCreateExternalStorage "failed to create external storage",
     /// A table filter cannot be parsed.
@@ -66,6 +72,8 @@ codes! {
     ErrHandleDDLFailed "handle ddl failed",
     /// A changefeed id of v4.0.9.
     ErrInvalidChangefeedID "bad changefeed id",
+    /// A condition of an event filter that is no expression.
+    ErrInvalidFilterExpression "invalid filter expressions",
     /// An unknown event type in an event filter.
     ErrInvalidIgnoreEventType "invalid ignore event type",
     /// A changefeed file with values that do not go together.

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way and the modules read in that order: [`upstream`] (PD, reads, the change feed) with [`frontier`]
 //! (how far a span is complete), [`schema`] and [`mount`] (rows from bytes), [`sort`], [`codec`], [`sink`]. Around it
-//! stand [`changefeed`] (state and life cycle), [`etcd`], [`api`], [`cli`] and [`config`]; [`compat`] names the TiCDC
+//! stand [`changefeed`] (state and life cycle), [`filter`] (what a changefeed leaves out), [`etcd`], [`api`], [`cli`] and [`config`]; [`compat`] names the TiCDC
 //! releases whose observable behaviour is kept to.
 
 pub mod model;
@@ -25,6 +25,7 @@ pub mod coded;
 pub mod compat;
 pub mod config;
 pub mod etcd;
+pub mod filter;
 pub mod meters;
 pub mod server;
 

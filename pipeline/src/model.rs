@@ -71,6 +71,9 @@ pub enum Op {
     Put,
     /// The key has no value from `commit_ts` on.
     Delete,
+    /// The insert out of an update that went out as a delete and an insert, to come later than the delete. What is decided
+    /// about changes was decided about the update.
+    Rest,
 }
 
 /// One committed version of a key, as TiKV's change feed tells it.
@@ -111,6 +114,7 @@ impl RawKv {
     pub fn kind(&self) -> ChangeKind {
         match self.op {
             Op::Delete => ChangeKind::Delete,
+            Op::Rest => ChangeKind::Insert,
             Op::Put if self.old_value.is_empty() => ChangeKind::Insert,
             Op::Put => ChangeKind::Update,
         }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use jiff::tz::TimeZone;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,7 @@ use crate::{
         uri::SinkUri,
         validate,
     },
+    filter::EventFilters,
     model::Ts,
     schema::TableKind,
     sink::prepare::{self, Kafka},
@@ -66,13 +68,15 @@ pub struct Tables {
     pub eligible_tables: Vec<TableName>,
 }
 
-/// Sorts the tables that `filter` takes at `ts` by whether they can be replicated, and holds them against `rules`.
+/// Sorts the tables that `filter` takes at `ts` by whether they can be replicated, and holds them against `events` and
+/// `rules`.
 ///
 /// # Errors
-/// `ErrOwnerUnknown` when the schema cannot be read; those of [`Rules::check`].
+/// `ErrOwnerUnknown` when the schema cannot be read; those of [`EventFilters::verify`] and [`Rules::check`].
 pub async fn tables(
     upstream: &Upstream,
     filter: &TableFilter,
+    events: Option<&EventFilters>,
     rules: Option<&Rules>,
     ts: Ts,
     compat: Compat,
@@ -80,11 +84,15 @@ pub async fn tables(
     let schema = snapshot::schema_at(upstream, ts, compat)
         .await
         .map_err(|error| Coded::new(Code::ErrOwnerUnknown, format!("failed to {error}")))?;
+    let mut taken = schema.tables(ts);
+    taken.retain(|table| {
+        table.kind != TableKind::Sequence && filter.takes_table(&table.schema, &table.name)
+    });
+    if let Some(events) = events {
+        events.verify(taken.iter().map(|table| &**table))?;
+    }
     let mut tables = Tables::default();
-    for table in schema.tables(ts) {
-        if table.kind == TableKind::Sequence || !filter.takes_table(&table.schema, &table.name) {
-            continue;
-        }
+    for table in taken {
         if let Some(rules) = rules {
             rules.check(&table)?;
         }
@@ -190,6 +198,7 @@ impl Checker<'_> {
             config.case_sensitive,
             self.release.compat(),
         )?;
+        let events = event_filters(&config, self.release.compat())?;
         let rules = match uri.is_kafka() {
             true => Some(Rules::new(&config)?),
             false => None,
@@ -197,6 +206,7 @@ impl Checker<'_> {
         tables(
             self.upstream,
             &filter,
+            Some(&events),
             rules.as_ref(),
             ts,
             self.release.compat(),
@@ -289,6 +299,7 @@ impl Checker<'_> {
             config.case_sensitive,
             self.release.compat(),
         )?;
+        let events = event_filters(&config, self.release.compat())?;
         let rules = match uri.is_kafka() {
             true => Some(Rules::new(&config)?),
             false => None,
@@ -296,6 +307,7 @@ impl Checker<'_> {
         let tables = tables(
             self.upstream,
             &filter,
+            Some(&events),
             rules.as_ref(),
             start_ts,
             self.release.compat(),
@@ -341,6 +353,15 @@ impl Checker<'_> {
         };
         Ok((info, hints))
     }
+}
+
+/// The event filters of a configuration, to be checked: in UTC, wherever the server stands.
+///
+/// # Errors
+/// Those of [`EventFilters::new`].
+pub fn event_filters(config: &ReplicaConfig, compat: Compat) -> Result<EventFilters, Coded> {
+    let rules = config.filter.event_filters.as_deref();
+    EventFilters::new(rules, compat, TimeZone::UTC)
 }
 
 /// Takes a sink URI apart.

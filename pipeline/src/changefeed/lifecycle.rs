@@ -24,10 +24,12 @@ const SLOW_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Errors that no retry heals; the code may stand anywhere in the text.
-const FATAL: [Code; 13] = [
+const FATAL: [Code; 15] = [
     Code::ErrGCTTLExceeded,
     Code::ErrSnapshotLostByGC,
     Code::ErrStartTsBeforeGC,
+    Code::ErrExpressionColumnNotFound,
+    Code::ErrInvalidFilterExpression,
     Code::ErrSchemaSnapshotNotFound,
     Code::ErrSyncRenameTableFailed,
     Code::ErrChangefeedUnretryable,

@@ -107,6 +107,7 @@ pub async fn apply(old: &Info, request: Request, compat: Compat) -> Result<Info,
         validate::adjust(&mut info.config, &uri).map_err(refused)?;
         let rules = &info.config.filter.rules;
         TableFilter::new(rules, info.config.case_sensitive, compat).map_err(refused)?;
+        create::event_filters(&info.config, compat).map_err(refused)?;
         let id = Id::new(&info.namespace, &info.id);
         create::check_sink(&uri, &info.config, compat, &id)
             .await

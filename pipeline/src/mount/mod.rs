@@ -105,7 +105,7 @@ impl Mounter {
             false => decode_row(value, &handle, table).map(Some),
         };
         let new = match kv.op {
-            Op::Put => row(&kv.value).map_err(in_row)?,
+            Op::Put | Op::Rest => row(&kv.value).map_err(in_row)?,
             Op::Delete => None,
         };
         let old = row(&kv.old_value).map_err(in_row)?;
@@ -130,25 +130,52 @@ impl Mounter {
         kvs: impl IntoIterator<Item = &'a RawKv>,
         table: &'a TableInfo,
     ) -> Result<Vec<RowEvent<'a>>, MountError> {
-        let mut events = Vec::new();
-        for kv in kvs {
-            events.extend(self.mount(kv, table)?);
-        }
-        self.split.apply(&self.text, events)
+        self.mount_txn_of(kvs, table, |_| Ok(true))
     }
 
-    /// Decodes some changes of one transaction in one table, in the order of the sorter, as [`mount_txn`](Self::mount_txn)
-    /// does all. Gives the events that go out now, and what has to come among the inserts of the transaction.
-    pub fn mount_part<'a>(
+    /// As [`mount_txn`](Self::mount_txn), of the changes that `keep` keeps: it sees updates before they are split.
+    pub fn mount_txn_of<'a, E: From<MountError>>(
         &self,
         kvs: impl IntoIterator<Item = &'a RawKv>,
         table: &'a TableInfo,
-    ) -> Result<(Vec<RowEvent<'a>>, Vec<RawKv>), MountError> {
+        mut keep: impl FnMut(&RowEvent<'_>) -> Result<bool, E>,
+    ) -> Result<Vec<RowEvent<'a>>, E> {
         let mut events = Vec::new();
         for kv in kvs {
-            events.extend(self.mount(kv, table)?.map(|event| (kv, event)));
+            events.extend(self.kept(kv, table, &mut keep)?);
         }
-        self.split.apply_to_part(&self.text, events)
+        Ok(self.split.apply(&self.text, events)?)
+    }
+
+    fn kept<'a, E: From<MountError>>(
+        &self,
+        kv: &'a RawKv,
+        table: &'a TableInfo,
+        keep: &mut impl FnMut(&RowEvent<'_>) -> Result<bool, E>,
+    ) -> Result<Option<RowEvent<'a>>, E> {
+        let Some(event) = self.mount(kv, table)? else {
+            return Ok(None);
+        };
+        // Of an update that was split the whole has been kept.
+        let keeps = kv.op == Op::Rest || keep(&event)?;
+        Ok(keeps.then_some(event))
+    }
+
+    /// Decodes some changes of one transaction in one table, in the order of the sorter, as
+    /// [`mount_txn_of`](Self::mount_txn_of) does all. Gives the events that go out now, and what has to come among the
+    /// inserts of the transaction.
+    pub fn mount_part_of<'a, E: From<MountError>>(
+        &self,
+        kvs: impl IntoIterator<Item = &'a RawKv>,
+        table: &'a TableInfo,
+        mut keep: impl FnMut(&RowEvent<'_>) -> Result<bool, E>,
+    ) -> Result<(Vec<RowEvent<'a>>, Vec<RawKv>), E> {
+        let mut events = Vec::new();
+        for kv in kvs {
+            let event = self.kept(kv, table, &mut keep)?;
+            events.extend(event.map(|event| (kv, event)));
+        }
+        Ok(self.split.apply_to_part(&self.text, events)?)
     }
 }
 

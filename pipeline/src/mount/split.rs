@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     compat::Release,
-    model::{ChangeKind, RawKv},
+    model::{ChangeKind, Op, RawKv},
 };
 
 use super::{MountError, RowEvent, TextRules};
@@ -97,7 +97,7 @@ impl SplitRule {
         }
         // What is kept for later must not keep the messages of the store that it came in.
         let insert = |(change, _): (&RawKv, _)| RawKv {
-            op: change.op,
+            op: Op::Rest,
             key: Bytes::copy_from_slice(&change.key),
             value: Bytes::copy_from_slice(&change.value),
             old_value: Bytes::new(),

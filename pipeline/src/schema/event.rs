@@ -82,4 +82,15 @@ impl DdlEvent {
     pub fn sql(&self) -> Result<String, SchemaError> {
         statement::text(self)
     }
+
+    /// The statement before it is spelled anew: what patterns of event filters are held against. A table dropped or renamed
+    /// together with others has a statement of its own.
+    pub fn own_query(&self) -> Result<String, SchemaError> {
+        statement::own_query(self)
+    }
+
+    /// The statement, read as the session that wrote it read it.
+    pub fn statement(&self) -> Result<tidb_sql::ast::Statement, SchemaError> {
+        statement::read(self)
+    }
 }

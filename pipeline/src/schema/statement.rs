@@ -61,15 +61,34 @@ pub(super) fn text(event: &DdlEvent) -> Result<String, SchemaError> {
             schema,
             table: other,
         } => exchange(event, schema, other),
-        Rewrite::Part(at) => {
-            let parts = tidb_sql::split(&event.query, &options(event))
-                .map_err(|error| failed(event, &error.to_string()))?;
-            let part = parts
-                .get(*at)
-                .ok_or_else(|| failed(event, &format!("no statement {} in it", at + 1)))?;
-            restored(event, part)
-        }
+        Rewrite::Part(at) => restored(event, part(event, *at)?),
     }
+}
+
+/// The event's statement before it is spelled anew: the user's own text, or what was made of it for one table.
+pub(super) fn own_query(event: &DdlEvent) -> Result<String, SchemaError> {
+    match &event.rewrite {
+        Rewrite::None => Ok(event.query.clone()),
+        Rewrite::Exchange { .. } if event.compat < Compat::V8_5 => Ok(event.query.clone()),
+        Rewrite::Part(at) => part(event, *at).map(str::to_owned),
+        Rewrite::DropTable
+        | Rewrite::DropView
+        | Rewrite::Rename { .. }
+        | Rewrite::Exchange { .. } => text(event),
+    }
+}
+
+/// The event's statement, read.
+pub(super) fn read(event: &DdlEvent) -> Result<Statement, SchemaError> {
+    parse(event, &own_query(event)?)
+}
+
+/// The statement at a place of several.
+fn part(event: &DdlEvent, at: usize) -> Result<&str, SchemaError> {
+    let parts = tidb_sql::split(&event.query, &options(event))
+        .map_err(|error| failed(event, &error.to_string()))?;
+    let part = parts.get(at).copied();
+    part.ok_or_else(|| failed(event, &format!("no statement {} in it", at + 1)))
 }
 
 fn quoted(name: &str) -> String {

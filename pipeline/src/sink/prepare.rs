@@ -84,7 +84,6 @@ pub async fn prepare<K: Connect>(
         ));
     }
     check_scheme(uri)?;
-    check_filters(config)?;
     let options = KafkaOptions::parse(uri, config, identity)?;
     options.check_client()?;
     let dispatch = DispatchRules::new(config)?;
@@ -190,14 +189,6 @@ fn check_scheme(uri: &SinkUri) -> Result<(), Coded> {
             Code::ErrSinkURIInvalid,
             format!("the sink scheme ({scheme}) is not supported"),
         )),
-    }
-}
-
-/// What would change which messages are sent must not be passed over.
-fn check_filters(config: &ReplicaConfig) -> Result<(), Coded> {
-    match config.filter.event_filters.as_deref() {
-        None | Some([]) => Ok(()),
-        Some(_) => Err(unsupported("filter.event-filters")),
     }
 }
 

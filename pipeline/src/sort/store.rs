@@ -326,12 +326,19 @@ fn encode_key(number: u64, position: &Position) -> Vec<u8> {
     key
 }
 
-/// The length of the value, the value, the old value.
+/// Instead of an old value, which an insert has none of.
+const REST: &[u8] = b"r";
+
+/// The length of the value, the value, the old value or [`REST`].
 fn encode_value(row: &RawKv) -> Vec<u8> {
-    let mut value = Vec::with_capacity(8 + row.value.len() + row.old_value.len());
+    let old_value = match row.op {
+        Op::Rest => REST,
+        Op::Put | Op::Delete => &row.old_value,
+    };
+    let mut value = Vec::with_capacity(8 + row.value.len() + old_value.len());
     value.extend((row.value.len() as u64).to_be_bytes());
     value.extend_from_slice(&row.value);
-    value.extend_from_slice(&row.old_value);
+    value.extend_from_slice(old_value);
     value
 }
 
@@ -340,16 +347,48 @@ fn decode(key: &Bytes, value: &Bytes) -> Option<RawKv> {
     let number = |at: usize| Some(u64::from_be_bytes(*key.get(at..)?.first_chunk()?));
     let length = usize::try_from(u64::from_be_bytes(*value.first_chunk()?)).ok()?;
     let old_at = length.checked_add(8).filter(|at| *at <= value.len())?;
+    let old_value = value.slice(old_at..);
+    let (op, old_value) = match (key.get(HEAD - 1)?, &*old_value) {
+        (1, _) => (Op::Delete, old_value),
+        (3, REST) => (Op::Rest, Bytes::new()),
+        (2 | 3, _) => (Op::Put, old_value),
+        _ => return None,
+    };
     Some(RawKv {
-        op: match key.get(HEAD - 1)? {
-            1 => Op::Delete,
-            2 | 3 => Op::Put,
-            _ => return None,
-        },
+        op,
         commit_ts: number(8)?,
         start_ts: number(16)?,
         key: key.slice(HEAD..),
         value: value.slice(8..old_at),
-        old_value: value.slice(old_at..),
+        old_value,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_as_they_were() {
+        for (op, value, old_value) in [
+            (Op::Put, "v", ""),
+            (Op::Put, "v", "o"),
+            (Op::Put, "v", "r"),
+            (Op::Rest, "v", ""),
+            (Op::Delete, "", "o"),
+            (Op::Delete, "", ""),
+        ] {
+            let row = RawKv {
+                op,
+                key: Bytes::from_static(b"k"),
+                value: value.into(),
+                old_value: old_value.into(),
+                start_ts: 1,
+                commit_ts: 2,
+            };
+            let position = Position::from(&row);
+            let (key, value) = (encode_key(7, &position), encode_value(&row));
+            assert_eq!(decode(&key.into(), &value.into()), Some(row));
+        }
+    }
 }

@@ -505,7 +505,8 @@ fn row(change: &RawKv, kind: LogType) -> cdcpb::event::Row {
         },
         r#type: kind.into(),
         op_type: match change.op {
-            Op::Put => OpType::Put,
+            // A store knows nothing of parts of updates.
+            Op::Put | Op::Rest => OpType::Put,
             Op::Delete => OpType::Delete,
         }
         .into(),

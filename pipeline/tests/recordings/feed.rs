@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 use pipeline::{
     codec::canal_json::{ColumnSelector, Compression, Config, Encoder, LargeRows},
     compat::Compat,
+    config::{file, legacy::LegacyConfig, replica::ReplicaConfig},
+    filter::Scope,
     mount::{Mounter, SplitRule, TextRules},
     schema::TableInfo,
 };
@@ -15,7 +17,7 @@ use crate::load::PipelineSpec;
 /// A changefeed of the recording, replayed.
 pub(crate) struct Feed {
     pub(crate) name: String,
-    pub(crate) force_replicate: bool,
+    pub(crate) scope: Scope,
     pub(crate) mounter: Mounter,
     pub(crate) encoder: Encoder,
     /// The same with `output-row-key`, for one of the changefeeds: nothing of it is recorded.
@@ -44,6 +46,17 @@ impl Feed {
         let time_zone = match spec.server_tz.as_str() {
             "" => TimeZone::UTC,
             zone => TimeZone::get(zone).expect("a time zone"),
+        };
+        let scope = match compat {
+            Compat::V4_0_9 => Scope::legacy(&LegacyConfig {
+                force_replicate: in_file("force-replicate"),
+                ..LegacyConfig::default()
+            }),
+            _ => {
+                let defaults = ReplicaConfig::defaults(compat);
+                let config = file::parse(&spec.config, name, &defaults, compat);
+                Scope::new(&config.expect("a file"), compat, time_zone.clone())
+            }
         };
         let text = TextRules {
             time_zone,
@@ -75,7 +88,7 @@ impl Feed {
         };
         Feed {
             name: name.to_owned(),
-            force_replicate: in_file("force-replicate"),
+            scope: scope.expect("a filter"),
             mounter: Mounter {
                 text: text.clone(),
                 split: SplitRule::new(compat.into(), in_file("output-raw-change-event")),

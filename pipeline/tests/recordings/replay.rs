@@ -8,10 +8,11 @@ use pipeline::{
         canal_json::{Encoded, Encoder},
         dispatch::{DispatchRule, Dispatcher},
     },
+    coded::{Code, Coded},
     compat::Compat,
     model::RawKv,
     mount::{RowEvent, key},
-    schema::{DDL_JOB_TABLE_ID, DdlEvent, SchemaError, SchemaStorage, TableInfo, Verdict},
+    schema::{DDL_JOB_TABLE_ID, DdlEvent, SchemaError, SchemaStorage, TableInfo},
 };
 
 use crate::{
@@ -35,21 +36,12 @@ pub(crate) type Txn<'a> = (Arc<TableInfo>, Vec<&'a RawKv>);
 
 pub(crate) fn replay(version: &str, name: &str, compat: Compat) -> Report {
     let (header, steps) = load::recording(version, name);
-    let mut report = Report {
+    let report = Report {
         name: name.to_owned(),
         ..Report::default()
     };
     let mut feeds = Vec::new();
     for (pipeline, spec) in &header.pipelines {
-        if let Some(reason) = expected::out_of_scope(pipeline) {
-            let messages: usize = steps
-                .iter()
-                .filter_map(|step| step.cdc.get(pipeline))
-                .map(Vec::len)
-                .sum();
-            *report.out_of_scope.entry(reason).or_default() += messages;
-            continue;
-        }
         feeds.push(Feed::new(pipeline, spec, compat));
     }
     let mut replay = Replay {
@@ -92,8 +84,10 @@ impl Replay {
                 assert!(recorded.is_empty(), "{} goes on after its end", feed.name);
                 continue;
             }
-            let (mut ddl_messages, row_messages): (Vec<&Message>, Vec<&Message>) =
-                recorded.iter().partition(|message| message.is_ddl());
+            let (mut ddl_messages, row_messages): (Vec<&Message>, Vec<&Message>) = recorded
+                .iter()
+                .filter(|message| !expected::is_nothing(message))
+                .partition(|message| message.is_ddl());
             feed.ended = ddl_messages.iter().any(|message| message.error.is_some());
             let mut sent = send_ddls(feed, &ddls);
             if self.compat == Compat::V6_5 {
@@ -163,11 +157,10 @@ impl Replay {
         // Partitions of a table are sent side by side; older sorters keep no order within a transaction.
         let mut unordered = self.compat < Compat::V8_5;
         let mut ours: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
-        let force_replicate = feed.force_replicate;
-        for (table, rows) in txns
-            .iter()
-            .filter(|(table, _)| table.is_eligible(force_replicate))
-        {
+        for (table, rows) in txns {
+            if !feed.scope.takes_table(table) {
+                continue;
+            }
             unordered |= table.partitioned;
             for sent in send_rows(feed, table, rows) {
                 let name = sent
@@ -198,15 +191,14 @@ fn send_ddls(feed: &Feed, ddls: &Result<Vec<DdlEvent>, SchemaError>) -> Vec<Sent
     };
     let mut sent = Vec::new();
     for event in events {
-        match event.verdict(feed.force_replicate) {
-            Verdict::Skip => {}
-            Verdict::BecomesIneligible => {
-                sent.push(Err(format!(
-                    "An eligible table become ineligible after DDL: [{}]",
-                    event.query
-                )));
+        match feed.scope.takes_ddl(event) {
+            Ok(false) => {}
+            // Words of its own in a recording, without a code.
+            Err(error) if error.code() == Code::ErrOwnerUnknown => {
+                sent.push(Err(error.message().to_owned()));
             }
-            Verdict::Emit => {
+            Err(error) => sent.push(Err(error.to_string())),
+            Ok(true) => {
                 let mut out = Vec::new();
                 let encoded = feed.encoder.encode_ddl(event, 0, &mut out);
                 let message = encoded.map(|()| Out {
@@ -222,7 +214,13 @@ fn send_ddls(feed: &Feed, ddls: &Result<Vec<DdlEvent>, SchemaError>) -> Vec<Sent
 }
 
 fn send_rows(feed: &mut Feed, table: &TableInfo, rows: &[&RawKv]) -> Vec<Sent> {
-    let events = match feed.mounter.mount_txn(rows.iter().copied(), table) {
+    let filters = feed.scope.row_filters(table);
+    let keep = |event: &RowEvent<'_>| match &filters {
+        Some(filters) => filters.drop_row(event).map(|drop| !drop),
+        None => Ok::<_, Coded>(true),
+    };
+    let mounted = feed.mounter.mount_txn_of(rows.iter().copied(), table, keep);
+    let events = match mounted {
         Ok(events) => events,
         Err(error) => return vec![Err(error.to_string())],
     };

@@ -227,6 +227,21 @@ impl Cluster {
             .unwrap()
     }
 
+    /// What queries give, tab-separated and without names; nothing for those that fail.
+    pub fn answers(&self, sql: &str) -> String {
+        let root = fetched("mariadb");
+        let file = self.dir.path().join("queries.sql");
+        fs::write(&file, sql).unwrap();
+        let output = Command::new(root.join("usr/bin/mariadb"))
+            .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"))
+            .args(["-h127.0.0.1", &format!("-P{}", self.tidb), "-uroot", "test"])
+            .args(["-N", "--force", "--default-character-set=utf8mb4"])
+            .stdin(fs::File::open(file).unwrap())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs statements.
     pub fn sql(&self, sql: &str) {
         let output = self.mariadb(sql);

@@ -9,6 +9,7 @@
 mod cluster;
 mod commands;
 mod current;
+mod expressions;
 mod faults;
 mod load;
 mod normal;

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{CodecError, weights};
+use tidb_sql::collation::weights;
+
+use super::CodecError;
 
 /// Characters by their code. Sort keys under `gbk_bin` are the codes.
 static CHARACTERS: LazyLock<Result<HashMap<u16, char>, CodecError>> = LazyLock::new(|| {
-    let table = weights::GBK_BIN.as_ref().map_err(Clone::clone)?;
+    let table = weights::GBK_BIN.as_ref().map_err(|error| error.clone())?;
     let mut out = HashMap::new();
     for c in '\0'..='\u{ffff}' {
         table.weigh(c, &mut |code| {

@@ -27,7 +27,6 @@ pub mod row;
 pub mod time;
 mod time_literal;
 pub mod tso;
-mod weights;
 
 pub use datum::Datum;
 pub use decimal::Decimal;

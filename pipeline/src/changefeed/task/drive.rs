@@ -13,10 +13,11 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, End, Progress, Spec, jobs::Jobs, scope::Scope, sink::Sink};
+use super::{Config, End, Progress, Spec, jobs::Jobs, sink::Sink};
 use crate::{
     changefeed::{clock::lag_seconds, snapshot::schema_at},
     coded::Coded,
+    filter::Scope,
     meters::FeedMeters,
     model::{RawKv, Span, Ts},
     mount::key,
@@ -78,7 +79,12 @@ impl<C: Cluster> Task<C> {
         upstream: Upstream,
         progress: watch::Sender<Progress>,
     ) -> Result<Self, Coded> {
-        let scope = Scope::new(&spec)?;
+        let scope = match &spec.config {
+            Config::Modern(config) => {
+                Scope::new(config, spec.release.compat(), spec.time_zone.clone())?
+            }
+            Config::Legacy(config) => Scope::legacy(config)?,
+        };
         let quota = spec.memory_quota();
         if let Config::Modern(config) = &spec.config
             && config.memory_quota < quota as u64
@@ -272,7 +278,7 @@ impl<C: Cluster> Task<C> {
             };
             let changes = transaction.iter().map(|(_, change)| change);
             let part = taken.continues || (taken.goes_on && transactions.peek().is_none());
-            let later = self.sink.rows(&table, changes, part).await?;
+            let later = self.sink.rows(&self.scope, &table, changes, part).await?;
             if !later.is_empty() {
                 self.sorter.put_back(*id, later).await?;
             }

@@ -7,7 +7,6 @@
 mod drive;
 mod error;
 mod jobs;
-mod scope;
 mod sink;
 
 use jiff::tz::TimeZone;

@@ -20,9 +20,10 @@ use crate::{
         kafka::Identity,
         uri::SinkUri,
     },
+    filter::{RowFilters, Scope},
     meters::FeedMeters,
     model::{RawKv, Ts},
-    mount::{Mounter, SplitRule, TextRules},
+    mount::{Mounter, RowEvent, SplitRule, TextRules},
     schema::{DdlEvent, TableInfo},
     sink::{
         claims::Claims,
@@ -48,6 +49,14 @@ struct Route {
     dispatcher: Dispatcher,
 }
 
+/// Which rows of one version of a table are left out.
+#[derive(Debug)]
+struct Kept {
+    /// [`TableInfo::version`] that it was made for.
+    version: Ts,
+    filters: Option<RowFilters>,
+}
+
 /// An open sink.
 #[derive(Debug)]
 pub(super) struct Sink<C> {
@@ -65,6 +74,8 @@ pub(super) struct Sink<C> {
     topics: HashMap<Arc<str>, u32>,
     /// By logical table id.
     routes: HashMap<i64, Route>,
+    /// By logical table id.
+    kept: HashMap<i64, Kept>,
     buffer: Vec<u8>,
     meters: FeedMeters,
 }
@@ -163,6 +174,7 @@ impl<C: Cluster> Sink<C> {
             claims,
             topics: topics.into(),
             routes: HashMap::new(),
+            kept: HashMap::new(),
             buffer: Vec::new(),
             meters: spec.meters.clone(),
             settled,
@@ -240,14 +252,16 @@ impl<C: Cluster> Sink<C> {
         Ok((name, partitions))
     }
 
-    /// Hands over the messages of one transaction's changes in one table, all of them or a `part`. Of a part, gives back
+    /// Hands over the messages of one transaction's changes in one table, all of them or a `part`, but for those that `scope`
+    /// leaves out. Of a part, gives back
     /// what has to come among the inserts of the transaction. A message that is too
     /// large is stored before what names its place goes out.
     ///
     /// # Errors
-    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed.
+    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed, those of [`RowFilters::drop_row`].
     pub(super) async fn rows<'a>(
         &mut self,
+        scope: &Scope,
         table: &'a TableInfo,
         changes: impl IntoIterator<Item = &'a RawKv>,
         part: bool,
@@ -256,9 +270,16 @@ impl<C: Cluster> Sink<C> {
         let Some(route) = self.routes.get(&table.id) else {
             return Ok(Vec::new());
         };
+        let kept = self.kept.entry(table.id);
+        let kept = kept.and_modify(|kept| kept.renew(scope, table));
+        let kept = kept.or_insert_with(|| Kept::new(scope, table));
+        let keep = |event: &RowEvent<'_>| match &kept.filters {
+            Some(filters) => filters.drop_row(event).map(|drop| !drop),
+            None => Ok(true),
+        };
         let (events, later) = match part {
-            true => self.mounter.mount_part(changes, table)?,
-            false => (self.mounter.mount_txn(changes, table)?, Vec::new()),
+            true => self.mounter.mount_part_of(changes, table, keep)?,
+            false => (self.mounter.mount_txn_of(changes, table, keep)?, Vec::new()),
         };
         self.meters
             .mounted
@@ -362,6 +383,7 @@ impl<C: Cluster> Sink<C> {
     /// Forgets a table that is gone.
     pub(super) fn forget(&mut self, table: i64) {
         self.routes.remove(&table);
+        self.kept.remove(&table);
     }
 
     /// See [`Producer::mark`].
@@ -377,6 +399,21 @@ impl<C: Cluster> Sink<C> {
     /// See [`Producer::acknowledged`].
     pub(super) fn acknowledged(&self) -> u64 {
         self.producer.acknowledged()
+    }
+}
+
+impl Kept {
+    fn new(scope: &Scope, table: &TableInfo) -> Self {
+        Self {
+            version: table.version,
+            filters: scope.row_filters(table),
+        }
+    }
+
+    fn renew(&mut self, scope: &Scope, table: &TableInfo) {
+        if self.version != table.version {
+            *self = Self::new(scope, table);
+        }
     }
 }
 

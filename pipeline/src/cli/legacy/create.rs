@@ -171,7 +171,7 @@ pub(super) async fn from_flags(
         hints::of_uri(uri_text, COMPAT, config.enable_old_value),
     );
     let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, COMPAT)?;
-    let tables = create::tables(&upstream, &filter, None, schema_ts, COMPAT).await?;
+    let tables = create::tables(&upstream, &filter, None, None, schema_ts, COMPAT).await?;
     if !tables.ineligible_tables.is_empty() {
         let shown = tables_text(&tables.ineligible_tables);
         if config.force_replicate {

@@ -2,20 +2,23 @@
 
 use std::collections::HashSet;
 
-use super::{Config, Spec};
+use jiff::tz::TimeZone;
+
+use super::events::{EventFilters, RowFilters};
 use crate::{
     coded::{Code, Coded},
     compat::Compat,
-    config::filter::TableFilter,
+    config::{filter::TableFilter, legacy::LegacyConfig, replica::ReplicaConfig},
     model::Ts,
     schema::{Action, DdlEvent, TableInfo, TableKind, Verdict},
 };
 
 /// The filter of a changefeed with its rules about keys.
 #[derive(Debug)]
-pub(super) struct Scope {
+pub struct Scope {
     compat: Compat,
     filter: TableFilter,
+    events: EventFilters,
     force_replicate: bool,
     /// `filter.ignore-txn-start-ts`.
     ignored: HashSet<Ts>,
@@ -24,44 +27,67 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// What `spec` is concerned with.
+    /// What a changefeed of this configuration is concerned with. Conditions on TIMESTAMP columns see them as a clock in
+    /// `time_zone` shows them.
     ///
     /// # Errors
-    /// `ErrFilterRuleInvalid`.
-    pub(super) fn new(spec: &Spec) -> Result<Self, Coded> {
-        let compat = spec.release.compat();
-        let (filter, force_replicate, ignored, allowed) = match &spec.config {
-            Config::Legacy(config) => (
-                TableFilter::new(&config.filter.rules, config.case_sensitive, compat)?,
-                config.force_replicate,
-                config.filter.ignore_txn_start_ts.clone(),
-                config.filter.ddl_allow_list.clone(),
-            ),
-            Config::Modern(config) => (
-                TableFilter::new(&config.filter.rules, config.case_sensitive, compat)?,
-                config.force_replicate,
-                config.filter.ignore_txn_start_ts.clone(),
-                None,
-            ),
-        };
+    /// `ErrFilterRuleInvalid`, `ErrInvalidIgnoreEventType`.
+    pub fn new(config: &ReplicaConfig, compat: Compat, time_zone: TimeZone) -> Result<Self, Coded> {
+        let filter = &config.filter;
         Ok(Self {
             compat,
-            filter,
-            force_replicate,
-            ignored: ignored.into_iter().flatten().collect(),
-            allowed: allowed.into_iter().flatten().collect(),
+            filter: TableFilter::new(&filter.rules, config.case_sensitive, compat)?,
+            events: EventFilters::new(filter.event_filters.as_deref(), compat, time_zone)?,
+            force_replicate: config.force_replicate,
+            ignored: filter
+                .ignore_txn_start_ts
+                .iter()
+                .flatten()
+                .copied()
+                .collect(),
+            allowed: HashSet::new(),
         })
     }
 
+    /// As [`new`](Self::new), of v4.0.9, which has no event filters.
+    ///
+    /// # Errors
+    /// `ErrFilterRuleInvalid`.
+    pub fn legacy(config: &LegacyConfig) -> Result<Self, Coded> {
+        let compat = Compat::V4_0_9;
+        let filter = &config.filter;
+        Ok(Self {
+            compat,
+            filter: TableFilter::new(&filter.rules, config.case_sensitive, compat)?,
+            events: EventFilters::new(None, compat, TimeZone::UTC)?,
+            force_replicate: config.force_replicate,
+            ignored: filter
+                .ignore_txn_start_ts
+                .iter()
+                .flatten()
+                .copied()
+                .collect(),
+            allowed: filter.ddl_allow_list.iter().flatten().copied().collect(),
+        })
+    }
+
+    /// What of the rows of a table is left out one by one; nothing if nothing is.
+    #[must_use]
+    pub fn row_filters(&self, table: &TableInfo) -> Option<RowFilters> {
+        self.events.of_rows(table)
+    }
+
     /// Whether rows of the table are replicated.
-    pub(super) fn takes_table(&self, table: &TableInfo) -> bool {
+    #[must_use]
+    pub fn takes_table(&self, table: &TableInfo) -> bool {
         table.kind == TableKind::Table
             && table.is_eligible(self.force_replicate)
             && self.filter.takes_table(&table.schema, &table.name)
     }
 
     /// Whether a transaction is left out as a whole.
-    pub(super) fn ignores(&self, start_ts: Ts) -> bool {
+    #[must_use]
+    pub fn ignores(&self, start_ts: Ts) -> bool {
         self.ignored.contains(&start_ts)
     }
 
@@ -69,8 +95,13 @@ impl Scope {
     ///
     /// # Errors
     /// `ErrOwnerUnknown` for a table that can no longer be replicated, `ErrSyncRenameTableFailed` for one that is
-    /// renamed into the filter (both since v6.5).
-    pub(super) fn takes_ddl(&self, event: &DdlEvent) -> Result<bool, Coded> {
+    /// renamed into the filter (both since v6.5); those of [`EventFilters::drop_ddl`].
+    pub fn takes_ddl(&self, event: &DdlEvent) -> Result<bool, Coded> {
+        Ok(self.follows_ddl(event)? && !self.events.drop_ddl(event)?)
+    }
+
+    /// Whether the statement is about something that is replicated, whatever event filters say.
+    fn follows_ddl(&self, event: &DdlEvent) -> Result<bool, Coded> {
         if self.ignores(event.start_ts) {
             return Ok(false);
         }

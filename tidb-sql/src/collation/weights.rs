@@ -7,8 +7,7 @@ use std::sync::LazyLock;
 
 use flate2::read::GzDecoder;
 
-use super::number::uvarint;
-use super::{CodecError, take, take_array};
+use super::TableError;
 
 /// Weight of a character that a table does not reach, under the older collations.
 const REPLACEMENT: u16 = 0xfffd;
@@ -26,7 +25,7 @@ mod kind {
 
 /// The weights of one collation.
 #[derive(Debug)]
-pub(super) struct Table {
+pub struct Table {
     /// Of each character: how its weights are told, and where explicit ones begin.
     kinds: Vec<(u8, u32)>,
     explicit: Vec<u16>,
@@ -42,7 +41,8 @@ enum Beyond {
 
 macro_rules! table {
     ($name:ident, $file:literal, $beyond:expr) => {
-        pub(super) static $name: LazyLock<Result<Table, CodecError>> =
+        #[doc = concat!("What `", $file, "` holds.")]
+        pub static $name: LazyLock<Result<Table, TableError>> =
             LazyLock::new(|| Table::read(include_bytes!(concat!("weights/", $file)), $beyond));
     };
 }
@@ -58,21 +58,23 @@ table!(
 );
 
 impl Table {
-    fn read(file: &[u8], beyond: Beyond) -> Result<Self, CodecError> {
-        const WHAT: &str = "a table of sort weights";
+    fn read(file: &[u8], beyond: Beyond) -> Result<Self, TableError> {
         let mut raw = Vec::new();
         GzDecoder::new(file)
             .read_to_end(&mut raw)
-            .map_err(|e| CodecError::malformed(WHAT, e.to_string()))?;
+            .map_err(|error| TableError(error.to_string()))?;
+        let short = || TableError("it ends early".to_owned());
         let mut rest = &raw[..];
         let (mut kinds, mut explicit) = (Vec::new(), Vec::new());
-        while !rest.is_empty() {
-            let kind = take(&mut rest, 1, WHAT)?[0];
-            for _ in 0..uvarint(&mut rest)? {
+        while let Some((&kind, behind)) = rest.split_first() {
+            rest = behind;
+            for _ in 0..count(&mut rest).ok_or_else(short)? {
                 kinds.push((kind, explicit.len() as u32));
                 if kind < kind::EXPLICIT_END {
                     for _ in 0..kind {
-                        explicit.push(u16::from_be_bytes(take_array(&mut rest, WHAT)?));
+                        let (weight, behind) = rest.split_first_chunk().ok_or_else(short)?;
+                        explicit.push(u16::from_be_bytes(*weight));
+                        rest = behind;
                     }
                 }
             }
@@ -85,7 +87,7 @@ impl Table {
     }
 
     /// Calls `put` with each weight of a character; ignorable ones have none.
-    pub(super) fn weigh(&self, c: char, put: &mut impl FnMut(u16)) {
+    pub fn weigh(&self, c: char, put: &mut impl FnMut(u16)) {
         let cp = u32::from(c);
         let Some((kind, start)) = self.kinds.get(cp as usize).copied() else {
             return match self.beyond {
@@ -119,6 +121,20 @@ impl Table {
         let letters = letters.into_iter().take(count).filter_map(char::from_u32);
         letters.for_each(|letter| self.weigh(letter, put));
     }
+}
+
+/// A number of characters, LEB128.
+fn count(rest: &mut &[u8]) -> Option<u32> {
+    let mut number = 0_u32;
+    for shift in (0..28).step_by(7) {
+        let (byte, behind) = rest.split_first()?;
+        *rest = behind;
+        number |= u32::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// What the Unicode Collation Algorithm derives from the code point.
