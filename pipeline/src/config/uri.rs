@@ -30,7 +30,7 @@ impl SinkUri {
     /// In Go's words.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let fail = |reason: String| UriError {
-            text: mask(text),
+            text: mask_broken(text),
             reason,
         };
         if text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
@@ -68,7 +68,9 @@ impl SinkUri {
                 let (user, host) = authority
                     .rsplit_once('@')
                     .map_or((None, authority), |(user, host)| (Some(user), host));
-                check_port(host).map_err(fail)?;
+                // A password with a delimiter ends the authority early: what looks like a port is its beginning.
+                let hidden = user.is_none() && text.contains('@');
+                check_port(host, hidden).map_err(fail)?;
                 uri.host = unescape(host, false).map_err(fail)?;
                 if let Some((_, password)) = user.and_then(|user| user.split_once(':')) {
                     uri.password = Some(unescape(password, false).map_err(fail)?);
@@ -163,6 +165,18 @@ fn mask(text: &str) -> String {
     text
 }
 
+/// The same for a text whose parts cannot be told apart: up to the last `@` anything may be a password.
+fn mask_broken(text: &str) -> String {
+    let mut text = mask(text);
+    if let Some(authority) = text.find("//").map(|at| at + 2)
+        && let Some(at) = text.rfind('@').filter(|at| *at > authority)
+        && let Some(colon) = text[authority..at].find(':').map(|at| authority + at)
+    {
+        text.replace_range(colon + 1..at, "xxxxx");
+    }
+    text
+}
+
 /// As [`SinkUri::masked`]: what is printed or logged must not hold passwords.
 impl fmt::Display for SinkUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,8 +198,8 @@ fn split_scheme(text: &str) -> Result<(&str, &str), &'static str> {
     Ok(("", text))
 }
 
-/// Go looks at what follows the last colon (or the bracket) of the host only.
-fn check_port(host: &str) -> Result<(), String> {
+/// Go looks at what follows the last colon (or the bracket) of the host only. What is `hidden` is not repeated.
+fn check_port(host: &str, hidden: bool) -> Result<(), String> {
     let port = match host.strip_prefix('[') {
         Some(_) => match host.rfind(']') {
             Some(at) => &host[at + 1..],
@@ -199,6 +213,7 @@ fn check_port(host: &str) -> Result<(), String> {
             .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     match valid {
         true => Ok(()),
+        false if hidden => Err("invalid port \":xxxxx\" after host".to_owned()),
         false => Err(format!("invalid port {} after host", quote(port))),
     }
 }
@@ -315,14 +330,18 @@ mod tests {
         }
 
         #[test]
-        fn no_password_is_shown(before in "[a-z?&=#:/@.]*", password in "[A-Z]{4}[A-Z@:#?/=]{0,6}[A-Z]{4}", after in "[a-z&=#]*") {
-            let text = format!("kafka://{before}/t?sasl-password={password}&{after}");
-            let shown = match SinkUri::parse(&text) {
-                Ok(uri) => uri.to_string(),
-                Err(error) => error.to_string(),
-            };
-            let ends = [&password[..4], &password[password.len() - 4..]];
-            proptest::prop_assert!(!ends.iter().any(|end| shown.contains(end)), "{shown}");
+        fn no_password_is_shown(before in "[a-z?&=#:/@.]*", password in "[A-Z]{4}[A-Z@:#?/=]{0,6}[A-Z]{4}", user in "[A-Z]{4}[A-Z@:/=]{0,6}[A-Z]{4}", after in "[a-z&=#]*") {
+            for (password, text) in [
+                (&password, format!("kafka://{before}/t?sasl-password={password}&{after}")),
+                (&user, format!("kafka://u:{user}@h:9092/t?{after}")),
+            ] {
+                let shown = match SinkUri::parse(&text) {
+                    Ok(uri) => uri.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                let ends = [&password[..4], &password[password.len() - 4..]];
+                proptest::prop_assert!(!ends.iter().any(|end| shown.contains(end)), "{shown}");
+            }
         }
     }
 }

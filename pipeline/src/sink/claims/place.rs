@@ -96,7 +96,8 @@ impl Place {
                 fs::create_dir_all(folder).map_err(|error| failed(&error))?;
                 let store =
                     LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(&error))?;
-                Ok(Box::new(store))
+                // Before a message names a file, the file is to outlive the machine.
+                Ok(Box::new(store.with_fsync(true)))
             }
             Place::S3(s3) => s3.open().map_err(|error| failed(&error)),
         }
