@@ -64,6 +64,10 @@ struct State {
     locks: BTreeMap<Bytes, RawKv>,
     readers: Vec<Reader>,
     now: Ts,
+    /// The store beside which the leader of PD is, and those beside which PD is gone.
+    pd: (u64, Vec<u64>),
+    /// Of services, by name.
+    safepoints: BTreeMap<String, Ts>,
     /// Whether scans are made at once.
     eager: bool,
     /// What a reader must not do.
@@ -82,7 +86,7 @@ impl Cluster {
         cluster
     }
 
-    /// Stores, with EventFeedV2 or without. PD is served by the first. Scans are made as [`scan`](Self::scan) says.
+    /// Stores, with EventFeedV2 or without. Beside each is a member of PD, of which the first leads. Scans are made as [`scan`](Self::scan) says.
     pub async fn with_stores(multiplex: &[bool]) -> Self {
         let state = State {
             stores: Vec::new(),
@@ -100,6 +104,8 @@ impl Cluster {
             locks: BTreeMap::new(),
             readers: Vec::new(),
             now: 0,
+            pd: (1, Vec::new()),
+            safepoints: BTreeMap::new(),
             eager: false,
             wrong: Vec::new(),
         };
@@ -110,9 +116,28 @@ impl Cluster {
         cluster
     }
 
-    /// PD's address.
-    pub fn pd(&self) -> String {
-        format!("http://{}", self.state().stores[0].address)
+    /// The addresses of PD's members.
+    pub fn pd(&self) -> Vec<String> {
+        let state = self.state();
+        let url = |store: &Store| format!("http://{}", store.address);
+        state.stores.iter().map(url).collect()
+    }
+
+    /// Another member of PD leads; the old leader is `gone`, or goes on and says that it leads no more.
+    pub fn lead_pd(&self, n: usize, gone: bool) {
+        let mut state = self.state();
+        let old = state.pd.0;
+        let new = (n % state.stores.len()) as u64 + 1;
+        state.pd.0 = new;
+        state.pd.1 = match gone && new != old {
+            true => vec![old],
+            false => Vec::new(),
+        };
+    }
+
+    /// What services keep from garbage collection.
+    pub fn safepoints(&self) -> BTreeMap<String, Ts> {
+        self.state().safepoints.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
 //! The services of PD and the stores.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::MutexGuard};
 
 use futures_util::{Stream, StreamExt};
 use pipeline::model::RawKv;
@@ -51,6 +51,20 @@ impl Cluster {
     }
 }
 
+impl Service {
+    /// The cluster, if the member of PD here leads.
+    fn leading(&self) -> Result<MutexGuard<'_, State>, Status> {
+        let state = self.cluster.state();
+        if state.pd.1.contains(&self.store) {
+            return Err(Status::unavailable("it is gone"));
+        }
+        match state.pd.0 == self.store {
+            true => Ok(state),
+            false => Err(Status::unavailable("not leader")),
+        }
+    }
+}
+
 fn header() -> Option<pdpb::ResponseHeader> {
     Some(pdpb::ResponseHeader {
         cluster_id: CLUSTER_ID,
@@ -84,16 +98,22 @@ impl pdpb::pd_server::Pd for Service {
         &self,
         _: Request<pdpb::GetMembersRequest>,
     ) -> Result<Response<pdpb::GetMembersResponse>, Status> {
-        let member = pdpb::Member {
-            name: "pd".to_owned(),
-            member_id: 1,
-            client_urls: vec![self.cluster.pd()],
+        let state = self.cluster.state();
+        if state.pd.1.contains(&self.store) {
+            return Err(Status::unavailable("it is gone"));
+        }
+        let member = |(store, id): (&Store, u64)| pdpb::Member {
+            name: format!("pd-{id}"),
+            member_id: id,
+            client_urls: vec![format!("http://{}", store.address)],
             ..Default::default()
         };
+        let members: Vec<_> = state.stores.iter().zip(1..).map(member).collect();
+        let leader = members.iter().find(|member| member.member_id == state.pd.0);
         Ok(Response::new(pdpb::GetMembersResponse {
             header: header(),
-            members: vec![member.clone()],
-            leader: Some(member),
+            leader: leader.cloned(),
+            members,
             ..Default::default()
         }))
     }
@@ -102,10 +122,10 @@ impl pdpb::pd_server::Pd for Service {
         &self,
         requests: Request<Streaming<pdpb::TsoRequest>>,
     ) -> Result<Response<Self::TsoStream>, Status> {
-        let cluster = self.cluster.clone();
+        let service = self.clone();
         let replies = requests.into_inner().map(move |request| {
             let count = request?.count;
-            let mut state = cluster.state();
+            let mut state = service.leading()?;
             state.now += u64::from(count);
             Ok(pdpb::TsoResponse {
                 header: header(),
@@ -125,6 +145,7 @@ impl pdpb::pd_server::Pd for Service {
         request: Request<pdpb::GetStoreRequest>,
     ) -> Result<Response<pdpb::GetStoreResponse>, Status> {
         let id = request.into_inner().store_id;
+        self.leading().map(drop)?;
         Ok(Response::new(pdpb::GetStoreResponse {
             header: header(),
             store: self.stores().into_iter().find(|store| store.id == id),
@@ -136,6 +157,7 @@ impl pdpb::pd_server::Pd for Service {
         &self,
         _: Request<pdpb::GetAllStoresRequest>,
     ) -> Result<Response<pdpb::GetAllStoresResponse>, Status> {
+        self.leading().map(drop)?;
         Ok(Response::new(pdpb::GetAllStoresResponse {
             header: header(),
             stores: self.stores(),
@@ -146,7 +168,7 @@ impl pdpb::pd_server::Pd for Service {
         &self,
         request: Request<pdpb::GetRegionRequest>,
     ) -> Result<Response<pdpb::GetRegionResponse>, Status> {
-        let state = self.cluster.state();
+        let state = self.leading()?;
         let region = &state.regions[state.place(&request.into_inner().region_key)];
         Ok(Response::new(pdpb::GetRegionResponse {
             header: header(),
@@ -162,7 +184,7 @@ impl pdpb::pd_server::Pd for Service {
     ) -> Result<Response<pdpb::ScanRegionsResponse>, Status> {
         let request = request.into_inner();
         let (start, end) = (request.start_key, request.end_key);
-        let known = self.cluster.state().known_to_pd();
+        let known = self.leading()?.known_to_pd();
         let within = known.iter().filter(|region| {
             (region.end.is_empty() || region.end > start) && (end.is_empty() || region.start < end)
         });
@@ -174,6 +196,28 @@ impl pdpb::pd_server::Pd for Service {
         Ok(Response::new(pdpb::ScanRegionsResponse {
             header: header(),
             regions: regions.take(request.limit.max(1) as usize).collect(),
+            ..Default::default()
+        }))
+    }
+
+    async fn update_service_gc_safe_point(
+        &self,
+        request: Request<pdpb::UpdateServiceGcSafePointRequest>,
+    ) -> Result<Response<pdpb::UpdateServiceGcSafePointResponse>, Status> {
+        let request = request.into_inner();
+        let mut state = self.leading()?;
+        let id = String::from_utf8_lossy(&request.service_id).into_owned();
+        let least = state.safepoints.values().min().copied();
+        match request.ttl > 0 {
+            true if least.is_none_or(|least| request.safe_point >= least) => {
+                state.safepoints.insert(id, request.safe_point);
+            }
+            true => {}
+            false => drop(state.safepoints.remove(&id)),
+        }
+        Ok(Response::new(pdpb::UpdateServiceGcSafePointResponse {
+            header: header(),
+            min_safe_point: state.safepoints.values().min().copied().unwrap_or_default(),
             ..Default::default()
         }))
     }
@@ -196,7 +240,6 @@ impl pdpb::pd_server::Pd for Service {
         scatter_region: pdpb::ScatterRegionRequest => pdpb::ScatterRegionResponse,
         get_gc_safe_point: pdpb::GetGcSafePointRequest => pdpb::GetGcSafePointResponse,
         update_gc_safe_point: pdpb::UpdateGcSafePointRequest => pdpb::UpdateGcSafePointResponse,
-        update_service_gc_safe_point: pdpb::UpdateServiceGcSafePointRequest => pdpb::UpdateServiceGcSafePointResponse,
         get_operator: pdpb::GetOperatorRequest => pdpb::GetOperatorResponse,
         split_regions: pdpb::SplitRegionsRequest => pdpb::SplitRegionsResponse,
         get_min_ts: pdpb::GetMinTsRequest => pdpb::GetMinTsResponse,

@@ -3,6 +3,7 @@
 
 #[path = "../fake/mod.rs"]
 mod fake;
+mod pd;
 
 use std::{
     collections::BTreeMap,
@@ -38,6 +39,7 @@ enum Move {
     Merge(usize),
     Transfer(usize, usize, bool),
     Cut(usize),
+    LeadPd(usize, bool),
     Busy(usize),
     Hold(usize),
     Release,
@@ -59,6 +61,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => n().prop_map(Move::Merge),
         3 => (n(), n(), any::<bool>()).prop_map(|(n, store, named)| Move::Transfer(n, store, named)),
         1 => n().prop_map(Move::Cut),
+        1 => (n(), any::<bool>()).prop_map(|(n, gone)| Move::LeadPd(n, gone)),
         1 => n().prop_map(Move::Busy),
         2 => n().prop_map(Move::Hold),
         1 => Just(Move::Release),
@@ -103,7 +106,7 @@ async fn run(
         take(&cluster, taken).await?;
     }
     let start_ts = cluster.now();
-    let upstream = Upstream::connect(&[cluster.pd()]).await;
+    let upstream = Upstream::connect(&cluster.pd()).await;
     let upstream = upstream.map_err(|error| error.to_string())?;
     let upstream = upstream.of_changefeed(FeedMeters::default(), open_bytes);
     let reading = Reading::start(&upstream, start_ts);
@@ -191,7 +194,7 @@ async fn open_transactions_take_no_more_than_their_room() {
     const ROOM: usize = 4_000;
     let cluster = Cluster::start().await;
     let start_ts = cluster.now();
-    let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
+    let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
     let upstream = upstream.of_changefeed(FeedMeters::default(), ROOM);
     let reading = Reading::start(&upstream, start_ts);
     let registered = || cluster.registered(SPAN.0, SPAN.1);
@@ -238,6 +241,7 @@ async fn take(cluster: &Cluster, taken: &Move) -> Result<(), String> {
         Move::Merge(n) => cluster.merge(n),
         Move::Transfer(n, store, named) => cluster.transfer(n, store, named),
         Move::Cut(store) => cluster.cut(store),
+        Move::LeadPd(n, gone) => cluster.lead_pd(n, gone),
         Move::Busy(n) => cluster.busy(n),
         Move::Hold(n) => cluster.hold(n),
         Move::Release => cluster.release(),

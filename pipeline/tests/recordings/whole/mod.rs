@@ -245,7 +245,7 @@ impl Running {
     ) -> Self {
         let kafka = MockCluster::new(1).expect("a broker");
         kafka.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
-        let upstream = Upstream::connect(&[cluster.pd()]).await.expect("PD");
+        let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
         let (progress, seen) = watch::channel(Progress::default());
         let stop = CancellationToken::new();
         let dir = tempfile::tempdir().expect("a folder");
