@@ -3,6 +3,7 @@
 //! [`Mounter::mount_txn`] takes the changes of one table in one transaction and gives the events that go out for
 //! them, in order. Values stay borrowed from the key-value bytes; texts are made when they are written.
 
+pub mod checksum;
 pub mod datum;
 pub mod decimal;
 mod error;

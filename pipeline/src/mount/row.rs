@@ -12,6 +12,7 @@ use crate::schema::{Column, field};
 
 const V2: u8 = 128;
 const LARGE: u8 = 1;
+const CHECKSUM: u8 = 1 << 1;
 
 /// A row's columns by id, not yet decoded.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub enum RowValue<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct RowV2<'a> {
     large: bool,
+    checksum: bool,
     not_null_ids: &'a [u8],
     null_ids: &'a [u8],
     ends: &'a [u8],
@@ -87,11 +89,32 @@ impl<'a> RowV2<'a> {
         let (ends, data) = take_slice(rest, not_null * end_width, "row offsets")?;
         Ok(RowV2 {
             large,
+            checksum: flags & CHECKSUM != 0,
             not_null_ids,
             null_ids,
             ends,
             data,
         })
+    }
+
+    /// What follows the data, if the row carries checksums (see [`super::checksum`]).
+    pub(super) fn checksums(&self) -> Result<Option<&'a [u8]>, MountError> {
+        if !self.checksum {
+            return Ok(None);
+        }
+        let count = self.not_null_ids.len() / if self.large { 4 } else { 1 };
+        let end = match count.checked_sub(1) {
+            Some(last) => self.end(last)?,
+            None => 0,
+        };
+        match self.data.get(end..) {
+            Some(behind) => Ok(Some(behind)),
+            None => Err(MountError::Short {
+                what: "row data",
+                len: self.data.len(),
+                expected: end,
+            }),
+        }
     }
 
     fn column(&self, column: &Column) -> Result<Option<Value<'a>>, MountError> {

@@ -1,6 +1,7 @@
 //! The decoders and the encoder against golden vectors: bytes and texts taken from TiDB's, TiKV's and TiCDC's own
 //! tests and from dumps of real clusters.
 
+mod checksum;
 mod fuzz;
 mod keys;
 mod releases;

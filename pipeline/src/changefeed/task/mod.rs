@@ -6,6 +6,7 @@
 
 mod drive;
 mod error;
+mod integrity;
 mod jobs;
 mod sink;
 
@@ -135,14 +136,6 @@ pub async fn run_on<K: Connect>(
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<End, Coded> {
-    if let Config::Modern(config) = &spec.config
-        && config.integrity.checks()
-    {
-        tracing::warn!(
-            changefeed = spec.id,
-            "checksums of rows are not checked: integrity-check-level has no effect in this pipeline"
-        );
-    }
     let open = Task::open(kafka, spec, upstream, progress);
     let mut task = tokio::select! {
         task = open => task?,

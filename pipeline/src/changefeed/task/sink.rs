@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Config, Spec};
+use super::{Config, Spec, integrity::Integrity};
 use crate::{
     changefeed::fit::{check_columns, rule_of},
     codec::{
@@ -66,6 +66,7 @@ pub(super) struct Sink<C> {
     settled: Settled,
     rules: DispatchRules,
     columns: Option<ColumnSelectors>,
+    integrity: Option<Integrity>,
     mounter: Mounter,
     encoder: Encoder,
     /// There with [`LargeRows::ClaimCheck`].
@@ -166,6 +167,7 @@ impl<C: Cluster> Sink<C> {
             cluster,
             rules: dispatch,
             columns,
+            integrity: Integrity::new(spec),
             mounter: Mounter {
                 split: SplitRule::new(spec.release, options.output_raw_change_event),
                 text: text.clone(),
@@ -258,7 +260,8 @@ impl<C: Cluster> Sink<C> {
     /// large is stored before what names its place goes out.
     ///
     /// # Errors
-    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed, those of [`RowFilters::drop_row`].
+    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed, those of [`RowFilters::drop_row`]
+    /// and [`Integrity::check`].
     pub(super) async fn rows<'a>(
         &mut self,
         scope: &Scope,
@@ -266,6 +269,12 @@ impl<C: Cluster> Sink<C> {
         changes: impl IntoIterator<Item = &'a RawKv>,
         part: bool,
     ) -> Result<Vec<RawKv>, Coded> {
+        let changes: Vec<&RawKv> = changes.into_iter().collect();
+        if let Some(integrity) = &self.integrity {
+            for change in &changes {
+                integrity.check(change, table)?;
+            }
+        }
         self.route(table).await?;
         let Some(route) = self.routes.get(&table.id) else {
             return Ok(Vec::new());

@@ -162,6 +162,12 @@ impl IntegrityConfig {
     pub fn checks(&self) -> bool {
         self.integrity_check_level != "none"
     }
+
+    /// Whether a row with a wrong checksum ends the changefeed; else it is told in the log.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.corruption_handle_level == "error"
+    }
 }
 
 impl Default for IntegrityConfig {
