@@ -122,6 +122,8 @@ codes! {
     ErrProcessorUnknown "processor running unknown error",
     /// The schema at a checkpoint is not known.
     ErrSchemaSnapshotNotFound "can not found schema snapshot",
+    /// The owner does not move tables as it was asked to.
+    ErrSchedulerRequestFailed "scheduler request failed",
     /// A request could not be passed on to the owner.
     ErrRequestForwardErr "request forward error, an request can only forward to another",
     /// The server starts up or has lost its session.

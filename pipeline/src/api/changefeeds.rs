@@ -130,21 +130,21 @@ pub(super) async fn get(
     Path(id): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Reply {
-    let (owner, capture) = owner(&server)?;
+    let (owner, _) = owner(&server)?;
     let view = owner.view(&scope.id(&id)).await?;
     let mut info = modern(&view)?.clone();
     info.config.forget_unused();
     let mut shown = ChangefeedInfo::new(&info, view.position.checkpoint_ts, view.resolved_ts);
-    shown.task_status = tasks(&view, &capture);
+    shown.task_status = tasks(&view);
     Ok(Json(shown).into_response())
 }
 
-pub(super) fn tasks(view: &View, capture: &str) -> Vec<TaskStatus> {
-    let task = TaskStatus {
-        capture_id: capture.to_owned(),
-        table_ids: view.tables.clone(),
+pub(super) fn tasks(view: &View) -> Vec<TaskStatus> {
+    let task = |(capture, tables): (&String, &Vec<i64>)| TaskStatus {
+        capture_id: capture.clone(),
+        table_ids: tables.clone(),
     };
-    view.running.then_some(task).into_iter().collect()
+    view.shares.iter().map(task).collect()
 }
 
 pub(super) async fn status(

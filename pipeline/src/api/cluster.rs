@@ -13,11 +13,15 @@ use super::{
     changefeeds::{Reply, owner, parse},
     error::ApiError,
     forward::not_ready,
-    model::{Capture, KeyValue, List, Processor, ProcessorTables, ServerStatus, Tso},
+    model::{Capture, Drained, KeyValue, List, Processor, ProcessorTables, ServerStatus, Tso},
     reply::{self, Indented, Json},
 };
 use crate::{
-    changefeed::{capture, keys::Id, owner::not_exists},
+    changefeed::{
+        capture,
+        keys::Id,
+        owner::{View, not_exists},
+    },
     coded::{Code, Coded},
     model::physical_ms,
     server::GIT_HASH,
@@ -105,12 +109,15 @@ pub(super) async fn captures(State(server): State<Shared>) -> Reply {
 }
 
 pub(super) async fn list_processors(server: &Shared) -> Result<Vec<Processor>, Coded> {
-    let (owner, capture) = owner(server)?;
+    let (owner, _) = owner(server)?;
     let views = owner.views().await?;
-    let running = views.iter().filter(|view| view.running);
-    Ok(running
-        .map(|view| Processor::new(&view.id, &capture))
-        .collect())
+    let of = |view: &View| -> Vec<Processor> {
+        let captures = view.shares.keys();
+        captures
+            .map(|capture| Processor::new(&view.id, capture))
+            .collect()
+    };
+    Ok(views.iter().flat_map(of).collect())
 }
 
 pub(super) async fn processors(State(server): State<Shared>) -> Reply {
@@ -124,8 +131,9 @@ pub(super) async fn processor(
 ) -> Reply {
     let (owner, me) = owner(&server)?;
     let id = Id::default(&id);
-    let view = owner.view(&id).await?;
-    if capture != me {
+    let mut view = owner.view(&id).await?;
+    let share = view.shares.remove(&capture);
+    if share.is_none() && capture != me {
         let captures = list_captures(&server).await?;
         if !captures.iter().any(|known| known.id == capture) {
             return Err(Coded::new(
@@ -137,9 +145,20 @@ pub(super) async fn processor(
         return Err(not_exists(&id).into());
     }
     let tables = ProcessorTables {
-        table_ids: view.tables,
+        table_ids: share.unwrap_or_default(),
     };
     Ok(Json(tables).into_response())
+}
+
+/// Moves all tables away from a capture.
+pub(super) async fn drain(State(server): State<Shared>, Path(capture): Path<String>) -> Reply {
+    let (owner, _) = owner(&server)?;
+    let drained = Drained {
+        current_table_count: owner.drain(&capture).await?,
+    };
+    let mut response = Json(drained).into_response();
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }
 
 pub(super) async fn resign(State(server): State<Shared>) -> Response {

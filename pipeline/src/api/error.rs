@@ -10,7 +10,7 @@ use super::reply;
 use crate::coded::{Code, Coded};
 
 /// Codes that are the caller's fault; they count wherever they stand in the text.
-const BAD_REQUEST: [Code; 10] = [
+const BAD_REQUEST: [Code; 11] = [
     Code::ErrAPIInvalidParam,
     Code::ErrSinkURIInvalid,
     Code::ErrStartTsBeforeGC,
@@ -21,6 +21,7 @@ const BAD_REQUEST: [Code; 10] = [
     Code::ErrChangefeedUpdateRefused,
     Code::ErrMySQLInvalidConfig,
     Code::ErrCaptureNotExist,
+    Code::ErrSchedulerRequestFailed,
 ];
 
 /// The body of an error.

@@ -18,6 +18,7 @@ use crate::{
         keys::Id,
         legacy::{JobStatus, LegacyInfo, Summary},
         owner,
+        spread::lead::Wish,
     },
     coded::{Code, Coded},
 };
@@ -204,12 +205,12 @@ async fn rebalance(
     method: axum::http::Method,
     form: Fields,
 ) -> Response {
-    match posted(&server, &method, form) {
-        // the owner has all tables: there is nothing to balance
-        Ok((_, fields)) => match changefeed(&fields) {
-            Ok(_) => common(Ok(())),
-            Err(response) => *response,
-        },
+    let (owner, fields) = match posted(&server, &method, form) {
+        Ok(posted) => posted,
+        Err(response) => return *response,
+    };
+    match changefeed(&fields) {
+        Ok(id) => placed(owner.place(&id, Wish::Balance).await),
         Err(response) => *response,
     }
 }
@@ -219,12 +220,34 @@ async fn move_table(
     method: axum::http::Method,
     form: Fields,
 ) -> Response {
-    match posted(&server, &method, form) {
-        Ok(_) => common(Err(Coded::new(
-            Code::ErrUnsupportedByPipeline,
-            "moving a table to another capture is not supported by this pipeline",
-        ))),
-        Err(response) => *response,
+    let (owner, fields) = match posted(&server, &method, form) {
+        Ok(posted) => posted,
+        Err(response) => return *response,
+    };
+    let id = match changefeed(&fields) {
+        Ok(id) => id,
+        Err(response) => return *response,
+    };
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    let (capture, table) = (field("target-cp-id"), field("table-id"));
+    if capture.is_empty() {
+        return invalid(format!("invalid target capture id: {capture}"));
+    }
+    match crate::config::golang::atoi(table) {
+        Ok(table) => placed(
+            owner
+                .place(&id, Wish::Move(table, capture.to_owned()))
+                .await,
+        ),
+        Err(_) => invalid(format!("invalid tableID: {table}")),
+    }
+}
+
+/// Orders for changefeeds that are not there are taken without a word.
+fn placed(outcome: Result<(), Coded>) -> Response {
+    match outcome {
+        Err(error) if error.code() == Code::ErrChangeFeedNotExists => common(Ok(())),
+        outcome => common(outcome),
     }
 }
 

@@ -63,6 +63,7 @@ fn modern(server: &Shared) -> Router<Shared> {
         .route("/api/v2/changefeeds/{id}/resume", post(changefeeds::resume))
         .route("/api/v2/processors", get(cluster::processors))
         .route("/api/v2/processors/{id}/{capture}", get(cluster::processor))
+        .route("/api/v2/captures/{id}/drain", post(cluster::drain))
         .route("/api/v2/owner/resign", post(cluster::resign))
         .merge(v1::of_owner())
         .route_layer(middleware::from_fn_with_state(

@@ -278,6 +278,13 @@ pub struct ProcessorTables {
     pub table_ids: Vec<i64>,
 }
 
+/// A capture that is drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// Tables that it still has.
+    pub current_table_count: usize,
+}
+
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerStatus {

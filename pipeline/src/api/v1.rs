@@ -6,19 +6,19 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Shared,
-    changefeeds::{self, Reply, is_listed, modern, owner, tasks},
+    changefeeds::{self, Reply, is_listed, modern, owner, parse, tasks},
     cluster,
     model::{Common, ProcessorTables, ShownError, TaskStatus, masked},
     reply::Indented,
 };
 use crate::{
-    changefeed::{clock::ts_text, info::State as FeedState, keys::Id},
+    changefeed::{clock::ts_text, info::State as FeedState, keys::Id, spread::lead::Wish},
     model::Ts,
 };
 
@@ -30,6 +30,15 @@ pub(super) fn of_owner() -> Router<Shared> {
         .route("/api/v1/changefeeds/{id}/resume", post(resume))
         .route("/api/v1/processors", get(processors))
         .route("/api/v1/processors/{id}/{capture}", get(processor))
+        .route(
+            "/api/v1/changefeeds/{id}/tables/rebalance_table",
+            post(rebalance),
+        )
+        .route(
+            "/api/v1/changefeeds/{id}/tables/move_table",
+            post(move_table),
+        )
+        .route("/api/v1/captures/drain", put(drain))
         .route("/api/v1/owner/resign", post(resign))
 }
 
@@ -86,7 +95,7 @@ struct Detail {
 }
 
 async fn detail(State(server): State<Shared>, Path(id): Path<String>) -> Reply {
-    let (owner, capture) = owner(&server)?;
+    let (owner, _) = owner(&server)?;
     let view = owner.view(&Id::default(&id)).await?;
     let info = modern(&view)?;
     let detail = Detail {
@@ -105,7 +114,7 @@ async fn detail(State(server): State<Shared>, Path(id): Path<String>) -> Reply {
         error: view.meta.shown_error().map(Into::into),
         error_history: None,
         creator_version: info.creator_version.clone(),
-        task_status: tasks(&view, &capture),
+        task_status: tasks(&view),
     };
     Ok(Indented(detail).into_response())
 }
@@ -141,16 +150,45 @@ async fn processor(
     State(server): State<Shared>,
     Path((id, capture)): Path<(String, String)>,
 ) -> Reply {
-    let (owner, me) = owner(&server)?;
-    let view = owner.view(&Id::default(&id)).await?;
+    let (owner, _) = owner(&server)?;
+    let mut view = owner.view(&Id::default(&id)).await?;
     let tables = ProcessorTables {
-        table_ids: if capture == me {
-            view.tables
-        } else {
-            Vec::new()
-        },
+        table_ids: view.shares.remove(&capture).unwrap_or_default(),
     };
     Ok(Indented(tables).into_response())
+}
+
+async fn rebalance(State(server): State<Shared>, Path(id): Path<String>) -> Reply {
+    let (owner, _) = owner(&server)?;
+    accepted(owner.place(&Id::default(&id), Wish::Balance).await)
+}
+
+/// `capture_id` in the code of TiCDC, `target_capture_id` in its documentation.
+#[derive(Debug, Deserialize)]
+struct Move {
+    #[serde(alias = "target_capture_id")]
+    capture_id: String,
+    table_id: i64,
+}
+
+async fn move_table(State(server): State<Shared>, Path(id): Path<String>, body: Bytes) -> Reply {
+    let Move {
+        capture_id,
+        table_id,
+    } = parse(&body)?;
+    let (owner, _) = owner(&server)?;
+    let wish = Wish::Move(table_id, capture_id);
+    accepted(owner.place(&Id::default(&id), wish).await)
+}
+
+#[derive(Debug, Deserialize)]
+struct Drain {
+    capture_id: String,
+}
+
+async fn drain(State(server): State<Shared>, body: Bytes) -> Reply {
+    let Drain { capture_id } = parse(&body)?;
+    cluster::drain(State(server), Path(capture_id)).await
 }
 
 async fn resign(State(server): State<Shared>) -> Response {

@@ -1,6 +1,12 @@
 //! A server's place among the captures: a session that has to be kept alive, and the election of an owner.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,12 +27,55 @@ pub fn session_ttl(compat: Compat) -> i64 {
     }
 }
 
+/// From when times of fences count.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// How often a fence is looked at that is shut.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Until when work under a session may go on. A process that stood still finds out by it, before it does anything else, that
+/// its session may be over.
+#[derive(Debug, Clone, Default)]
+pub struct Fence(Option<Arc<AtomicU64>>);
+
+impl Fence {
+    fn set(&self, until: Instant) {
+        if let Some(fence) = &self.0 {
+            let since = until.saturating_duration_since(*BEGINNING);
+            fence.store(
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+                Ordering::Release,
+            );
+        }
+    }
+
+    fn is_shut(&self) -> bool {
+        self.0.as_ref().is_some_and(|until| {
+            BEGINNING.elapsed() >= Duration::from_millis(until.load(Ordering::Acquire))
+        })
+    }
+
+    /// Goes on at once as long as the session is certain, else when it has been renewed. Where it is not, whoever waits is
+    /// dropped. The default, of no session, lets everybody pass.
+    pub async fn pass(&self) {
+        if self.is_shut() {
+            let mut pace = tokio::time::interval(LOOK);
+            while self.is_shut() {
+                pace.tick().await;
+            }
+        }
+    }
+}
+
 /// A lease kept alive in the background.
+///
+/// It is given up for lost after four fifths of its life without renewal. The last fifth is for whoever works under it to
+/// stop: when the lease has expired, another does that work.
 #[derive(Debug)]
 pub struct Session {
     etcd: Client,
     lease: i64,
     lost: CancellationToken,
+    fence: Fence,
     keeper: JoinHandle<()>,
 }
 
@@ -39,11 +88,23 @@ impl Session {
         let granted = Instant::now();
         let lease = etcd.grant(ttl).await?;
         let lost = CancellationToken::new();
-        let keeper = tokio::spawn(keep(etcd.clone(), lease, ttl, granted, lost.clone()));
+        let fence = Fence(Some(Arc::default()));
+        let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(1));
+        fence.set(granted + safe(ttl));
+        let kept = keep(
+            etcd.clone(),
+            lease,
+            ttl,
+            granted,
+            fence.clone(),
+            lost.clone(),
+        );
+        let keeper = tokio::spawn(kept);
         Ok(Self {
             etcd: etcd.clone(),
             lease,
             lost,
+            fence,
             keeper,
         })
     }
@@ -58,6 +119,12 @@ impl Session {
     #[must_use]
     pub fn lost(&self) -> CancellationToken {
         self.lost.clone()
+    }
+
+    /// Shut when the lease may have expired.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Ends the session: its keys are gone at once.
@@ -75,25 +142,40 @@ impl Drop for Session {
     }
 }
 
+/// For how long after a renewal work may go on.
+fn safe(ttl: Duration) -> Duration {
+    ttl * 4 / 5
+}
+
 /// Renews a lease three times in its life, and gives it up for lost when it may have expired.
-async fn keep(etcd: Client, lease: i64, ttl: i64, mut renewed: Instant, lost: CancellationToken) {
-    let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(1));
+async fn keep(
+    etcd: Client,
+    lease: i64,
+    ttl: Duration,
+    mut renewed: Instant,
+    fence: Fence,
+    lost: CancellationToken,
+) {
+    let safe = safe(ttl);
     let mut pace = tokio::time::interval(ttl / 3);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     pace.tick().await;
     loop {
         pace.tick().await;
         let asked = Instant::now();
-        let left = (renewed + ttl).saturating_duration_since(asked);
+        let left = (renewed + safe).saturating_duration_since(asked);
         match tokio::time::timeout(left, etcd.keep_alive(lease)).await {
-            Ok(Ok(_)) => renewed = asked,
+            Ok(Ok(_)) => {
+                renewed = asked;
+                fence.set(renewed + safe);
+            }
             Ok(Err(error @ etcd::Error::LeaseExpired(_))) => {
                 tracing::warn!(%error, "the session is lost");
                 break;
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "failed to renew the session");
-                if renewed.elapsed() >= ttl {
+                if renewed.elapsed() >= safe {
                     break;
                 }
             }
@@ -241,5 +323,30 @@ pub async fn campaign(
                 break;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fence_is_shut_until_the_session_is_renewed() {
+        Fence::default().pass().await;
+        let fence = Fence(Some(Arc::default()));
+        assert!(fence.is_shut());
+        let waiting = tokio::spawn({
+            let fence = fence.clone();
+            async move { fence.pass().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        fence.set(Instant::now() + Duration::from_secs(60));
+        tokio::time::timeout(Duration::from_secs(10), waiting)
+            .await
+            .unwrap()
+            .unwrap();
+        fence.set(Instant::now());
+        assert!(fence.is_shut());
     }
 }

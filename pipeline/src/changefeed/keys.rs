@@ -5,6 +5,10 @@ use crate::compat::Compat;
 /// Everything of TiCDC stands below.
 pub const ROOT: &str = "/tidb/cdc";
 
+/// Beside it, what captures of this pipeline tell one another of tables that are spread over them. TiCDC does that by
+/// messages (since v5.3; v4.0.9 by its task keys), so nobody reads it there.
+pub const SPREAD: &str = "/tidb/cdc_spread";
+
 /// The key of the election and of all state of one cluster of captures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
@@ -186,6 +190,62 @@ impl Keys {
     #[must_use]
     pub fn job_prefix(&self) -> String {
         format!("{}/job/", self.base)
+    }
+
+    /// The id of the capture whose key this is.
+    #[must_use]
+    pub fn parse_capture<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.capture_prefix())
+    }
+
+    fn spread(&self, what: &str) -> String {
+        // no cluster of captures is called like that
+        let cluster = self.base.strip_prefix(ROOT).filter(|rest| !rest.is_empty());
+        format!("{SPREAD}{}/{what}/", cluster.unwrap_or("/-"))
+    }
+
+    /// Before the keys of changefeeds whose tables are spread over captures.
+    #[must_use]
+    pub fn run_prefix(&self) -> String {
+        self.spread("run")
+    }
+
+    /// The key of a changefeed whose tables are spread over captures, there as long as it runs so.
+    #[must_use]
+    pub fn run(&self, id: &Id) -> String {
+        format!("{}{id}", self.run_prefix())
+    }
+
+    /// Whose tables are spread by this key.
+    #[must_use]
+    pub fn parse_run(&self, key: &str) -> Option<Id> {
+        let rest = key.strip_prefix(&self.run_prefix())?;
+        let (namespace, id) = rest.split_once('/')?;
+        Some(Id::new(namespace, id))
+    }
+
+    /// The key of which capture had which tables when the changefeed last ran so.
+    #[must_use]
+    pub fn placed(&self, id: &Id) -> String {
+        format!("{}{id}", self.spread("placed"))
+    }
+
+    /// Before the keys of captures that are drained.
+    #[must_use]
+    pub fn drained_prefix(&self) -> String {
+        self.spread("drained")
+    }
+
+    /// Before the keys of what captures have done of a changefeed.
+    #[must_use]
+    pub fn part_prefix(&self, id: &Id) -> String {
+        format!("{}{id}/", self.spread("part"))
+    }
+
+    /// The key of what a capture has done of a changefeed.
+    #[must_use]
+    pub fn part(&self, id: &Id, capture: &str) -> String {
+        format!("{}{capture}", self.part_prefix(id))
     }
 
     /// Whether a key holds a changefeed's configuration, and whose.

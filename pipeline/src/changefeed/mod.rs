@@ -2,7 +2,8 @@
 //!
 //! [`capture`] is a server's place in the cluster: a session, and the election of an owner. The [`owner`] runs every
 //! changefeed of the cluster: it starts and stops their [`task`]s by the rules of [`lifecycle`], persists how far they
-//! have come ([`state`]), and keeps the upstream from collecting what they still need ([`gc`]).
+//! have come ([`state`]), and keeps the upstream from collecting what they still need ([`gc`]). With more than one
+//! capture the tables of each changefeed are [`spread`] over them.
 
 pub mod capture;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod legacy;
 pub mod lifecycle;
 pub mod owner;
 pub mod snapshot;
+pub mod spread;
 pub mod state;
 pub mod task;
 pub mod update;

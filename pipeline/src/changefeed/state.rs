@@ -318,6 +318,8 @@ pub struct Snapshot {
     pub changefeeds: Vec<(Id, Meta, Option<Position>)>,
     /// Keys of tasks, of this capture or of those before it.
     pub tasks: Vec<String>,
+    /// Ids of the captures that are there.
+    pub captures: Vec<String>,
     /// Removed keys counted so far.
     pub deleted: u64,
     /// At which revision.
@@ -345,6 +347,9 @@ pub async fn load(
         let key = text(&pair.key);
         if Some(&key) == keys.delete_count().as_ref() {
             snapshot.deleted = text(&pair.value).trim().parse().unwrap_or_default();
+        }
+        if let Some(capture) = keys.parse_capture(&key) {
+            snapshot.captures.push(capture.to_owned());
         }
         if keys.is_task(&key) {
             snapshot.tasks.push(key);

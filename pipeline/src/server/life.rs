@@ -10,6 +10,7 @@ use crate::{
     changefeed::{
         capture::{self, Session},
         owner::{Context, Left, Owner},
+        spread::follow::{self, follow},
     },
     etcd,
 };
@@ -79,10 +80,34 @@ async fn one_session(server: &Arc<Server>, stop: &CancellationToken) -> Result<(
     capture::register(&server.etcd, &server.keys, &info, session.lease()).await?;
     tracing::info!(capture = id, "capture registered");
     let lost = session.lost();
-    while !stop.is_cancelled() && !lost.is_cancelled() {
-        stand(server, &session, &id, stop).await?;
+    let ground = follow::Ground {
+        release: server.release,
+        etcd: server.etcd.clone(),
+        keys: server.keys.clone(),
+        upstream: server.upstream.clone(),
+        time_zone: server.time_zone.clone(),
+        sort_folder: server.sort_folder.clone(),
+        capture: id.clone(),
+        address: server.address.clone(),
+        meters: server.meters.clone(),
+        lease: session.lease(),
+        fence: session.fence(),
+    };
+    // without a session to renew it must end as if that were lost
+    let fence = lost.child_token();
+    let following = tokio::spawn(follow(ground, stop.clone(), fence.clone()));
+    let mut stood = Ok(());
+    while stood.is_ok() && !stop.is_cancelled() && !lost.is_cancelled() {
+        stood = stand(server, &session, &id, stop).await;
     }
     server.set_current(None);
+    if stood.is_err() {
+        fence.cancel();
+    }
+    if let Err(error) = following.await {
+        tracing::error!(%error, "taking part in changefeeds broke off");
+    }
+    stood?;
     if lost.is_cancelled() {
         tracing::warn!(capture = id, "[CDC:ErrCaptureSuicide]capture suicide");
         return Ok(());
@@ -123,6 +148,7 @@ async fn stand(
         meters: server.meters.clone(),
         capture: id.to_owned(),
         address: server.address.clone(),
+        fence: session.fence(),
         ownership: ownership.clone(),
     };
     let leave = CancellationToken::new();

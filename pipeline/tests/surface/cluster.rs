@@ -217,14 +217,21 @@ impl Cluster {
         self.children.push((name, child));
     }
 
-    fn mariadb(&self, sql: &str) -> Output {
+    /// A client that runs statements; it needs nothing of the cluster but that it is there.
+    pub fn client(&self) -> impl Fn(&str) -> Output + Send + use<> {
         let root = fetched("mariadb");
-        Command::new(root.join("usr/bin/mariadb"))
-            .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"))
-            .args(["-h127.0.0.1", &format!("-P{}", self.tidb), "-uroot", "test"])
-            .args(["-e", sql])
-            .output()
-            .unwrap()
+        let port = format!("-P{}", self.tidb);
+        move |sql| {
+            Command::new(root.join("usr/bin/mariadb"))
+                .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"))
+                .args(["-h127.0.0.1", &port, "-uroot", "-NB", "test", "-e", sql])
+                .output()
+                .unwrap()
+        }
+    }
+
+    fn mariadb(&self, sql: &str) -> Output {
+        self.client()(sql)
     }
 
     /// What queries give, tab-separated and without names; nothing for those that fail.

@@ -1,6 +1,9 @@
 //! One changefeed in the hands of the owner.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +14,7 @@ use crate::{
         info::State,
         keys::Id,
         lifecycle::Troubles,
+        spread::lead::Wish,
         state::{Meta, Position},
         task::Progress,
     },
@@ -28,6 +32,8 @@ pub(super) struct Running {
     pub(super) stop: CancellationToken,
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) abort: AbortHandle,
+    /// The captures that its tables are spread over.
+    pub(super) members: BTreeSet<String>,
     /// When it was told to stop.
     pub(super) stopping: Option<Instant>,
 }
@@ -54,6 +60,8 @@ pub(super) struct Feed {
     pub(super) leaving: Option<Leaving>,
     /// Where to go on instead of the checkpoint, once the task has ended.
     pub(super) overwrite: Option<Ts>,
+    /// How the tables are to be placed when the task begins again.
+    pub(super) wish: Option<Wish>,
     /// Who waits for the task to end.
     pub(super) waiting: Vec<Done>,
     /// The checkpoint when the last message was acknowledged, and how many there were.
@@ -91,6 +99,7 @@ impl Feed {
             retry_at: None,
             leaving: None,
             overwrite: None,
+            wish: None,
             waiting: Vec::new(),
             messages: 0,
             errors: 0,
@@ -151,6 +160,20 @@ impl Feed {
         self.troubles = Troubles::new(self.meta.stuck_after(), ts, now);
     }
 
+    /// Which tables each capture has, by the task under way.
+    pub(super) fn shares(&self) -> BTreeMap<String, Vec<TableId>> {
+        let Some(running) = self.running.as_ref().filter(|r| r.stopping.is_none()) else {
+            return BTreeMap::new();
+        };
+        let progress = running.progress.borrow();
+        if progress.shares.is_empty() {
+            // it is about to place them
+            let none = |member: &String| (member.clone(), Vec::new());
+            return running.members.iter().map(none).collect();
+        }
+        progress.shares.clone()
+    }
+
     pub(super) fn view(&self) -> View {
         let mut view = View {
             id: self.id.clone(),
@@ -159,6 +182,7 @@ impl Feed {
             position: self.position,
             resolved_ts: 0,
             running: false,
+            shares: self.shares(),
             tables: Vec::new(),
             last_synced_ts: self.synced.0,
             messages: self.messages,

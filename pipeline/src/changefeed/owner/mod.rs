@@ -1,17 +1,21 @@
 //! The owner: runs every changefeed of the cluster.
 //!
 //! One actor holds all state. It takes orders (from the HTTP API), changes of keys that others wrote (v4.0.9's command
-//! line writes to etcd itself), and the ends of tasks; every [`TICK`] it persists how far changefeeds have come. All it
+//! line writes to etcd itself), captures that come and go, and the ends of tasks; every [`TICK`] it persists how far changefeeds have come. All it
 //! writes is guarded by its ownership, so that an owner that has been replaced changes nothing any more.
 
 mod feed;
 mod orders;
+mod placing;
 mod run;
 mod store;
 mod tasks;
 mod upkeep;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
@@ -19,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::run::Actor;
 use super::{
-    capture::Ownership,
+    capture::{Fence, Ownership},
     gc::Safepoints,
     info::State,
     keys::{Id, Keys},
+    spread::lead::Wish,
     state::{Meta, Position, StateError},
 };
 use crate::{
@@ -63,6 +68,8 @@ pub struct Context {
     pub capture: String,
     /// Its address.
     pub address: String,
+    /// Shut when its session may be over.
+    pub fence: Fence,
     /// Proof of ownership.
     pub ownership: Ownership,
 }
@@ -89,8 +96,10 @@ pub struct View {
     pub resolved_ts: Ts,
     /// Whether it has a task.
     pub running: bool,
-    /// The tables of the task.
+    /// The tables of the task, on whichever capture.
     pub tables: Vec<TableId>,
+    /// Which of them each capture has that takes part.
+    pub shares: BTreeMap<String, Vec<TableId>>,
     /// The checkpoint when the last message was acknowledged, or where the task began.
     pub last_synced_ts: Ts,
     /// Messages acknowledged since this server owns it.
@@ -111,6 +120,8 @@ enum Order {
     Pause(Id, Done),
     Resume(Id, Option<Ts>, Done),
     Remove(Id, bool, Done),
+    Place(Id, Wish, Done),
+    Drain(String, Reply<Result<usize, Coded>>),
 }
 
 /// A way to the owner of this server.
@@ -208,6 +219,27 @@ impl Handle {
     /// `ErrChangeFeedNotExists`, `ErrPDEtcdAPIError`, `ErrOwnerNotFound`.
     pub async fn remove(&self, id: &Id, force: bool) -> Result<(), Coded> {
         self.ask(|done| Order::Remove(id.clone(), force, done))
+            .await?
+    }
+}
+
+impl Handle {
+    /// Moves tables of a changefeed to other captures; done when it has begun to.
+    ///
+    /// # Errors
+    /// `ErrChangeFeedNotExists`, `ErrCaptureNotExist`, `ErrAPIInvalidParam` for a table that is not the changefeed's,
+    /// `ErrOwnerNotFound`.
+    pub async fn place(&self, id: &Id, wish: Wish) -> Result<(), Coded> {
+        self.ask(|done| Order::Place(id.clone(), wish, done))
+            .await?
+    }
+
+    /// Moves all tables away from a capture and gives it none any more; how many it has now.
+    ///
+    /// # Errors
+    /// `ErrCaptureNotExist`, `ErrSchedulerRequestFailed` if it is the owner or alone, `ErrOwnerNotFound`.
+    pub async fn drain(&self, capture: &str) -> Result<usize, Coded> {
+        self.ask(|reply| Order::Drain(capture.to_owned(), reply))
             .await?
     }
 }

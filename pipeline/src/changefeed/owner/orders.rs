@@ -37,6 +37,15 @@ impl Actor {
             Order::Pause(id, done) => self.pause(&id, done).await,
             Order::Resume(id, overwrite, done) => self.resume(&id, overwrite, done).await,
             Order::Remove(id, force, done) => self.remove(&id, force, done).await,
+            Order::Place(id, wish, done) => {
+                // who asked may have gone
+                let _ = done.send(self.place(&id, wish));
+                Ok(())
+            }
+            Order::Drain(capture, reply) => {
+                let _ = reply.send(self.drain(&capture).await);
+                Ok(())
+            }
         }
     }
 

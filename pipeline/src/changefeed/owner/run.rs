@@ -47,11 +47,21 @@ pub(super) struct Actor {
     pub(super) ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
     pub(super) kept: (mpsc::Sender<Kept>, mpsc::Receiver<Kept>),
     pub(super) keep_at: Option<Instant>,
+    /// The captures that are there.
+    pub(super) captures: BTreeSet<String>,
+    /// Those of them that get no tables any more.
+    pub(super) drained: BTreeSet<String>,
 }
 
 impl Actor {
     pub(super) async fn load(context: Context) -> Result<Self, StateError> {
         let snapshot = state::load(&context.etcd, &context.keys, context.compat()).await?;
+        let prefix = context.keys.drained_prefix();
+        let (drained, _) = context.etcd.list(&prefix).await?;
+        let drained = drained.iter().filter_map(|pair| {
+            let key = String::from_utf8_lossy(&pair.key);
+            key.strip_prefix(&prefix).map(str::to_owned)
+        });
         let now = Instant::now();
         let mut feeds = BTreeMap::new();
         for (id, meta, position) in snapshot.changefeeds {
@@ -67,6 +77,8 @@ impl Actor {
             changefeeds = feeds.len(),
             "this server owns the changefeeds"
         );
+        let mut captures: BTreeSet<String> = snapshot.captures.into_iter().collect();
+        captures.insert(context.capture.clone());
         Ok(Self {
             context,
             feeds,
@@ -77,6 +89,8 @@ impl Actor {
             ended: mpsc::unbounded_channel(),
             kept: mpsc::channel(1),
             keep_at: Some(now),
+            captures,
+            drained: drained.collect(),
         })
     }
 
@@ -86,7 +100,13 @@ impl Actor {
         stop: &CancellationToken,
         lost: &CancellationToken,
     ) -> Left {
-        let left = match self.serve(orders, stop, lost).await {
+        // whatever is under way: once the session may be gone there is no time for it
+        let served = tokio::select! {
+            biased;
+            () = lost.cancelled() => Ok(()),
+            served = self.serve(orders, stop) => served,
+        };
+        let left = match served {
             Ok(()) => Left::Asked,
             Err(error) => {
                 tracing::warn!(%error, "this server no longer owns the changefeeds");
@@ -94,7 +114,7 @@ impl Actor {
             }
         };
         let may_write = left == Left::Asked && !lost.is_cancelled();
-        self.leave(may_write, lost).await;
+        self.leave(may_write).await;
         left
     }
 
@@ -103,7 +123,6 @@ impl Actor {
         &mut self,
         orders: &mut mpsc::Receiver<Order>,
         stop: &CancellationToken,
-        lost: &CancellationToken,
     ) -> Result<(), WriteError> {
         let stale = std::mem::take(&mut self.stale);
         if let Err(error) = self.context.write_basics(&stale).await {
@@ -121,7 +140,6 @@ impl Actor {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                () = lost.cancelled() => return Ok(()),
                 Some(ended) = self.ended.1.recv() => self.on_end(ended).await?,
                 order = orders.recv() => match order {
                     Some(order) => self.on_order(order).await?,
@@ -175,6 +193,17 @@ impl Actor {
                 self.context.keys.parse_info(&key)
             })
             .collect();
+        let captures: BTreeSet<String> = pairs
+            .iter()
+            .filter_map(|pair| {
+                let key = String::from_utf8_lossy(&pair.key);
+                self.context.keys.parse_capture(&key).map(str::to_owned)
+            })
+            .collect();
+        let gone: Vec<String> = self.captures.difference(&captures).cloned().collect();
+        for capture in gone {
+            self.on_capture(&capture, true);
+        }
         for pair in &pairs {
             self.on_key(pair, false).await?;
         }

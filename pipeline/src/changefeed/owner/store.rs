@@ -181,9 +181,12 @@ impl Context {
             feed.starts = None;
             return Ok(Vec::new());
         };
-        let position_key = self.keys.task_position(&self.capture, &feed.id);
+        let shares = feed.shares();
+        let position_key = |capture: &String| self.keys.task_position(capture, &feed.id);
         let Meta::Legacy(info) = &feed.meta else {
-            return Ok(vec![(position_key, json(&TaskPosition::default())?)]);
+            let position = json(&TaskPosition::default())?;
+            let key = |capture| (position_key(capture), position.clone());
+            return Ok(shares.keys().map(key).collect());
         };
         let position = LegacyPosition {
             checkpoint_ts: feed.position.checkpoint_ts,
@@ -204,25 +207,28 @@ impl Context {
             .iter()
             .map(|table| (*table, before.get(table).copied().unwrap_or(fresh)))
             .collect();
-        let replica = |&start_ts: &u64| TableReplica {
-            start_ts,
+        let replica = |table: &i64| TableReplica {
+            start_ts: starts.get(table).copied().unwrap_or(fresh),
             mark_table_id: 0,
         };
-        let status = TaskStatus {
-            tables: starts
-                .iter()
-                .map(|(table, start)| (*table, replica(start)))
-                .collect(),
-            ..TaskStatus::default()
-        };
+        let mut keys = Vec::new();
+        for (capture, tables) in &shares {
+            let status = TaskStatus {
+                tables: tables
+                    .iter()
+                    .map(|table| (*table, replica(table)))
+                    .collect(),
+                ..TaskStatus::default()
+            };
+            keys.push((position_key(capture), json(&position)?));
+            if let Some(key) = self.keys.task_status(capture, &feed.id) {
+                keys.push((key, json(&status)?));
+            }
+            if let Some(key) = self.keys.task_workload(capture, &feed.id) {
+                keys.push((key, "{}".to_owned()));
+            }
+        }
         feed.starts = Some(starts);
-        let mut keys = vec![(position_key, json(&position)?)];
-        if let Some(key) = self.keys.task_status(&self.capture, &feed.id) {
-            keys.push((key, json(&status)?));
-        }
-        if let Some(key) = self.keys.task_workload(&self.capture, &feed.id) {
-            keys.push((key, "{}".to_owned()));
-        }
         Ok(keys)
     }
 
@@ -239,6 +245,9 @@ impl Context {
             .iter()
             .map(|(key, _)| etcd::delete(key))
             .collect();
+        ops.extend(
+            [self.keys.run(&feed.id), self.keys.placed(&feed.id)].map(|key| etcd::delete(&key)),
+        );
         let Leaving::Removed { force } = leaving else {
             return self.write(ops).await.map(drop);
         };

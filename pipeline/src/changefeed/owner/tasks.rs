@@ -1,6 +1,6 @@
 //! Tasks: started, and what their ends lead to.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,8 @@ use crate::{
         info::State,
         keys::Id,
         lifecycle::Verdict,
-        task::{self, End, Progress, Spec},
+        spread::lead::{Ground, Lead, Wish},
+        task::{self, End, Progress, Role, Spec},
     },
     coded::{Code, Coded},
 };
@@ -25,6 +26,7 @@ use crate::{
 impl Actor {
     /// Starts a task, unless there is one or there should be none.
     pub(super) fn start(&mut self, id: &Id) {
+        let members = self.members();
         let Some(feed) = self.feeds.get_mut(id) else {
             return;
         };
@@ -51,6 +53,7 @@ impl Actor {
             time_zone: self.context.time_zone.clone(),
             sort_folder: self.context.sort_folder.clone(),
             meters: self.context.meters.feed(&id.namespace, &id.id),
+            fence: self.context.fence.clone(),
         };
         let (sender, progress) = watch::channel(Progress {
             checkpoint_ts: position.checkpoint_ts,
@@ -62,13 +65,15 @@ impl Actor {
         tracing::info!(changefeed = %id, checkpoint_ts = position.checkpoint_ts, "changefeed starts");
         let (context, ended) = (self.context.clone(), self.ended.0.clone());
         let (token, id) = (stop.clone(), id.clone());
-        let worker = tokio::spawn(drive(context, id.clone(), spec, sender, token));
+        let others = (members.clone(), feed.wish.take());
+        let worker = tokio::spawn(drive(context, id.clone(), spec, others, sender, token));
         feed.running = Some(Running {
             number,
             started_at: position.checkpoint_ts,
             stop,
             progress,
             abort: worker.abort_handle(),
+            members,
             stopping: None,
         });
         tokio::spawn(async move {
@@ -178,11 +183,12 @@ impl Actor {
     }
 }
 
-/// A task with its safepoint held while it starts.
+/// A task with its safepoint held while it starts, among these captures.
 async fn drive(
     context: Context,
     id: Id,
     spec: Spec,
+    (members, wish): (BTreeSet<String>, Option<Wish>),
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<End, Coded> {
@@ -200,5 +206,16 @@ async fn drive(
             }
         }
     });
-    task::run(spec, context.upstream, progress, stop).await
+    let ground = Ground {
+        etcd: context.etcd,
+        keys: context.keys,
+        ownership: context.ownership,
+        capture: context.capture,
+    };
+    let lead = tokio::select! {
+        lead = Lead::gather(ground, id, members, wish) => lead?,
+        () = stop.cancelled() => return Ok(End::Stopped),
+    };
+    let role = Role::Lead(Box::new(lead));
+    task::run_as(spec, context.upstream, role, progress, stop).await
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::{
     STOP_WITHIN, due,
     feed::Feed,
@@ -159,6 +157,11 @@ impl Actor {
         deleted: bool,
     ) -> Result<(), WriteError> {
         let key = String::from_utf8_lossy(&pair.key);
+        if let Some(capture) = self.context.keys.parse_capture(&key) {
+            let capture = capture.to_owned();
+            self.on_capture(&capture, deleted);
+            return Ok(());
+        }
         let Some(id) = self.context.keys.parse_info(&key) else {
             return Ok(());
         };
@@ -209,12 +212,16 @@ impl Actor {
         Ok(())
     }
 
-    /// Stops all tasks and waits for them; persists where they stopped if this server still may.
-    pub(super) async fn leave(&mut self, may_write: bool, lost: &CancellationToken) {
+    /// Stops all tasks and waits for them; persists where they stopped if this server still may, else drops them.
+    pub(super) async fn leave(&mut self, may_write: bool) {
         let now = Instant::now();
         let mut left = 0;
         for feed in self.feeds.values_mut() {
             left += usize::from(feed.stop(now));
+            // another owns, or may soon: nothing more is sent, not even what is on its way
+            if let Some(running) = feed.running.as_ref().filter(|_| !may_write) {
+                running.abort.abort();
+            }
         }
         let deadline = tokio::time::sleep(STOP_WITHIN);
         tokio::pin!(deadline);
@@ -238,7 +245,7 @@ impl Actor {
                 }
             }
         }
-        if may_write && !lost.is_cancelled() {
+        if may_write {
             for feed in self.feeds.values_mut() {
                 feed.follow(Instant::now());
             }

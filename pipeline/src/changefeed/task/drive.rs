@@ -2,7 +2,8 @@
 //!
 //! One barrier holds all tables: the commit-ts of the next DDL statement, or how far the stream of DDL jobs is complete.
 //! Rows up to the barrier go out in commit order; once all of them are acknowledged the statement at the barrier goes
-//! out, tables come and go with it, and the next barrier holds (`spec/tikv-cdc-protocol.md §7`).
+//! out, tables come and go with it, and the next barrier holds (`spec/tikv-cdc-protocol.md §7`). With tables spread over
+//! captures every task stands at the same barriers: only one of them sends the statement, when all have come to it.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -13,9 +14,9 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, End, Progress, Spec, jobs::Jobs, sink::Sink};
+use super::{Config, End, Progress, Role, Spec, jobs::Jobs, sink::Sink};
 use crate::{
-    changefeed::{clock::lag_seconds, snapshot::schema_at},
+    changefeed::{capture::Fence, clock::lag_seconds, snapshot::schema_at, spread::tables::Tables},
     coded::Coded,
     filter::Scope,
     meters::FeedMeters,
@@ -46,7 +47,8 @@ const SCHEMA_PAST: Ts = 60_000 << crate::model::LOGICAL_BITS;
 
 /// A running changefeed.
 #[derive(Debug)]
-pub(super) struct Task<C> {
+pub(super) struct Task<'a, C> {
+    role: &'a mut Role,
     upstream: Upstream,
     meters: FeedMeters,
     scope: Scope,
@@ -57,26 +59,30 @@ pub(super) struct Task<C> {
     sorter: Sorter,
     /// How much of a table may wait for the sorter.
     feed_bytes: usize,
-    /// Physical ids followed.
+    /// Tables of the changefeed, on whichever capture.
+    tables: Tables,
+    /// Physical ids followed here.
     followed: HashSet<TableId>,
-    /// Their logical ids.
-    logical: HashSet<i64>,
     sink: Sink<C>,
+    fence: Fence,
     target_ts: Option<Ts>,
     /// Everything up to here has been handed over.
     sent_ts: Ts,
     /// Timestamps up to which everything is acknowledged once their mark and all before it are.
     marks: VecDeque<(Ts, Mark)>,
+    /// Everything of the tables here up to this is acknowledged.
+    checkpoint_ts: Ts,
     progress: watch::Sender<Progress>,
     watermark: (Instant, Ts),
 }
 
-impl<C: Cluster> Task<C> {
+impl<'a, C: Cluster> Task<'a, C> {
     /// Opens the sink, reads the schema at the checkpoint and follows its tables.
     pub(super) async fn open<K: Connect<Cluster = C>>(
         kafka: &K,
         spec: Spec,
         upstream: Upstream,
+        role: &'a mut Role,
         progress: watch::Sender<Progress>,
     ) -> Result<Self, Coded> {
         let scope = match &spec.config {
@@ -104,35 +110,49 @@ impl<C: Cluster> Task<C> {
         let checkpoint = spec.checkpoint_ts;
         let schema_ts = checkpoint - Ts::from(spec.ddl_at_checkpoint && checkpoint > 0);
         let schema = schema_at(&upstream, schema_ts, spec.release.compat()).await?;
-        let tables: Vec<_> = schema
+        let mut taken: Vec<_> = schema
             .tables(schema_ts)
             .into_iter()
             .filter(|table| scope.takes_table(table))
             .collect();
-        for table in &tables {
-            sink.admit(table).await?;
+        let mut tables = Tables::default();
+        for table in &taken {
+            for id in &table.physical_ids {
+                tables.set(*id, Some(table.id));
+            }
         }
+        role.begin(checkpoint, spec.ddl_at_checkpoint, &tables)
+            .await?;
+        for table in &taken {
+            if role.leads() || role.has(table.id) {
+                sink.admit(table).await?;
+            }
+        }
+        taken.retain(|table| role.has(table.id));
         let mut task = Self {
             jobs: Jobs::follow(&upstream, schema_ts, spec.release.compat()),
             sorter: Sorter::new(quota, spec.sort_folder.place(&spec.id)),
-            feed_bytes: (quota / FEED_PART / tables.len().max(1)).max(LEAST_FEED),
+            feed_bytes: (quota / FEED_PART / taken.len().max(1)).max(LEAST_FEED),
+            role,
             upstream,
             meters: spec.meters,
             scope,
             schema,
             ddls: VecDeque::new(),
+            tables,
             followed: HashSet::new(),
-            logical: HashSet::new(),
             sink,
+            fence: spec.fence.clone(),
             target_ts: spec.target_ts.filter(|ts| *ts > 0),
             sent_ts: checkpoint,
             marks: VecDeque::new(),
+            checkpoint_ts: checkpoint,
             progress,
             watermark: (Instant::now(), checkpoint),
         };
-        for table in tables {
+        for table in taken {
             for id in &table.physical_ids {
-                task.follow(*id, table.id, checkpoint)?;
+                task.follow(*id, checkpoint)?;
             }
         }
         tracing::info!(
@@ -141,26 +161,35 @@ impl<C: Cluster> Task<C> {
             tables = task.followed.len(),
             "the changefeed runs"
         );
-        task.progress
-            .send_modify(|progress| progress.tables = sorted(&task.followed));
-        task.report(Some(checkpoint));
+        task.tell_tables();
+        task.report();
         Ok(task)
     }
 
-    /// Works until there is a reason to end.
+    /// Works until there is a reason to end; then others end too.
     pub(super) async fn run(&mut self, stop: CancellationToken) -> Result<End, Coded> {
-        loop {
+        let end = loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => {
-                    self.settle().await;
-                    return Ok(End::Stopped);
-                }
-                end = self.step() => if let Some(end) = end? {
-                    return Ok(end);
+                () = stop.cancelled() => break Ok(End::Stopped),
+                end = self.step() => match end {
+                    Ok(None) => {}
+                    Ok(Some(end)) => break Ok(end),
+                    Err(error) => break Err(error),
                 }
             }
+        };
+        self.role.dismiss().await;
+        if matches!(end, Ok(End::Stopped)) {
+            self.settle().await;
         }
+        self.role.gone().await;
+        // what others have done last counts even if they have failed
+        if let Err(error) = self.role.catch_up() {
+            tracing::debug!(%error, "another capture ended its part with an error");
+        }
+        self.report();
+        end
     }
 
     /// Waits for a moment for what was handed over, so that less is sent again later.
@@ -183,6 +212,9 @@ impl<C: Cluster> Task<C> {
 
     /// Does what can be done now, or waits until there is something.
     async fn step(&mut self) -> Result<Option<End>, Coded> {
+        if self.role.catch_up()? {
+            self.report();
+        }
         let barrier = self.barrier();
         let complete = self
             .sorter
@@ -195,6 +227,7 @@ impl<C: Cluster> Task<C> {
             self.meters.batch.observe(rows as f64);
             // What is complete comes in commit order. The last transaction may go on, or what has the same commit-ts.
             let sent = complete.min(last.commit_ts - 1);
+            self.fence.pass().await;
             self.send(&taken).await?;
             match taken.continues {
                 // The rest of a transaction goes before what has become complete since it was cut: nothing is known of that.
@@ -204,18 +237,18 @@ impl<C: Cluster> Task<C> {
             return Ok(None);
         }
         self.sent(complete);
-        if self
-            .ddls
-            .front()
-            .is_some_and(|ddl| ddl.commit_ts <= complete)
-        {
+        let ddl = self.ddls.front().map(|ddl| ddl.commit_ts);
+        if let Some(at) = ddl.filter(|at| *at <= complete) {
             self.acknowledged().await?;
-            self.ddl(complete).await?;
-            return Ok(None);
-        }
-        if self.target_ts.is_some_and(|target| complete >= target) {
+            if self.role.may_pass(at) {
+                self.ddl(at).await?;
+                return Ok(None);
+            }
+        } else if let Some(target) = self.target_ts.filter(|target| complete >= *target) {
             self.acknowledged().await?;
-            return Ok(Some(End::Finished));
+            if self.role.may_pass(target) {
+                return Ok(Some(End::Finished));
+            }
         }
         self.watermark(false).await?;
         self.wait().await?;
@@ -243,6 +276,7 @@ impl<C: Cluster> Task<C> {
             () = self.sorter.changed() => {}
             changes = self.jobs.next() => self.jobs_came(changes?)?,
             acknowledged = acknowledged => acknowledged?,
+            () = self.role.changed() => {}
         }
         self.reap();
         Ok(())
@@ -254,7 +288,7 @@ impl<C: Cluster> Task<C> {
         }
         let events = self.schema.on_resolved(self.jobs.resolved_ts())?;
         self.ddls.extend(events);
-        self.report(None);
+        self.report();
         Ok(())
     }
 
@@ -297,40 +331,53 @@ impl<C: Cluster> Task<C> {
 
     /// Moves the checkpoint past what is acknowledged.
     fn reap(&mut self) {
-        let mut checkpoint = None;
+        let mut moved = false;
         while let Some((ts, mark)) = self.marks.front()
             && mark.is_acknowledged()
         {
-            checkpoint = Some(*ts);
+            self.checkpoint_ts = self.checkpoint_ts.max(*ts);
+            moved = true;
             if let Some(took) = mark.age() {
                 self.meters.send_seconds.observe(took.as_secs_f64());
                 self.meters.flush_lag.observe(lag_seconds(*ts));
             }
             self.marks.pop_front();
         }
-        if checkpoint.is_some() {
-            self.report(checkpoint);
+        if moved {
+            self.report();
         }
     }
 
-    /// Tells how far everything is, the checkpoint if it has moved.
-    fn report(&self, checkpoint: Option<Ts>) {
+    /// Tells how far everything is, here and on other captures.
+    fn report(&self) {
         let resolved = self.schema.resolved_ts();
         let resolved = self
             .sorter
             .resolved_ts()
-            .map_or(resolved, |ts| ts.min(resolved));
+            .map_or(resolved, |ts| ts.min(resolved))
+            .min(self.role.resolved_ts());
+        let checkpoint = self.checkpoint_ts.min(self.role.checkpoint_ts());
         let barrier = self.barrier();
-        let messages = self.sink.acknowledged();
+        let messages = self.sink.acknowledged() + self.role.messages();
         let held = i64::try_from(self.sorter.held()).unwrap_or(i64::MAX);
         self.meters.sorting_memory.set(held);
         let open = i64::try_from(self.upstream.open_bytes()).unwrap_or(i64::MAX);
         self.meters.used.set(held.saturating_add(open));
         self.progress.send_modify(|progress| {
-            progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint.unwrap_or_default());
+            progress.checkpoint_ts = progress.checkpoint_ts.max(checkpoint);
             progress.resolved_ts = progress.resolved_ts.max(resolved);
             progress.barrier_ts = barrier;
             progress.messages = messages;
+        });
+    }
+
+    /// Tells which tables there are, and which capture has them.
+    fn tell_tables(&self) {
+        self.progress.send_modify(|progress| {
+            progress.tables = self.tables.physical();
+            if let Role::Lead(lead) = &*self.role {
+                progress.shares = lead.shares(&self.tables);
+            }
         });
     }
 
@@ -343,20 +390,13 @@ impl<C: Cluster> Task<C> {
         Ok(())
     }
 
-    /// Sends the statements of the next DDL job; tables come and go with it.
-    async fn ddl(&mut self, complete: Ts) -> Result<(), Coded> {
-        let Some(at) = self
-            .ddls
-            .front()
-            .map(|ddl| ddl.commit_ts)
-            .filter(|at| *at <= complete)
-        else {
-            return Ok(());
-        };
+    /// Sends the statements of the DDL job at the barrier, if that is for this task to do; tables come and go with it.
+    async fn ddl(&mut self, at: Ts) -> Result<(), Coded> {
         let mut touched = Vec::new();
         let (begun, mut sent) = (Instant::now(), 0);
+        self.fence.pass().await;
         while let Some(event) = self.ddls.front().filter(|ddl| ddl.commit_ts == at) {
-            if self.scope.takes_ddl(event)? {
+            if self.role.leads() && self.scope.takes_ddl(event)? {
                 self.sink.ddl(event).await?;
                 sent += 1;
                 tracing::info!(
@@ -380,68 +420,54 @@ impl<C: Cluster> Task<C> {
                 .ddl_seconds
                 .observe(begun.elapsed().as_secs_f64());
         }
+        for id in &touched {
+            let logical = self.taken(*id, at).map(|table| table.id);
+            if let Some(gone) = self.tables.set(*id, logical) {
+                self.sink.forget(gone);
+            }
+        }
+        self.role.release(at, &self.tables).await?;
         for id in touched {
             self.reconsider(id, at).await?;
         }
-        self.progress
-            .send_modify(|progress| progress.tables = sorted(&self.followed));
+        self.tell_tables();
         self.watermark(true).await?;
         self.schema.gc(at.saturating_sub(SCHEMA_PAST));
-        self.report(None);
+        self.report();
         Ok(())
+    }
+
+    /// A table at `ts`, if its rows are replicated.
+    fn taken(&self, id: TableId, ts: Ts) -> Option<Arc<TableInfo>> {
+        let table = self.schema.table(id, ts);
+        table.filter(|table| self.scope.takes_table(table))
     }
 
     /// Follows a table, or no longer, according to the schema at `ts`.
     async fn reconsider(&mut self, id: TableId, ts: Ts) -> Result<(), Coded> {
-        let table = self.schema.table(id, ts);
-        let wanted = table.filter(|table| self.scope.takes_table(table));
-        match (wanted, self.followed.contains(&id)) {
-            (Some(table), false) => {
-                self.sink.admit(&table).await?;
-                self.follow(id, table.id, ts)
-            }
-            (Some(table), true) => self.sink.admit(&table).await,
-            (None, true) => {
-                self.forget(id);
+        let table = self.taken(id, ts);
+        let own = table.as_ref().is_some_and(|table| self.role.has(table.id));
+        if let Some(table) = table.filter(|_| own || self.role.leads()) {
+            self.sink.admit(&table).await?;
+        }
+        match (own, self.followed.contains(&id)) {
+            (true, false) => self.follow(id, ts),
+            (false, true) => {
+                self.sorter.forget(id);
+                self.followed.remove(&id);
                 Ok(())
             }
-            (None, false) => Ok(()),
+            (true, true) | (false, false) => Ok(()),
         }
     }
 
-    fn follow(&mut self, id: TableId, logical: i64, from: Ts) -> Result<(), Coded> {
+    fn follow(&mut self, id: TableId, from: Ts) -> Result<(), Coded> {
         let (start, end) = key::row_range(id);
         let span = Span::new(start, end);
         let feed = self.upstream.subscribe_within(span, from, self.feed_bytes);
         self.sorter.follow(id, from, feed)?;
         self.followed.insert(id);
-        self.logical.insert(logical);
         Ok(())
-    }
-
-    fn forget(&mut self, id: TableId) {
-        self.sorter.forget(id);
-        self.followed.remove(&id);
-        let tables: Vec<Arc<TableInfo>> = self.schema.tables(self.sent_ts);
-        let still = |logical: &i64| {
-            tables.iter().any(|table| {
-                table.id == *logical
-                    && table
-                        .physical_ids
-                        .iter()
-                        .any(|id| self.followed.contains(id))
-            })
-        };
-        let gone: Vec<i64> = self
-            .logical
-            .iter()
-            .copied()
-            .filter(|id| !still(id))
-            .collect();
-        for id in gone {
-            self.logical.remove(&id);
-            self.sink.forget(id);
-        }
     }
 
     /// Sends a watermark if one is due.
@@ -449,16 +475,11 @@ impl<C: Cluster> Task<C> {
         let checkpoint = self.progress.borrow().checkpoint_ts;
         let (last, ts) = self.watermark;
         let due = checkpoint > ts && last.elapsed() >= WATERMARK_EVERY;
-        if self.sink.has_watermarks() && (after_ddl || due) {
+        if self.role.leads() && self.sink.has_watermarks() && (after_ddl || due) {
             self.watermark = (Instant::now(), checkpoint);
-            self.sink.watermark(checkpoint, &self.logical).await?;
+            self.fence.pass().await;
+            self.sink.watermark(checkpoint, &self.tables).await?;
         }
         Ok(())
     }
-}
-
-fn sorted(ids: &HashSet<TableId>) -> Vec<TableId> {
-    let mut ids: Vec<_> = ids.iter().copied().collect();
-    ids.sort_unstable();
-    ids
 }

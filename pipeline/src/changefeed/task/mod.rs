@@ -8,14 +8,19 @@ mod drive;
 mod error;
 mod integrity;
 mod jobs;
+mod role;
 mod sink;
 
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use std::collections::BTreeMap;
+
 use self::drive::Task;
+pub use self::role::Role;
 use crate::{
+    changefeed::capture::Fence,
     coded::Coded,
     compat::Release,
     config::{
@@ -65,6 +70,8 @@ pub struct Spec {
     pub sort_folder: Folder,
     /// What it counts in.
     pub meters: FeedMeters,
+    /// Nothing is sent when it is shut.
+    pub fence: Fence,
 }
 
 /// The smallest `memory-quota` in bytes: the store sends up to 6 MiB at once.
@@ -94,9 +101,11 @@ pub struct Progress {
     /// The commit-ts of the DDL statement that holds rows back, if one does (`min-table-barrier-ts` in etcd); else the
     /// resolved-ts of the DDL stream.
     pub barrier_ts: Ts,
-    /// Physical ids of the tables replicated.
+    /// Physical ids of the tables replicated, on whichever capture.
     pub tables: Vec<TableId>,
-    /// Messages acknowledged since the task began.
+    /// Which of them each capture has; empty for a task without others.
+    pub shares: BTreeMap<String, Vec<TableId>>,
+    /// Messages acknowledged since the task began, on all captures.
     pub messages: u64,
 }
 
@@ -122,7 +131,21 @@ pub async fn run(
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<End, Coded> {
-    run_on(&Kafka, spec, upstream, progress, stop).await
+    run_as(spec, upstream, Role::Alone, progress, stop).await
+}
+
+/// As [`run`], with a part among several captures.
+///
+/// # Errors
+/// As [`run`]; what ended the part of another capture.
+pub async fn run_as(
+    spec: Spec,
+    upstream: Upstream,
+    role: Role,
+    progress: watch::Sender<Progress>,
+    stop: CancellationToken,
+) -> Result<End, Coded> {
+    run_both(&Kafka, spec, upstream, role, progress, stop).await
 }
 
 /// As [`run`], with another way to reach and ask Kafka; messages go to the brokers of the sink URI all the same.
@@ -136,10 +159,32 @@ pub async fn run_on<K: Connect>(
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<End, Coded> {
-    let open = Task::open(kafka, spec, upstream, progress);
-    let mut task = tokio::select! {
-        task = open => task?,
-        () = stop.cancelled() => return Ok(End::Stopped),
+    run_both(kafka, spec, upstream, Role::Alone, progress, stop).await
+}
+
+async fn run_both<K: Connect>(
+    kafka: &K,
+    spec: Spec,
+    upstream: Upstream,
+    mut role: Role,
+    progress: watch::Sender<Progress>,
+    stop: CancellationToken,
+) -> Result<End, Coded> {
+    let open = Task::open(kafka, spec, upstream, &mut role, progress);
+    let opened = tokio::select! {
+        task = open => task,
+        () = stop.cancelled() => {
+            role.dismiss().await;
+            role.gone().await;
+            return Ok(End::Stopped);
+        }
+    };
+    let mut task = match opened {
+        Ok(task) => task,
+        Err(error) => {
+            role.dismiss().await;
+            return Err(error);
+        }
     };
     task.run(stop).await
 }
@@ -165,6 +210,7 @@ mod tests {
             time_zone: TimeZone::UTC,
             sort_folder: Folder::open(dir.path()).unwrap(),
             meters: FeedMeters::default(),
+            fence: Fence::default(),
         };
         assert_eq!(spec.memory_quota(), 1 << 30);
         // The second was taken by TiCDC v8.4 (`golden/ticdc/sink-verdicts`).

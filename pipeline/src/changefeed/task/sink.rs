@@ -1,14 +1,17 @@
 //! From rows and DDL statements to messages handed to Kafka.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::SystemTime,
 };
 
 use super::{Config, Spec, integrity::Integrity};
 use crate::{
-    changefeed::fit::{check_columns, rule_of},
+    changefeed::{
+        fit::{check_columns, rule_of},
+        spread::tables::Tables,
+    },
     codec::{
         canal_json::{self, ColumnSelector, Encoded, Encoder, LargeRows},
         dispatch::Dispatcher,
@@ -364,14 +367,14 @@ impl<C: Cluster> Sink<C> {
     ///
     /// # Errors
     /// `ErrKafkaAsyncSendMessage`.
-    pub(super) async fn watermark(&mut self, ts: Ts, tables: &HashSet<i64>) -> Result<(), Coded> {
+    pub(super) async fn watermark(&mut self, ts: Ts, tables: &Tables) -> Result<(), Coded> {
         self.buffer.clear();
         self.encoder
             .encode_watermark(ts, now_ms(), &mut self.buffer)?;
         let mut topics: BTreeSet<&Arc<str>> = self
             .routes
             .iter()
-            .filter(|(id, _)| tables.contains(id))
+            .filter(|(id, _)| tables.includes(**id))
             .map(|(_, route)| &route.topic)
             .collect();
         topics.extend(

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::model::{Capture, KeyValue, List, Processor, ProcessorTables},
-    changefeed::keys::ROOT,
+    changefeed::keys::{ROOT, SPREAD},
     upstream::Upstream,
 };
 
@@ -134,7 +134,9 @@ pub(super) async fn reset(values: &Values, terminal: &mut Terminal<'_>) -> Outco
         return Err(Failure("--pd is needed to reset the metadata".to_owned()));
     }
     pd::check(given)?;
-    pd::etcd(given)?.delete_prefix(&format!("{ROOT}/")).await?;
+    let etcd = pd::etcd(given)?;
+    etcd.delete_prefix(&format!("{ROOT}/")).await?;
+    etcd.delete_prefix(&format!("{SPREAD}/")).await?;
     terminal.line("reset and all metadata truncated in PD!");
     Ok(())
 }

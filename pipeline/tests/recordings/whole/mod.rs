@@ -197,6 +197,7 @@ impl Generation {
             time_zone: TimeZone::UTC,
             sort_folder: Folder::open(dir).expect("a folder to sort in"),
             meters: FeedMeters::default(),
+            fence: pipeline::changefeed::capture::Fence::default(),
         }
     }
 

@@ -1,0 +1,405 @@
+//! The side of the owner: which capture has which tables, how far all are, and when a DDL statement may go out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Part, Run, failed, json,
+    mirror::{Mirror, Pairs},
+    placement::Placement,
+    read,
+    tables::Tables,
+};
+use crate::{
+    changefeed::{
+        capture::Ownership,
+        keys::{Id, Keys},
+    },
+    coded::{Code, Coded},
+    etcd,
+    model::Ts,
+    sort::TableId,
+};
+
+/// How long to wait before a write is tried again that found nobody.
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// After so long a capture that has not begun its part is asked after.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// What leading needs.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// PD's etcd.
+    pub etcd: etcd::Client,
+    /// The names of its keys.
+    pub keys: Keys,
+    /// The right to write them.
+    pub ownership: Ownership,
+    /// This capture.
+    pub capture: String,
+}
+
+/// A change that somebody asked for, made when the next run begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// All captures are to have about the same.
+    Balance,
+    /// The table with this physical id, and all partitions of the same table, go to this capture.
+    Move(TableId, String),
+}
+
+/// A changefeed that is led.
+#[derive(Debug)]
+pub struct Lead {
+    ground: Ground,
+    id: Id,
+    /// The captures that get tables; this one is not among them when it is drained.
+    members: BTreeSet<String>,
+    wish: Option<Wish>,
+    placement: Placement,
+    /// None for a changefeed on this capture alone.
+    spread: Option<Spread>,
+}
+
+/// A run with other captures.
+#[derive(Debug)]
+struct Spread {
+    run: Run,
+    /// At which the run's key was made.
+    revision: i64,
+    mirror: Mirror,
+    /// Whether the mirror has been looked at.
+    seen: bool,
+    /// When to ask after captures that have told nothing; none once that was done, or all have.
+    ask_at: Option<Instant>,
+    /// The last of each capture: what it has done stays done when it is gone.
+    parts: BTreeMap<String, Part>,
+}
+
+impl Lead {
+    /// Ends what there was of a run before, and waits until no capture has tables of the changefeed any more.
+    ///
+    /// # Errors
+    /// `ErrPDEtcdAPIError`, `ErrOwnerNotFound` if another owns.
+    pub async fn gather(
+        ground: Ground,
+        id: Id,
+        members: BTreeSet<String>,
+        wish: Option<Wish>,
+    ) -> Result<Self, Coded> {
+        let (etcd, keys) = (&ground.etcd, &ground.keys);
+        let run = etcd.get(&keys.run(&id)).await.map_err(failed)?;
+        let placement = match run {
+            Some(pair) => {
+                let placed = known(read::<Run>(&pair).map(|run| run.tables));
+                let ops = vec![
+                    etcd::delete(&keys.run(&id)),
+                    etcd::put(&keys.placed(&id), json(&placed)?, 0),
+                ];
+                write(&ground, None, ops).await?;
+                placed
+            }
+            None => {
+                let placed = etcd.get(&keys.placed(&id)).await.map_err(failed)?;
+                known(placed.map_or_else(|| Ok(Placement::default()), |pair| read(&pair)))
+            }
+        };
+        // read after the run is gone: a part that is not there now does not come any more
+        let mut mirror = Mirror::open(etcd, &keys.part_prefix(&id))
+            .await
+            .map_err(failed)?;
+        all_ended(&mut mirror, &id).await;
+        let ended: Vec<_> = mirror.pairs().values().cloned().collect();
+        if !ended.is_empty() {
+            let key =
+                |pair: &proto::mvccpb::KeyValue| String::from_utf8_lossy(&pair.key).into_owned();
+            let same = ended
+                .iter()
+                .map(|pair| etcd::unchanged(&key(pair), pair.mod_revision));
+            let gone = ended.iter().map(|pair| etcd::delete(&key(pair)));
+            let outcome = etcd.txn(same.collect(), gone.collect(), vec![]).await;
+            outcome.map_err(failed)?;
+        }
+        Ok(Self {
+            ground,
+            id,
+            members,
+            wish,
+            placement,
+            spread: None,
+        })
+    }
+
+    /// Places the tables, and lets the other captures begin.
+    ///
+    /// # Errors
+    /// `ErrPDEtcdAPIError`, `ErrOwnerNotFound` if another owns.
+    pub async fn begin(
+        &mut self,
+        checkpoint_ts: Ts,
+        ddl_at_checkpoint: bool,
+        tables: &Tables,
+    ) -> Result<(), Coded> {
+        let weights = tables.weights();
+        self.placement = Placement::next(&weights, &self.members, &self.placement);
+        match self.wish.take() {
+            Some(Wish::Balance) => self.placement.balance(&weights),
+            Some(Wish::Move(table, capture)) => {
+                let logical = tables.of.get(&table);
+                if !logical.is_some_and(|logical| self.placement.move_table(*logical, &capture)) {
+                    tracing::warn!(changefeed = %self.id, table, capture, "a table or capture is gone that was to be moved");
+                }
+            }
+            None => {}
+        }
+        if self.others().next().is_none() {
+            return Ok(());
+        }
+        let (etcd, keys) = (&self.ground.etcd, &self.ground.keys);
+        let run = Run {
+            leader: self.ground.capture.clone(),
+            checkpoint_ts,
+            ddl_at_checkpoint,
+            released_ts: 0,
+            tables: self.placement.clone(),
+        };
+        let key = keys.run(&self.id);
+        let put = vec![etcd::put(&key, json(&run)?, 0)];
+        let revision = write(&self.ground, Some(etcd::absent(&key)), put).await?;
+        let mirror = Mirror::open(etcd, &keys.part_prefix(&self.id))
+            .await
+            .map_err(failed)?;
+        tracing::info!(changefeed = %self.id, captures = self.members.len(), "the tables are spread");
+        self.spread = Some(Spread {
+            run,
+            revision,
+            mirror,
+            seen: false,
+            ask_at: Some(Instant::now() + SLOW),
+            parts: BTreeMap::new(),
+        });
+        Ok(())
+    }
+
+    /// Whether this capture has a logical table.
+    #[must_use]
+    pub fn has(&self, table: i64) -> bool {
+        self.spread.is_none() || self.placement.has(&self.ground.capture, table)
+    }
+
+    /// The physical tables of each capture.
+    #[must_use]
+    pub fn shares(&self, tables: &Tables) -> BTreeMap<String, Vec<TableId>> {
+        if self.spread.is_none() {
+            return BTreeMap::from([(self.ground.capture.clone(), tables.physical())]);
+        }
+        let physical = |logical: &i64| tables.all.get(logical).into_iter().flatten().copied();
+        self.placement
+            .captures()
+            .map(|capture| {
+                let mut own: Vec<TableId> = self.placement.of(capture).flat_map(physical).collect();
+                own.sort_unstable();
+                (capture.clone(), own)
+            })
+            .collect()
+    }
+
+    /// Takes in what other captures have told; whether there was anything.
+    ///
+    /// # Errors
+    /// What ended the part of another capture.
+    pub fn catch_up(&mut self) -> Result<bool, Coded> {
+        let Some(spread) = &mut self.spread else {
+            return Ok(false);
+        };
+        if spread.ask_at.is_some_and(|at| at <= Instant::now()) {
+            spread.ask_at = None;
+            let of_others = self.members.iter().filter(|m| **m != self.ground.capture);
+            let silent: Vec<_> = of_others
+                .filter(|member| !spread.parts.contains_key(*member))
+                .collect();
+            if !silent.is_empty() {
+                tracing::warn!(changefeed = %self.id, ?silent, "captures have not begun their part, the checkpoint waits for them");
+            }
+        }
+        if spread.seen && !spread.mirror.has_changed() {
+            return Ok(false);
+        }
+        spread.seen = true;
+        let prefix = self.ground.keys.part_prefix(&self.id);
+        let pairs = spread.mirror.pairs();
+        for (key, pair) in pairs.iter() {
+            let (Some(capture), part) = (key.strip_prefix(&prefix), read::<Part>(pair)?) else {
+                continue;
+            };
+            if part.run != spread.revision {
+                continue;
+            }
+            if let Some(failure) = &part.error {
+                tracing::warn!(changefeed = %self.id, capture, code = failure.code, "a capture ended its part with an error");
+                return Err(failure.into());
+            }
+            spread.parts.insert(capture.to_owned(), part);
+        }
+        Ok(true)
+    }
+
+    /// Waits until other captures have told something; for ever if there are none.
+    pub async fn changed(&mut self) {
+        match &mut self.spread {
+            Some(spread) if !spread.seen => {}
+            Some(spread) => {
+                spread.mirror.changed().await;
+                spread.seen = false;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The other captures that have tables.
+    fn others(&self) -> impl Iterator<Item = &String> {
+        let me = &self.ground.capture;
+        self.members.iter().filter(move |member| *member != me)
+    }
+
+    /// The least of what others have done, by this measure; one that has told nothing stands where the run began.
+    fn least(&self, measure: impl Fn(&Part) -> Ts) -> Ts {
+        let Some(spread) = &self.spread else {
+            return Ts::MAX;
+        };
+        let of = |member: &String| spread.parts.get(member).map(&measure);
+        self.others()
+            .map(|member| of(member).unwrap_or(spread.run.checkpoint_ts))
+            .min()
+            .unwrap_or(Ts::MAX)
+    }
+
+    /// All others have acknowledged everything up to here.
+    #[must_use]
+    pub fn checkpoint_ts(&self) -> Ts {
+        self.least(|part| part.checkpoint_ts)
+    }
+
+    /// All others have read everything up to here.
+    #[must_use]
+    pub fn resolved_ts(&self) -> Ts {
+        self.least(|part| part.resolved_ts)
+    }
+
+    /// Messages that others have had acknowledged in this run.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        let parts = self.spread.iter().flat_map(|spread| spread.parts.values());
+        parts.map(|part| part.messages).sum()
+    }
+
+    /// Places the tables anew that have come with a DDL statement, and lets all captures pass it.
+    ///
+    /// # Errors
+    /// `ErrPDEtcdAPIError`, `ErrOwnerNotFound` if another owns.
+    pub async fn release(&mut self, ts: Ts, tables: &Tables) -> Result<(), Coded> {
+        let Some(spread) = &mut self.spread else {
+            return Ok(());
+        };
+        self.placement = Placement::next(&tables.weights(), &self.members, &self.placement);
+        spread.run.released_ts = ts;
+        spread.run.tables = self.placement.clone();
+        let key = self.ground.keys.run(&self.id);
+        let value = json(&spread.run)?;
+        let mut pace = tokio::time::interval(AGAIN);
+        loop {
+            pace.tick().await;
+            let guard = etcd::created_at(&key, spread.revision);
+            let put = vec![etcd::put(&key, value.clone(), 0)];
+            match write(&self.ground, Some(guard), put).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.code() == Code::ErrPDEtcdAPIError => {
+                    tracing::warn!(changefeed = %self.id, %error, "failed to let captures pass a DDL statement, it is tried again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends the run: the parts of all captures end. What cannot be written now is written before the next run.
+    pub async fn dismiss(&mut self) {
+        let Some(spread) = &self.spread else {
+            return;
+        };
+        let keys = &self.ground.keys;
+        let key = keys.run(&self.id);
+        let ended = async {
+            let ops = vec![
+                etcd::delete(&key),
+                etcd::put(&keys.placed(&self.id), json(&self.placement)?, 0),
+            ];
+            write(
+                &self.ground,
+                Some(etcd::created_at(&key, spread.revision)),
+                ops,
+            )
+            .await
+        };
+        if let Err(error) = ended.await {
+            tracing::warn!(changefeed = %self.id, %error, "failed to end what other captures do, it is tried again before the next start");
+        }
+    }
+
+    /// Waits until the parts of all captures have ended.
+    pub async fn gone(&mut self) {
+        if let Some(spread) = &mut self.spread {
+            all_ended(&mut spread.mirror, &self.id).await;
+            spread.seen = false;
+        }
+    }
+}
+
+/// A placement that cannot be read is only a wish that is not known.
+fn known(placed: Result<Placement, Coded>) -> Placement {
+    placed.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the tables are placed as if for the first time");
+        Placement::default()
+    })
+}
+
+async fn all_ended(mirror: &mut Mirror, id: &Id) {
+    let mut told = false;
+    loop {
+        let left = unended(&mirror.pairs());
+        if left.is_empty() {
+            return;
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::info!(changefeed = %id, parts = ?left, "waits for captures to end their parts");
+        }
+        mirror.changed().await;
+    }
+}
+
+/// Parts that have not ended; one that cannot be read is not known to have.
+fn unended(parts: &Pairs) -> Vec<String> {
+    let ended = |pair| read::<Part>(pair).is_ok_and(|part| part.ended);
+    let left = parts.iter().filter(|(_, pair)| !ended(pair));
+    left.map(|(key, _)| key.clone()).collect()
+}
+
+/// Writes as the owner; the revision.
+async fn write(
+    ground: &Ground,
+    guard: Option<proto::etcdserverpb::Compare>,
+    ops: Vec<proto::etcdserverpb::RequestOp>,
+) -> Result<i64, Coded> {
+    let guards = [ground.ownership.guard()].into_iter().chain(guard);
+    let answer = ground.etcd.txn(guards.collect(), ops, vec![]).await;
+    let answer = answer.map_err(failed)?;
+    match answer.succeeded {
+        true => Ok(answer.header.map_or(0, |header| header.revision)),
+        false => Err(Coded::new(
+            Code::ErrOwnerNotFound,
+            "another capture owns the changefeed by now",
+        )),
+    }
+}
