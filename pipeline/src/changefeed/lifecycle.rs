@@ -2,7 +2,8 @@
 //!
 //! As in TiCDC, a few errors end a changefeed at once, others are retried with growing pauses until the checkpoint has
 //! not moved for `changefeed-error-stuck-duration`. The first pauses are shorter than TiCDC's 10 seconds: a broker that
-//! restarts is back sooner than that.
+//! restarts is back sooner than that. What only an operator can heal is tried as rarely as TiCDC does: each time, what came
+//! just before it may be sent again.
 
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,12 @@ const OF_THE_SINK: [Code; 7] = [
     Code::ErrMessageTooLarge,
     Code::ErrKafkaInvalidPartitionNum,
 ];
+
+/// Whether only an operator can heal an error, with another configuration or a larger limit.
+fn needs_an_operator(error: &Coded) -> bool {
+    // the second has other causes too, and tells this one in words only
+    error.code() == Code::ErrMessageTooLarge || error.message().contains("become ineligible")
+}
 
 /// Whether an error ends a changefeed at once.
 #[must_use]
@@ -134,7 +141,11 @@ impl Troubles {
         }
         self.stumbled_at = Some(self.moved.0);
         let since = *self.since.get_or_insert(now);
-        let after = self.pause(now.duration_since(since));
+        let age = now.duration_since(since);
+        let after = match needs_an_operator(error) {
+            true => self.slow_pause(),
+            false => self.pause(age),
+        };
         self.retries += 1;
         let state = if OF_THE_SINK.contains(&error.code()) {
             State::Warning
@@ -142,6 +153,12 @@ impl Troubles {
             State::Pending
         };
         Verdict::Retry { state, after }
+    }
+
+    /// As long as TiCDC's: 10 s, and twice as long each time.
+    fn slow_pause(&self) -> Duration {
+        let doubled = SLOW_PAUSE.saturating_mul(1 << self.retries.min(8));
+        doubled.min(LONGEST_PAUSE)
     }
 
     fn pause(&mut self, age: Duration) -> Duration {
@@ -203,6 +220,21 @@ mod tests {
             "{} retries in half an hour",
             pauses.len()
         );
+    }
+
+    #[test]
+    fn what_only_an_operator_heals_is_tried_rarely() {
+        let start = Instant::now();
+        let mut troubles = Troubles::new(STUCK, 10, start);
+        for error in [
+            Coded::new(Code::ErrMessageTooLarge, "message is too large"),
+            Coded::new(Code::ErrOwnerUnknown, "An eligible table become ineligible"),
+        ] {
+            let mut troubles = troubles.clone();
+            let pauses = [(); 8].map(|()| retry(troubles.on_error(&error, start)).1.as_secs());
+            assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 600, 600]);
+        }
+        assert_eq!(retry(troubles.on_error(&down(), start)).1, FIRST_PAUSE);
     }
 
     #[test]

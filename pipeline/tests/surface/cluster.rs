@@ -26,7 +26,15 @@ static FETCHED: LazyLock<Mutex<HashMap<&str, PathBuf>>> = LazyLock::new(Mutex::d
 fn fetched(part: &'static str) -> PathBuf {
     let mut fetched = FETCHED.lock().unwrap();
     let folder = fetched.entry(part).or_insert_with(|| {
-        let output = Command::new(env!("CARGO"))
+        let mut command = Command::new(env!("CARGO"));
+        // what Cargo tells this program of itself makes build scripts run again
+        for (name, _) in std::env::vars_os() {
+            let told = name.to_string_lossy();
+            if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
+        let output = command
             .args(["xtask", "fetch", part])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()

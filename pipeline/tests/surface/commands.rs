@@ -126,7 +126,8 @@ impl Replay<'_> {
         assert!(compared > 0);
     }
 
-    fn command(&self, line: &Value) -> Vec<String> {
+    /// Runs a recorded command; how what it says differs.
+    pub fn command(&self, line: &Value) -> Vec<String> {
         let args: Vec<String> = line["cmd"]
             .as_array()
             .unwrap()

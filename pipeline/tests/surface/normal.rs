@@ -42,6 +42,11 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
             r"(\{Type:update Path:\[Config \w+\] From:<nil>) To:.*\}",
             "$1}",
         ),
+        // how large, of which table and committed when is told here only
+        (
+            r"(message is too large): \d+ bytes for a row of .* max-message-bytes is \d+",
+            "$1",
+        ),
         (r#""table_id":\d+"#, r#""table_id":<id>"#),
     ]
     .into_iter()

@@ -180,7 +180,7 @@ impl<'a, C: Cluster> Task<'a, C> {
             }
         };
         self.role.dismiss().await;
-        if matches!(end, Ok(End::Stopped)) {
+        if !matches!(end, Ok(End::Finished)) {
             self.settle().await;
         }
         self.role.gone().await;
@@ -312,7 +312,12 @@ impl<'a, C: Cluster> Task<'a, C> {
             };
             let changes = transaction.iter().map(|(_, change)| change);
             let part = taken.continues || (taken.goes_on && transactions.peek().is_none());
-            let later = self.sink.rows(&self.scope, &table, changes, part).await?;
+            let sent = self.sink.rows(&self.scope, &table, changes, part).await;
+            if sent.is_err() && !taken.continues {
+                // what comes before the row that cannot be sent need not be sent again
+                self.sent(first.commit_ts - 1);
+            }
+            let later = sent?;
             if !later.is_empty() {
                 self.sorter.put_back(*id, later).await?;
             }

@@ -75,14 +75,8 @@ impl KafkaCluster {
     /// # Errors
     /// [`ClusterError::Unreachable`] and [`ClusterError::Unwelcome`] with what the last one said.
     pub async fn connect(connection: &Connection) -> Result<Self, ClusterError> {
-        let mut last = "dial tcp: missing address".to_owned();
-        for broker in &connection.brokers {
-            match dial(broker, connection.dial_timeout).await {
-                Ok(()) => return Self::open(connection.clone()).await,
-                Err(reason) => last = reason,
-            }
-        }
-        Err(ClusterError::Unreachable(last))
+        dial_any(connection).await?;
+        Self::open(connection.clone()).await
     }
 
     async fn open(connection: Connection) -> Result<Self, ClusterError> {
@@ -244,6 +238,21 @@ pub(crate) fn create_fault(
         ),
         other => format!("{other} (topic {topic})"),
     }
+}
+
+/// Whether any broker can be reached.
+///
+/// # Errors
+/// [`ClusterError::Unreachable`] with what is wrong with the last one.
+pub(super) async fn dial_any(connection: &Connection) -> Result<(), ClusterError> {
+    let mut last = "dial tcp: missing address".to_owned();
+    for broker in &connection.brokers {
+        match dial(broker, connection.dial_timeout).await {
+            Ok(()) => return Ok(()),
+            Err(reason) => last = reason,
+        }
+    }
+    Err(ClusterError::Unreachable(last))
 }
 
 /// Opens and closes a connection; what is wrong is said as Go says it.

@@ -2,6 +2,8 @@
 
 pub mod cluster;
 pub mod connection;
+mod outage;
 pub mod producer;
 mod reach;
+mod reasons;
 pub mod settle;

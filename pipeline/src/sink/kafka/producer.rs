@@ -14,10 +14,12 @@ use rdkafka::{
     message::DeliveryResult,
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::AbortHandle};
 
 use super::{
     connection::{Connection, DEFAULT_TIMEOUT},
+    outage,
+    reasons::reason,
     settle::Settled,
 };
 use crate::{
@@ -34,6 +36,8 @@ use crate::{
 pub struct Producer {
     producer: ThreadedProducer<Deliveries>,
     deliveries: Arc<State>,
+    /// Looks after brokers that are gone.
+    watch: Option<AbortHandle>,
 }
 
 impl std::fmt::Debug for Producer {
@@ -72,7 +76,7 @@ impl Mark {
 
 /// What is known of the messages handed over.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     pending: AtomicUsize,
     /// Where the next message belongs.
     epoch: Mutex<Arc<Epoch>>,
@@ -81,6 +85,8 @@ struct State {
     /// What the client last said about its connections: the reason behind a bare "timed out".
     trouble: Mutex<Option<String>>,
     changed: Notify,
+    /// Told when the client has lost every broker.
+    pub(super) lost: Notify,
     meters: FeedMeters,
 }
 
@@ -103,6 +109,25 @@ impl State {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(error);
     }
+
+    /// Whether messages wait to be acknowledged.
+    pub(super) fn waits(&self) -> bool {
+        self.pending.load(Ordering::Acquire) > 0
+    }
+
+    /// Fails every call from now on, those under way too.
+    pub(super) fn give_up(&self, topic: &str, reason: impl std::fmt::Display) {
+        self.fail(not_produced(topic, reason));
+        self.changed.notify_waiters();
+    }
+}
+
+/// A message that did not get to its topic.
+fn not_produced(topic: &str, reason: impl std::fmt::Display) -> Coded {
+    Coded::wrap(
+        Code::ErrKafkaAsyncSendMessage,
+        format_args!("kafka: Failed to produce message to topic {topic}: {reason}"),
+    )
 }
 
 struct Deliveries(Arc<State>);
@@ -112,6 +137,7 @@ impl ClientContext for Deliveries {
         tracing::warn!(%error, reason, "kafka client");
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             // not why: that was said before
+            self.0.lost.notify_one();
             return;
         }
         *self
@@ -142,15 +168,9 @@ impl ProducerContext for Deliveries {
                 let code = error.rdkafka_error_code();
                 let reason = match (code, trouble) {
                     (Some(RDKafkaErrorCode::MessageTimedOut), Some(trouble)) => trouble,
-                    _ => error.to_string(),
+                    _ => reason(error),
                 };
-                self.0.fail(Coded::wrap(
-                    Code::ErrKafkaAsyncSendMessage,
-                    format_args!(
-                        "kafka: Failed to produce message to topic {}: {reason}",
-                        message.topic()
-                    ),
-                ));
+                self.0.fail(not_produced(message.topic(), reason));
             }
         }
         self.0.pending.fetch_sub(1, Ordering::AcqRel);
@@ -160,6 +180,9 @@ impl ProducerContext for Deliveries {
 
 /// Of messages smaller than this the producer's queue takes fewer bytes.
 const SMALL_MESSAGE: usize = 256;
+
+/// How long brokers may not know a topic that is in use: one that was just made may not be known to all of them.
+const PROPAGATION: Duration = Duration::from_secs(2);
 
 /// How long a message may be on its way before it has failed. TiCDC gives up at the first failed attempt since v5, which
 /// takes `read-timeout` or `write-timeout`, and tried for five minutes before. It is no less than the default of these: the
@@ -212,6 +235,9 @@ impl Producer {
     ///
     /// # Errors
     /// `ErrKafkaNewProducer`.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
     pub fn new(
         settled: &Settled,
         compat: Compat,
@@ -242,11 +268,21 @@ impl Producer {
             // A message in the queue takes some hundred bytes besides its own.
             .set("queue.buffering.max.messages", queue_messages.to_string())
             .set("reconnect.backoff.max.ms", "1000")
+            // A topic that was deleted is looked for no longer than this.
+            .set(
+                "topic.metadata.propagation.max.ms",
+                PROPAGATION.as_millis().to_string(),
+            )
             .create_with_context(Deliveries(Arc::clone(&deliveries)))
             .map_err(|error| Coded::wrap(Code::ErrKafkaNewProducer, error))?;
+        let watch = outage::gives_up(compat).then(|| {
+            let (connection, topic) = (settled.connection.clone(), settled.topic.clone());
+            tokio::spawn(outage::watch(connection, topic, Arc::clone(&deliveries))).abort_handle()
+        });
         Ok(Self {
             producer,
             deliveries,
+            watch,
         })
     }
 
@@ -285,9 +321,7 @@ impl Producer {
                     changed.await;
                 }
                 Err((error, _)) => {
-                    let reason =
-                        format!("kafka: Failed to produce message to topic {topic}: {error}");
-                    let error = Coded::wrap(Code::ErrKafkaAsyncSendMessage, reason);
+                    let error = not_produced(topic, reason(&error));
                     self.deliveries.fail(error.clone());
                     self.deliveries.pending.fetch_sub(1, Ordering::AcqRel);
                     return Err(error);
@@ -344,6 +378,9 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.abort();
+        }
         // what is still queued will be sent again from the checkpoint
         self.producer
             .purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
