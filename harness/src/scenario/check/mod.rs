@@ -56,6 +56,8 @@ pub struct Options {
     pub only_handle_of_deletes: bool,
     /// A row's partition depends on its time.
     pub partition_by_ts: bool,
+    /// Some changes of rows do not go out: the messages are not the tables.
+    pub filters_events: bool,
 }
 
 impl Options {
@@ -75,6 +77,7 @@ impl Options {
             partition_by_ts: changefeed
                 .get("sink.dispatchers")
                 .is_some_and(|rules| rules.contains("\"ts\"") || rules.contains("'ts'")),
+            filters_events: changefeed.get("filter.event-filters").is_some(),
         }
     }
 }
