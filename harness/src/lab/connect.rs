@@ -1,4 +1,4 @@
-//! Debezium's connector for MariaDB in a standalone Kafka Connect: what the pipeline is measured against.
+//! Debezium's connector for MariaDB in a standalone Kafka Connect: what the pipeline is measured against, and compared with.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,6 @@ use serde::Deserialize;
 use tokio::process::Child;
 
 use super::Lab;
-use super::bare::BareMariaDb;
 use super::components::{Plan, jvm};
 use super::error::LabError;
 use super::fetch::{Fetcher, maven};
@@ -34,6 +33,19 @@ log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
 ";
 
+/// What a connector is to follow.
+#[derive(Debug, Clone, Copy)]
+pub struct Captured<'a> {
+    /// MariaDB's host and port.
+    pub mariadb: &'a str,
+    /// The database of the tables.
+    pub database: &'a str,
+    /// The tables in it.
+    pub tables: &'a [&'a str],
+    /// Settings of the connector beside those that are the same for all.
+    pub settings: &'a [(&'a str, &'a str)],
+}
+
 /// A running connector; it ends with this.
 #[derive(Debug)]
 pub struct Debezium {
@@ -57,19 +69,21 @@ struct Task {
 }
 
 impl Lab {
-    /// Starts the connector for a table (`database.table`) of a bare MariaDB, and waits until its task runs: from where it was when
-    /// it was last ended, or from now on. Rows go to the topic `debezium.database.table`.
+    /// Starts the connector for tables of a MariaDB, and waits until its task runs: from where it was when it was last ended for
+    /// the first of these, or from now on. Rows go to the topics `debezium.database.table`.
     ///
     /// It is set up for throughput as its documentation says (larger queue and batches, a producer that lingers), acks=all and
     /// without compression, as the pipeline's sink is by default.
     ///
     /// # Errors
     /// [`LabError`]; what the task failed with.
-    pub async fn debezium(&self, mariadb: &BareMariaDb, table: &str) -> Result<Debezium, LabError> {
-        let folder = self.paths().lab.join(format!("debezium-{table}"));
-        let (this, table, address) = (self.clone(), table.to_owned(), mariadb.address.clone());
-        let beside = folder.clone();
-        let (plan, rest) = blocking(move || this.debezium_plan(&beside, &address, &table)).await?;
+    pub async fn debezium(&self, captured: Captured<'_>) -> Result<Debezium, LabError> {
+        let first = captured.tables.first().copied().unwrap_or_default();
+        let name = format!("debezium-{}.{first}", captured.database);
+        let folder = self.paths().lab.join(name);
+        let (this, beside) = (self.clone(), folder.clone());
+        let settings = connector(captured, &folder);
+        let (plan, rest) = blocking(move || this.debezium_plan(&beside, &settings)).await?;
         for (path, text) in &plan.files {
             std::fs::write(path, text).map_err(LabError::file("write", path))?;
         }
@@ -122,8 +136,7 @@ impl Lab {
     fn debezium_plan(
         &self,
         folder: &Path,
-        mariadb: &str,
-        table: &str,
+        connector: &[(String, String)],
     ) -> Result<(Plan, String), LabError> {
         std::fs::create_dir_all(folder).map_err(LabError::file("make", folder))?;
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
@@ -142,42 +155,9 @@ impl Lab {
             ("offset.flush.interval.ms", "1000"),
             ("listeners", &format!("http://{rest}")),
             ("connector.client.config.override.policy", "All"),
-        ];
-        let (host, port) = mariadb.split_once(':').unwrap_or((mariadb, "3306"));
-        let database = table.split('.').next().unwrap_or(table);
-        let history = "schema.history.internal";
-        let connector = [
-            ("name", NAME),
-            (
-                "connector.class",
-                "io.debezium.connector.mariadb.MariaDbConnector",
-            ),
-            ("tasks.max", "1"),
-            ("database.hostname", host),
-            ("database.port", port),
-            ("database.user", "root"),
-            ("database.password", ""),
-            ("database.server.id", "184054"),
-            ("database.ssl.mode", "disable"),
-            ("topic.prefix", PREFIX),
-            ("database.include.list", database),
-            ("table.include.list", table),
-            (
-                history,
-                "io.debezium.storage.file.history.FileSchemaHistory",
-            ),
-            (&format!("{history}.file.filename"), &at("history")),
-            ("snapshot.mode", "no_data"),
-            ("include.schema.changes", "false"),
-            ("max.batch.size", "20480"),
-            ("max.queue.size", "81920"),
-            ("producer.override.acks", "all"),
-            ("producer.override.linger.ms", "5"),
-            ("producer.override.batch.size", "1048576"),
-            ("producer.override.buffer.memory", "67108864"),
-            ("producer.override.compression.type", "none"),
-        ];
-        let text = |settings: &[(&str, &str)]| {
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let text = |settings: &[(String, String)]| {
             let lines = settings
                 .iter()
                 .map(|(key, value)| format!("{key}={value}\n"));
@@ -198,7 +178,7 @@ impl Lab {
             files: vec![
                 (folder.join("log4j.properties"), LOG4J.to_owned()),
                 (folder.join("worker.properties"), text(&worker)),
-                (folder.join("connector.properties"), text(&connector)),
+                (folder.join("connector.properties"), text(connector)),
             ],
             first: Vec::new(),
             version: MANIFEST.to_owned(),
@@ -232,6 +212,57 @@ impl Debezium {
             }),
         }
     }
+}
+
+/// The connector's settings.
+fn connector(captured: Captured<'_>, folder: &Path) -> Vec<(String, String)> {
+    let Captured {
+        mariadb,
+        database,
+        tables,
+        settings,
+    } = captured;
+    let (host, port) = mariadb.split_once(':').unwrap_or((mariadb, "3306"));
+    let listed: Vec<String> = tables
+        .iter()
+        .map(|table| format!("{database}.{table}"))
+        .collect();
+    let (listed, file) = (listed.join(","), folder.join("history"));
+    let (file, history) = (file.display().to_string(), "schema.history.internal");
+    let common = [
+        ("name", NAME),
+        (
+            "connector.class",
+            "io.debezium.connector.mariadb.MariaDbConnector",
+        ),
+        ("tasks.max", "1"),
+        ("database.hostname", host),
+        ("database.port", port),
+        ("database.user", "root"),
+        ("database.password", ""),
+        ("database.server.id", "184054"),
+        ("database.ssl.mode", "disable"),
+        ("topic.prefix", PREFIX),
+        ("database.include.list", database),
+        ("table.include.list", &listed),
+        (
+            history,
+            "io.debezium.storage.file.history.FileSchemaHistory",
+        ),
+        (&format!("{history}.file.filename"), &file),
+        ("snapshot.mode", "no_data"),
+        ("include.schema.changes", "false"),
+        ("max.batch.size", "20480"),
+        ("max.queue.size", "81920"),
+        ("producer.override.acks", "all"),
+        ("producer.override.linger.ms", "5"),
+        ("producer.override.batch.size", "1048576"),
+        ("producer.override.buffer.memory", "67108864"),
+        ("producer.override.compression.type", "none"),
+    ];
+    let all = common.iter().chain(settings);
+    all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// How the connector's task is, if it has one.

@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use self::arrivals::{Arrivals, Dialect, Seen};
 use super::load::{Commit, Shape, Target};
 use super::{BenchError, Latency};
-use crate::lab::{BareMariaDb, DEBEZIUM_PREFIX, Kind, Lab, Usage};
+use crate::lab::{BareMariaDb, Captured, DEBEZIUM_PREFIX, Debezium, Kind, Lab, LabError, Usage};
 use crate::observe::changefeed::Cdc;
 use crate::observe::kafka::{Kafka, KafkaFailure};
 use crate::observe::pd;
@@ -199,6 +199,16 @@ impl Bench<'_> {
         Ok(self.cdc.cli(&remove).await.map(drop)?)
     }
 
+    async fn debezium(&self, table: &str) -> Result<Debezium, LabError> {
+        let captured = Captured {
+            mariadb: &self.bare_mariadb.address,
+            database: "bench",
+            tables: &[table],
+            settings: &[],
+        };
+        self.lab.debezium(captured).await
+    }
+
     /// Has Debezium follow a table from now on, and ends it: it will go on from here. Gives its topic.
     async fn place_debezium(&self, table: &str, shape: Shape) -> Result<String, BenchError> {
         let topic = format!("{DEBEZIUM_PREFIX}.bench.{table}");
@@ -206,8 +216,7 @@ impl Bench<'_> {
         let marker = MARKER..MARKER + 1;
         let arrivals =
             Arrivals::follow(&self.kafka, &topic, Dialect::Debezium, marker.clone()).await?;
-        let name = format!("bench.{table}");
-        let connector = self.lab.debezium(&self.bare_mariadb, &name).await?;
+        let connector = self.debezium(table).await?;
         // It has a task before it follows the binlog: a row that it misses is no sign.
         let mut arrived = std::pin::pin!(arrivals.all(PATIENCE));
         loop {
@@ -228,8 +237,7 @@ impl Bench<'_> {
         rows: u64,
     ) -> Result<CatchUp, BenchError> {
         let arrivals = Arrivals::follow(&self.kafka, topic, Dialect::Debezium, 0..rows).await?;
-        let name = format!("bench.{table}");
-        let connector = self.lab.debezium(&self.bare_mariadb, &name).await?;
+        let connector = self.debezium(table).await?;
         let measured = connector.watched().measure()?;
         let seen = arrivals.all(patience(rows)).await?;
         let usage = measured.usage()?;
@@ -295,10 +303,7 @@ impl Bench<'_> {
         self.changefeed(TABLE, &format!("bench.{TABLE}"), &topic, before)
             .await?;
         let debezium_topic = self.place_debezium(TABLE, Shape::Flat).await?;
-        let connector = self
-            .lab
-            .debezium(&self.bare_mariadb, &format!("bench.{TABLE}"))
-            .await?;
+        let connector = self.debezium(TABLE).await?;
         let mut latencies = Vec::new();
         let mut from = 0;
         for rate in RATES {

@@ -137,6 +137,17 @@ fn programs(fetcher: &Fetcher) -> Result<Programs, FetchError> {
         .current_dir(repository())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    // What Cargo tells a test or `cargo run` about its package is none of the build's: build scripts that look at it (ring's)
+    // would run again, and all that depends on them.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|of_package| text.starts_with(of_package))
+        {
+            command.env_remove(&name);
+        }
+    }
     if fetcher.progress.is_quiet() {
         command.arg("--quiet");
     }

@@ -1,0 +1,9 @@
+//! Several readers of the same changes, and how what they tell is compared.
+
+pub mod debezium;
+#[allow(dead_code)]
+#[path = "../../../embedded/tests/cluster/dice.rs"]
+pub mod dice;
+pub mod history;
+pub mod load;
+pub mod topic;

@@ -1,0 +1,206 @@
+//! Second opinions on what changed: a random load with all types on the embedded TiDB, as the pipeline's messages tell it and as
+//! readers that are not ours do. Debezium's connector reads the row events of the MariaDB in the embedded TiDB: what changed before
+//! any of our encodings. Values may be told differently, which is listed; what they mean, the rows before and
+//! after each transaction and which of them it changed may not.
+
+#![allow(missing_docs, unreachable_pub)]
+
+mod on_a_lab;
+mod opinions;
+
+use std::error::Error;
+use std::time::Duration;
+
+use harness::lab::{Captured, DEBEZIUM_PREFIX, Kind, Lab};
+use harness::observe::flink::table::Column;
+use harness::observe::kafka::{Kafka, Record};
+use harness::observe::sql::Session;
+use harness::observe::{pd, poll};
+
+use on_a_lab::on_a_lab;
+use opinions::history::{History, Shape, Shapes, Told};
+use opinions::load::{self, TABLES};
+use opinions::{debezium, topic};
+
+type Failed = Box<dyn Error>;
+
+const DATABASE: &str = "opinions";
+const TOPIC: &str = "opinions";
+/// A table by which readers show that they follow.
+const STARTED: &str = "started";
+const SEED: u64 = 20;
+const TRANSACTIONS: u64 = 400;
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[test]
+fn readers_that_are_not_ours_see_the_same_changes() -> Result<(), Failed> {
+    let parts = [Kind::Tidb, Kind::Kafka, Kind::Cdc];
+    on_a_lab("second-opinion", "current", &parts, compare)
+}
+
+async fn compare(lab: &Lab) -> Result<(), Failed> {
+    let kafka = lab.kafka()?;
+    let mut session = Session::connect(&lab.endpoint(Kind::Tidb, "mysql")?).await?;
+    session.run("SET time_zone = '+00:00'").await?;
+    session.run(&format!("CREATE DATABASE {DATABASE}")).await?;
+    session.run(&format!("USE {DATABASE}")).await?;
+    let started = format!("CREATE TABLE {STARTED} (id INT PRIMARY KEY, n INT)");
+    session.run(&started).await?;
+    let mut shapes = Shapes::new();
+    for table in TABLES {
+        session.run(&table.create()).await?;
+        let columns = Column::of(&mut session, DATABASE, table.name).await?;
+        let key = table.key;
+        shapes.insert(table.name, Shape { columns, key });
+    }
+    follow(lab, &kafka).await?;
+
+    let mariadb = lab.mariadb_port().await?;
+    let mut tables = vec![STARTED];
+    tables.extend(TABLES.iter().map(|table| table.name));
+    for table in &tables {
+        kafka.create_topic(&debezium_topic(table), 1, &[]).await?;
+    }
+    let captured = Captured {
+        mariadb: &mariadb.address,
+        database: DATABASE,
+        tables: &tables,
+        settings: debezium::SETTINGS,
+    };
+    let connector = lab.debezium(captured).await?;
+    begun(&mut session, &kafka, &debezium_topic(STARTED)).await?;
+
+    load::run(&mut session, SEED, TRANSACTIONS).await?;
+    load::end(&mut session).await?;
+    let now = pd::tso(&lab.topology().url(Kind::Pd, "client")?).await?;
+    lab.cdc()?.reach(TOPIC, now, DEADLINE).await?;
+    let ours = told(&kafka, &[TOPIC.to_owned()], &shapes, topic::read).await?;
+    let ours = History::of(&shapes, ours)?;
+    enough(&ours)?;
+
+    let topics: Vec<String> = TABLES
+        .iter()
+        .map(|table| debezium_topic(table.name))
+        .collect();
+    let theirs = up_to_the_end(&kafka, &topics, &shapes, debezium::read).await?;
+    connector.end().await?;
+    let theirs = History::of(&shapes, theirs).map_err(|error| format!("Debezium: {error}"))?;
+    agree("Debezium", &ours, &theirs, &shapes)?;
+    session.close().await;
+    Ok(())
+}
+
+fn debezium_topic(table: &str) -> String {
+    format!("{DEBEZIUM_PREFIX}.{DATABASE}.{table}")
+}
+
+/// Creates the changefeed.
+async fn follow(lab: &Lab, kafka: &Kafka) -> Result<(), Failed> {
+    let config = lab.paths().conf(Kind::Cdc).join("opinions.toml");
+    std::fs::write(&config, format!("[filter]\nrules = ['{DATABASE}.*']\n"))?;
+    let uri = format!(
+        "--sink-uri=kafka://{}/{TOPIC}?protocol=canal-json&enable-tidb-extension=true&partition-num=1&replication-factor=1",
+        kafka.bootstrap()
+    );
+    let file = format!("--config={}", config.display());
+    let create = [
+        "changefeed",
+        "create",
+        &uri,
+        "-c",
+        TOPIC,
+        &file,
+        "--no-confirm",
+    ];
+    lab.cdc()?.cli(&create).await?;
+    Ok(())
+}
+
+/// Writes to a table until the reader tells of it in its topic: it sees whatever comes now.
+async fn begun(session: &mut Session, kafka: &Kafka, topic: &str) -> Result<(), Failed> {
+    let end = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let sql = format!("INSERT INTO {STARTED} VALUES (1, 1) ON DUPLICATE KEY UPDATE n = n + 1");
+        session.run(&sql).await?;
+        let told = poll::until(Duration::from_secs(1), || async {
+            let found = kafka.read(topic, &[]).await?;
+            Ok::<_, Failed>((!found.is_empty()).then_some(()).ok_or_else(String::new))
+        });
+        if told.await?.is_ok() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= end {
+            return Err(format!("nothing in topic {topic} within {} s", DEADLINE.as_secs()).into());
+        }
+    }
+}
+
+type Reading = fn(&Record, &Shapes) -> Result<Option<Told>, String>;
+
+async fn told(
+    kafka: &Kafka,
+    topics: &[String],
+    shapes: &Shapes,
+    read: Reading,
+) -> Result<Vec<Told>, Failed> {
+    let mut told = Vec::new();
+    for topic in topics {
+        for record in kafka.read(topic, &[]).await? {
+            told.extend(read(&record, shapes)?);
+        }
+    }
+    Ok(told)
+}
+
+/// All that is told, as soon as the last row of each table is.
+async fn up_to_the_end(
+    kafka: &Kafka,
+    topics: &[String],
+    shapes: &Shapes,
+    read: Reading,
+) -> Result<Vec<Told>, Failed> {
+    let there = poll::until(DEADLINE, || async {
+        let told = told(kafka, topics, shapes, read).await?;
+        let missing = load::without_end(&told);
+        Ok::<_, Failed>(match missing.is_empty() {
+            true => Ok(told),
+            false => Err(format!(
+                "the last rows of {missing:?}, of {} changes",
+                told.len()
+            )),
+        })
+    });
+    Ok(there.await??)
+}
+
+/// Fails if they do not, and lists how else they tell the same.
+fn agree(who: &str, ours: &History, theirs: &History, shapes: &Shapes) -> Result<(), Failed> {
+    if let Some(difference) = ours.differs(theirs, true) {
+        return Err(format!("{who} sees other changes: {difference}").into());
+    }
+    let (changes, keys) = (ours.len(), ours.by_key.len());
+    println!(
+        "{who}: {changes} changes of {keys} keys are the same; {} and {} that change nothing",
+        ours.unchanged, theirs.unchanged
+    );
+    for (kind, (ours, theirs)) in ours.encodings(theirs, shapes) {
+        println!("  {kind}: {ours} | {theirs}");
+    }
+    Ok(())
+}
+
+/// A load that does nothing would be no success.
+fn enough(ours: &History) -> Result<(), Failed> {
+    let changes = || ours.by_key.values().flatten();
+    let updates = changes().filter(|change| change.before.is_some() && change.after.is_some());
+    let deletes = changes().filter(|change| change.after.is_none());
+    let (updates, deletes) = (updates.count(), deletes.count());
+    let told = |table: &&load::Table| ours.by_key.keys().any(|(name, _)| name == table.name);
+    match TABLES.iter().find(|table| !told(table)) {
+        Some(table) => Err(format!("nothing of table {}", table.name).into()),
+        None if updates < 200 || deletes < 40 => {
+            Err(format!("{updates} updates and {deletes} deletes are too few").into())
+        }
+        None => Ok(()),
+    }
+}
