@@ -228,7 +228,7 @@ impl<'a, C: Cluster> Task<'a, C> {
             // What is complete comes in commit order. The last transaction may go on, or what has the same commit-ts.
             let sent = complete.min(last.commit_ts - 1);
             self.fence.pass().await;
-            self.send(&taken).await?;
+            self.send(&taken, complete).await?;
             match taken.continues {
                 // The rest of a transaction goes before what has become complete since it was cut: nothing is known of that.
                 true => self.reap(),
@@ -292,8 +292,9 @@ impl<'a, C: Cluster> Task<'a, C> {
         Ok(())
     }
 
-    /// Hands over rows in their order, transaction by transaction; a large one in parts.
-    async fn send(&mut self, taken: &Taken) -> Result<(), Coded> {
+    /// Hands over rows in their order, transaction by transaction; a large one in parts. All tables are complete up to
+    /// `complete`.
+    async fn send(&mut self, taken: &Taken, complete: Ts) -> Result<(), Coded> {
         let same = |a: &(TableId, RawKv), b: &(TableId, RawKv)| {
             (a.0, a.1.start_ts, a.1.commit_ts) == (b.0, b.1.start_ts, b.1.commit_ts)
         };
@@ -315,7 +316,7 @@ impl<'a, C: Cluster> Task<'a, C> {
             let sent = self.sink.rows(&self.scope, &table, changes, part).await;
             if sent.is_err() && !taken.continues {
                 // what comes before the row that cannot be sent need not be sent again
-                self.sent(first.commit_ts - 1);
+                self.sent(complete.min(first.commit_ts - 1));
             }
             let later = sent?;
             if !later.is_empty() {

@@ -305,3 +305,41 @@ async fn the_checkpoint_waits_for_rows_that_come_while_a_transaction_is_sent() {
         }
     }
 }
+
+/// A row that cannot be decoded ends the task. What stands before it is acknowledged then, as far as all tables are complete: rows of
+/// another one that were committed before and have not come yet are sent by the next task.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checkpoint_of_a_failed_task_waits_for_rows_that_have_not_come() {
+    let tables = Tables::made().await;
+    let cluster = &tables.cluster;
+    let (first, late, broken) = (tables.last + 100, tables.last + 200, tables.last + 300);
+    let mut running = Running::start(cluster, V8_4, tables.begin, |_| ()).await;
+    let seen = &mut running.seen;
+    let followed = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        while seen.borrow_and_update().checkpoint_ts <= tables.last {
+            pace.tick().await;
+            cluster.resolve(tables.last + 1);
+        }
+    };
+    tokio::time::timeout(PATIENCE, followed)
+        .await
+        .expect("both tables are followed");
+    let late = row(tables.p, 1, 1, None, late);
+    cluster.hold_key(&late.key);
+    cluster.commit(&row(tables.u, 1, 1, None, first), false);
+    cluster.commit(&late, false);
+    let mut broken = row(tables.u, 2, 2, None, broken);
+    broken.value = Bytes::from_static(&[128, 0, 1]);
+    cluster.commit(&broken, false);
+    cluster.resolve(broken.commit_ts + 1);
+    let ended = tokio::time::timeout(PATIENCE, &mut running.task).await;
+    let ended = ended.expect("an end").expect("no panic");
+    ended.expect_err("the row cannot be decoded");
+    let checkpoint = running.seen.borrow().checkpoint_ts;
+    assert!(
+        checkpoint < late.commit_ts,
+        "{checkpoint} passes {}, which was not sent",
+        late.commit_ts
+    );
+}
