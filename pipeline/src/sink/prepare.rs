@@ -191,6 +191,3 @@ fn check_scheme(uri: &SinkUri) -> Result<(), Coded> {
         )),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -160,7 +160,10 @@ impl Cluster {
                 .args(["--initial-advertise-peer-urls", &url(peer)])
                 .args(["--initial-cluster", &format!("default={}", url(peer))]),
         );
-        cluster.spawn("kafka", &mut kafka_command(&kafka_dir, kafka, controller));
+        cluster.spawn(
+            "kafka",
+            &mut kafka_command(&kafka_dir, kafka, controller, ""),
+        );
         let version = tidb.trim_start_matches('v');
         cluster.spawn(
             "pd",
@@ -211,6 +214,33 @@ impl Cluster {
         });
         cluster.start_cdc("cdc", cdc, compat);
         cluster.owned();
+        cluster
+    }
+
+    /// A Kafka with these settings and nothing else.
+    pub fn kafka_alone(settings: &str) -> Self {
+        let [kafka, controller] = free_ports();
+        let mut cluster = Self {
+            dir: tempfile::tempdir().unwrap(),
+            pd: 0,
+            kafka,
+            cdc: 0,
+            tidb: 0,
+            controller,
+            children: Vec::new(),
+        };
+        let dir = cluster.dir.path().join("kafka");
+        fs::create_dir_all(&dir).unwrap();
+        let dir = dir.display().to_string();
+        cluster.spawn(
+            "kafka",
+            &mut kafka_command(&dir, kafka, controller, settings),
+        );
+        until("Kafka", || {
+            std::net::TcpStream::connect(("127.0.0.1", kafka))
+                .map(drop)
+                .map_err(|error| error.to_string())
+        });
         cluster
     }
 
@@ -405,7 +435,7 @@ impl Cluster {
     /// Starts Kafka again after it was killed.
     pub fn restart_kafka(&mut self) {
         let dir = self.dir.path().join("kafka").display().to_string();
-        let mut command = kafka_command(&dir, self.kafka, self.controller);
+        let mut command = kafka_command(&dir, self.kafka, self.controller, "");
         self.spawn("kafka", &mut command);
     }
 
@@ -449,14 +479,14 @@ impl Cluster {
 }
 
 /// A Kafka of one node without ZooKeeper.
-fn kafka_command(dir: &str, port: u16, controller: u16) -> Command {
+fn kafka_command(dir: &str, port: u16, controller: u16, settings: &str) -> Command {
     let jars = fetched("kafka-3.9.2");
     let properties = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\nlog.dirs={dir}\n\
-         auto.create.topics.enable=false\noffsets.topic.replication.factor=1\n"
+         auto.create.topics.enable=false\noffsets.topic.replication.factor=1\n{settings}"
     );
     let file = Path::new(dir).with_extension("properties");
     fs::write(&file, properties).unwrap();

@@ -15,6 +15,7 @@ use super::{
     cluster::{Cluster, block},
     load::recording,
     normal::normal,
+    stored,
 };
 
 /// A recording and where it was made.
@@ -82,10 +83,18 @@ impl Replay<'_> {
             let differences = if let Some(sql) = line["sql"].as_str() {
                 self.cluster.sql(&format!("use test; {sql}"));
                 continue;
-            } else if line["topic"].is_string() || line["etcd"].is_string() {
+            } else if line["topic"].is_string() {
                 // what was seen there has happened here
                 self.cluster.caught_up("ticdc-kafka");
-                continue;
+                stored::topic(self.cluster, line)
+            } else if line["etcd"].is_string() {
+                self.cluster.caught_up("ticdc-kafka");
+                stored::etcd(self.cluster, line, |text| self.theirs(text))
+            } else if line["pd"]
+                .as_str()
+                .is_some_and(|path| path.starts_with('/'))
+            {
+                stored::safepoints(self.cluster, line)
             } else if line["cmd"].is_array() {
                 if !line["exit"].is_i64() {
                     // it had to be stopped

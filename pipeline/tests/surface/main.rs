@@ -15,5 +15,8 @@ mod faults_recorded;
 mod load;
 mod normal;
 mod seed;
+mod stored;
 mod topics;
+mod topics_change;
 mod values;
+mod verdicts;

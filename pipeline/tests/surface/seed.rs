@@ -30,6 +30,10 @@ fn commands_and_calls_of_v4_0_9() {
                 "without the changefeeds that were refused, and in order",
             ),
             (96, "without the changefeeds that were refused"),
+            (
+                105,
+                "the same, and of a changefeed that steps between the recordings paused",
+            ),
         ],
         Vec::new(),
     )

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rdkafka::{
     ClientConfig, Message,
-    admin::{AdminClient, AdminOptions},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     topic_partition_list::{Offset, TopicPartitionList},
@@ -25,14 +25,16 @@ pub struct Line {
 }
 
 impl Line {
-    /// Those of a recording's line.
+    /// Those of a recording's line that are JSON: one topic has those of a changefeed in protobuf too.
     pub fn recorded(line: &Value) -> Vec<Self> {
         let messages = line["messages"].as_array().unwrap();
-        let read = messages.iter().map(|message| Self {
-            partition: message["partition"].as_i64().unwrap(),
-            offset: message["offset"].as_i64().unwrap(),
-            key: message["key"].as_str().map(ToOwned::to_owned),
-            value: serde_json::from_str(message["value"].as_str().unwrap()).unwrap(),
+        let read = messages.iter().filter_map(|message| {
+            Some(Self {
+                partition: message["partition"].as_i64().unwrap(),
+                offset: message["offset"].as_i64().unwrap(),
+                key: message["key"].as_str().map(ToOwned::to_owned),
+                value: serde_json::from_str(message["value"].as_str().unwrap()).ok()?,
+            })
         });
         read.collect()
     }
@@ -79,14 +81,33 @@ pub fn topics(port: u16) -> BTreeMap<String, usize> {
         .collect()
 }
 
+fn admin(port: u16) -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("127.0.0.1:{port}"));
+    config.create().unwrap()
+}
+
+/// Makes a topic with these settings.
+pub fn create(port: u16, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    topic.config = settings.to_vec();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let made = block(admin(port).create_topics(&[topic], &options)).unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
+/// Gives a topic more partitions.
+pub fn grow(port: u16, name: &str, partitions: usize) {
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let more = NewPartitions::new(name, partitions);
+    let made = block(admin(port).create_partitions(&[more], &options)).unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
 /// Deletes a topic and waits until it is gone.
 pub fn delete(port: u16, topic: &str) {
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", format!("127.0.0.1:{port}"))
-        .create()
-        .unwrap();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    let deleted = block(admin.delete_topics(&[topic], &options)).unwrap();
+    let deleted = block(admin(port).delete_topics(&[topic], &options)).unwrap();
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{Config, Spec, integrity::Integrity};
@@ -41,6 +41,8 @@ use crate::{
 
 /// The most that waits for Kafka in bytes: more does not make it faster.
 const MAX_QUEUE: usize = 16 << 20;
+/// How often partitions of topics are counted, as in TiCDC.
+const RECOUNT: Duration = Duration::from_secs(600);
 
 /// Where rows of one version of a table go.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub(super) struct Sink<C> {
     claims: Option<Claims>,
     /// Partitions of the topics in use.
     topics: HashMap<Arc<str>, u32>,
+    /// When they were counted.
+    counted: Instant,
     /// By logical table id.
     routes: HashMap<i64, Route>,
     /// By logical table id.
@@ -178,6 +182,7 @@ impl<C: Cluster> Sink<C> {
             encoder: Encoder::new(config, text),
             claims,
             topics: topics.into(),
+            counted: Instant::now(),
             routes: HashMap::new(),
             kept: HashMap::new(),
             buffer: Vec::new(),
@@ -200,6 +205,9 @@ impl<C: Cluster> Sink<C> {
 
     /// Makes sure that there is a route for this version of the table.
     async fn route(&mut self, table: &TableInfo) -> Result<(), Coded> {
+        if self.counted.elapsed() >= RECOUNT {
+            self.recount().await;
+        }
         if let Some(route) = self.routes.get(&table.id)
             && route.version == table.version
         {
@@ -220,6 +228,33 @@ impl<C: Cluster> Sink<C> {
         };
         self.routes.insert(table.id, route);
         Ok(())
+    }
+
+    /// Takes up what topics have been given since they were counted, as TiCDC since v5 does (`spec/sink-uri.md §2`): not the
+    /// default topic, of which those partitions are used that were settled on. Failing that, next time.
+    async fn recount(&mut self) {
+        self.counted = Instant::now();
+        if self.release.compat() == Compat::V4_0_9 || self.topics.len() < 2 {
+            return;
+        }
+        let patience = self.settled.connection.request_timeout();
+        let now = match self.producer.partitions(patience).await {
+            Ok(now) => now,
+            Err(error) => {
+                tracing::warn!(%error, "the partitions of topics cannot be counted");
+                return;
+            }
+        };
+        for (topic, partitions) in &mut self.topics {
+            if let Some(count) = now.get(&**topic)
+                && count != partitions
+                && **topic != *self.settled.topic
+            {
+                tracing::info!(%topic, old = partitions, new = count, "update topic partition number");
+                *partitions = *count;
+                self.routes.retain(|_, route| route.topic != *topic);
+            }
+        }
     }
 
     /// A topic, made if it is missing, with its number of partitions.

@@ -221,12 +221,7 @@ impl Cluster for KafkaCluster {
 const INVALID_TOPIC: &str = "The request attempted to perform an operation on an invalid topic";
 
 /// Why a topic could not be made. The message of the brokers does not reach us through rdkafka, so theirs is said again.
-pub(crate) fn create_fault(
-    code: RDKafkaErrorCode,
-    topic: &str,
-    replication: i16,
-    brokers: usize,
-) -> String {
+fn create_fault(code: RDKafkaErrorCode, topic: &str, replication: i16, brokers: usize) -> String {
     match code {
         RDKafkaErrorCode::InvalidReplicationFactor => format!(
             "Replication-factor is invalid - Unable to replicate the partition {replication} time(s): The target \

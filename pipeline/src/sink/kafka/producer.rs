@@ -1,6 +1,7 @@
 //! Delivery of messages: one producer, idempotent and acknowledged by all replicas unless less is asked for.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -34,7 +35,7 @@ use crate::{
 /// and 1 it does not retry). The first message that fails for good fails every later call: whoever drives the sink makes a
 /// new one and goes on from its checkpoint.
 pub struct Producer {
-    producer: ThreadedProducer<Deliveries>,
+    producer: Arc<ThreadedProducer<Deliveries>>,
     deliveries: Arc<State>,
     /// Looks after brokers that are gone.
     watch: Option<AbortHandle>,
@@ -273,14 +274,14 @@ impl Producer {
                 "topic.metadata.propagation.max.ms",
                 PROPAGATION.as_millis().to_string(),
             )
-            .create_with_context(Deliveries(Arc::clone(&deliveries)))
+            .create_with_context::<_, ThreadedProducer<_>>(Deliveries(Arc::clone(&deliveries)))
             .map_err(|error| Coded::wrap(Code::ErrKafkaNewProducer, error))?;
         let watch = outage::gives_up(compat).then(|| {
             let (connection, topic) = (settled.connection.clone(), settled.topic.clone());
             tokio::spawn(outage::watch(connection, topic, Arc::clone(&deliveries))).abort_handle()
         });
         Ok(Self {
-            producer,
+            producer: Arc::new(producer),
             deliveries,
             watch,
         })
@@ -367,6 +368,28 @@ impl Producer {
             }
             changed.await;
         }
+    }
+
+    /// The number of partitions of every topic there is now. What was added since can be sent to from now on.
+    ///
+    /// # Errors
+    /// Why the brokers did not tell within `patience`.
+    pub async fn partitions(&self, patience: Duration) -> Result<HashMap<String, u32>, KafkaError> {
+        let producer = Arc::clone(&self.producer);
+        let ask = move || {
+            let metadata = producer.client().fetch_metadata(None, patience)?;
+            let topics = metadata.topics().iter();
+            Ok(topics
+                .filter(|topic| topic.error().is_none())
+                .map(|topic| {
+                    let partitions = u32::try_from(topic.partitions().len());
+                    (topic.name().to_owned(), partitions.unwrap_or(u32::MAX))
+                })
+                .collect())
+        };
+        tokio::task::spawn_blocking(ask)
+            .await
+            .unwrap_or(Err(KafkaError::Canceled))
     }
 
     /// Messages acknowledged since the producer was made.
@@ -467,6 +490,8 @@ mod tests {
         }
         producer.flush().await.unwrap();
         assert_eq!(producer.acknowledged(), 500);
+        let counted = producer.partitions(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(counted.get("t"), Some(&2));
         let bytes: usize = (0..500_u32).map(|number| number.to_string().len()).sum();
         assert_eq!(producer.deliveries.meters.written.get(), bytes as u64);
         let expected: Vec<_> = (0..500_u32)

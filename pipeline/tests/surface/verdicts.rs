@@ -1,11 +1,20 @@
 //! Sink URIs and changefeed files against what TiCDC v8.4.0 made of them with a real broker.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
 
-use super::*;
-use crate::{
-    config::{file, golang, validate},
-    testing::recording,
+use pipeline::{
+    coded::{Code, Coded},
+    compat::Compat,
+    config::{file, golang, kafka::Identity, replica::ReplicaConfig, uri::SinkUri, validate},
+    sink::prepare::{Kafka, Prepared, prepare},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    cluster::{Cluster, block},
+    load::recording,
+    topics::{create, topics},
 };
 
 #[derive(Debug, Deserialize)]
@@ -41,98 +50,15 @@ struct Resolved {
     write_timeout: String,
 }
 
-/// The broker of the recording, as its first line describes it.
-struct Recorded;
-
-struct Topic {
-    partitions: u32,
-    max_message_bytes: &'static str,
-    min_insync_replicas: &'static str,
-}
-
-fn topic(name: &str) -> Option<Topic> {
-    let of = |partitions, max_message_bytes, min_insync_replicas| {
-        Some(Topic {
-            partitions,
-            max_message_bytes,
-            min_insync_replicas,
-        })
-    };
-    match name {
-        "small" => of(1, "1000012", "1"),
-        "four" => of(4, "12800000", "1"),
-        "ticdc-test" => of(1, "12800000", "1"),
-        "minisr" => of(1, "12800000", "2"),
-        "m10485760" => of(1, "10485760", "1"),
-        "m10485888" => of(1, "10485888", "1"),
-        "m10485800" => of(1, "10485800", "1"),
-        _ => None,
-    }
-}
-
-impl Cluster for Recorded {
-    async fn partitions(&self, name: &str) -> Result<Option<u32>, ClusterError> {
-        Ok(topic(name).map(|topic| topic.partitions))
-    }
-
-    async fn topic_config(&self, name: &str, key: &str) -> Result<Option<String>, ClusterError> {
-        let topic = topic(name).expect("settings are asked of topics that exist");
-        Ok(match key {
-            "max.message.bytes" => Some(topic.max_message_bytes.to_owned()),
-            "min.insync.replicas" => Some(topic.min_insync_replicas.to_owned()),
-            _ => None,
-        })
-    }
-
-    async fn broker_config(&self, key: &str) -> Result<Option<String>, ClusterError> {
-        Ok(match key {
-            "message.max.bytes" => Some("12800000".to_owned()),
-            "min.insync.replicas" => Some("1".to_owned()),
-            _ => None,
-        })
-    }
-
-    async fn create(&self, name: &str, _: i32, replication: i16) -> Result<(), ClusterError> {
-        use rdkafka::types::RDKafkaErrorCode::{InvalidReplicationFactor, InvalidTopic};
-        let fault = |code| {
-            Err(ClusterError::Refused(
-                super::super::kafka::cluster::create_fault(code, name, replication, 1),
-            ))
-        };
-        match name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        {
-            false => fault(InvalidTopic),
-            true if replication > 1 => fault(InvalidReplicationFactor),
-            true => Ok(()),
-        }
-    }
-}
-
-/// Hands out the recorded broker for its own address and dials any other.
-struct Recording;
-
-impl Connect for Recording {
-    type Cluster = Recorded;
-
-    async fn connect(&self, connection: &Connection) -> Result<Recorded, ClusterError> {
-        if !connection
-            .brokers
-            .iter()
-            .any(|broker| broker == "127.0.0.1:9092")
-        {
-            return KafkaCluster::connect(connection).await.map(|_| Recorded);
-        }
-        // that broker listened in plain text; `tests/secured` has the words from one that runs
-        let welcome = match (&connection.security.tls, &connection.security.sasl) {
-            (None, None) => return Ok(Recorded),
-            (Some(_), _) => {
-                "EOF (127.0.0.1:9092 does not speak TLS: its listener may be in plain text)"
-            }
-            (None, Some(_)) => "kafka server: SASL handshake failed",
-        };
-        Err(ClusterError::Unwelcome(welcome.to_owned()))
+/// The topics that the recording's first line names.
+fn make_topics(port: u16) {
+    let size = "max.message.bytes";
+    create(port, "small", 1, &[(size, "1000012")]);
+    create(port, "four", 4, &[]);
+    create(port, "ticdc-test", 1, &[]);
+    create(port, "minisr", 1, &[("min.insync.replicas", "2")]);
+    for bytes in ["10485760", "10485888", "10485800"] {
+        create(port, &format!("m{bytes}"), 1, &[(size, bytes)]);
     }
 }
 
@@ -140,8 +66,21 @@ fn shown(timeout: std::time::Duration) -> String {
     golang::duration_text(i64::try_from(timeout.as_nanos()).expect("a timeout that was parsed"))
 }
 
+/// The address of the recorded broker.
+const RECORDED: &str = "127.0.0.1:9092";
+
+fn in_their_words(brokers: Vec<String>, broker: &str) -> Vec<String> {
+    brokers
+        .iter()
+        .map(|text| text.replace(broker, RECORDED))
+        .collect()
+}
+
 /// Where and how a case was refused, or what it settled on.
-async fn judge(case: &Case) -> Result<Resolved, (&'static str, Option<&'static str>, String)> {
+async fn judge(
+    case: &Case,
+    broker: &str,
+) -> Result<Resolved, (&'static str, Option<&'static str>, String)> {
     let compat = Compat::V8_5;
     // The recorded machine's own folder; it is made.
     let folder = tempfile::tempdir().expect("a folder");
@@ -155,14 +94,15 @@ async fn judge(case: &Case) -> Result<Resolved, (&'static str, Option<&'static s
     .map_err(|error| ("config file", None, error.to_string()))?;
     let coded =
         |at: &'static str| move |error: Coded| (at, Some(error.code().as_str()), error.to_string());
-    let uri = SinkUri::parse(&case.sink_uri).map_err(|error| ("uri", None, error.to_string()))?;
+    let sink_uri = case.sink_uri.replace(RECORDED, broker);
+    let uri = SinkUri::parse(&sink_uri).map_err(|error| ("uri", None, error.to_string()))?;
     validate::adjust(&mut config, &uri).map_err(coded("validate"))?;
     let identity = Identity {
         capture: "",
         namespace: "default",
         changefeed: "rec",
     };
-    let Prepared { settled, .. } = prepare(&Recording, &uri, &config, compat, identity)
+    let Prepared { settled, .. } = prepare(&Kafka, &uri, &config, compat, identity)
         .await
         .map_err(coded("sink"))?;
     Ok(Resolved {
@@ -176,7 +116,7 @@ async fn judge(case: &Case) -> Result<Resolved, (&'static str, Option<&'static s
             .security
             .sasl
             .map_or(String::new(), |sasl| sasl.mechanism.name().to_owned()),
-        brokers: settled.connection.brokers,
+        brokers: in_their_words(settled.connection.brokers, broker),
         client_id: settled.connection.client_id,
         required_acks: settled.required_acks,
         content_compatible: settled.encoder.content_compatible,
@@ -215,14 +155,25 @@ fn is_our_limit(case: &Case) -> bool {
     other_protocol || token
 }
 
-#[tokio::test]
-async fn recorded_verdicts() {
-    let cases: Vec<Case> = recording("ticdc/sink-verdicts.jsonl.gz");
+#[test]
+fn recorded_verdicts() {
+    let cluster = Cluster::kafka_alone("message.max.bytes=12800000\n");
+    make_topics(cluster.kafka);
+    let lines = recording("sink-verdicts");
+    let (head, cases) = lines.split_first().unwrap();
+    block(compare(cases, &format!("127.0.0.1:{}", cluster.kafka)));
+    let after: BTreeMap<String, usize> =
+        serde_json::from_value(head["topics_after"].clone()).unwrap();
+    assert_eq!(topics(cluster.kafka), after);
+}
+
+async fn compare(cases: &[Value], broker: &str) {
     assert_eq!(cases.len(), 172);
     let (mut agreed, mut limits) = (0, 0);
-    for case in &cases {
+    for case in cases {
+        let case: &Case = &Case::deserialize(case).unwrap();
         let shown = format!("{} {:?}", case.sink_uri, case.config);
-        match judge(case).await {
+        match judge(case, broker).await {
             Err((_, Some(code), _)) if is_our_limit(case) => {
                 assert_eq!(code, Code::ErrUnsupportedByPipeline.as_str(), "{shown}");
                 limits += 1;
@@ -239,6 +190,7 @@ async fn recorded_verdicts() {
             Err((at, code, error)) => {
                 assert_eq!(Some(at), case.refused_at.as_deref(), "{shown}: {error}");
                 assert_eq!(code, case.code.as_deref(), "{shown}: {error}");
+                let error = error.replace(broker, RECORDED);
                 let expected = case.error.clone().unwrap_or_default();
                 // which token a TOML reader stumbles over is its own affair
                 // why a broker does not take us is said in more words than the recorded ones
