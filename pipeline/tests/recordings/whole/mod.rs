@@ -17,6 +17,7 @@ use pipeline::{
     coded::{Code, Coded},
     compat::Compat,
     config::{
+        file,
         legacy::LegacyConfig,
         replica::{KafkaConfig, LargeMessageHandle, ReplicaConfig},
     },
@@ -38,6 +39,7 @@ use self::broker::Broker;
 use crate::{
     canonical::canonical,
     compare::table_of,
+    expected::ends,
     fake::Cluster,
     load::{self, Step},
     meta,
@@ -134,8 +136,10 @@ struct Generation {
     version: &'static str,
     compat: Compat,
     changefeed: &'static str,
-    /// The rest of the sink URI; v4.0 was recorded with one partition.
+    /// The rest of the sink URI; v4.0 and v6.5 were recorded with one partition.
     parameters: &'static str,
+    /// The changefeed's file.
+    file: &'static str,
     /// Where messages are stored that are too large.
     claims: Option<&'static str>,
 }
@@ -145,6 +149,15 @@ const V8_4: Generation = Generation {
     compat: Compat::V8_5,
     changefeed: "default",
     parameters: "",
+    file: "",
+    claims: None,
+};
+const V6_5: Generation = Generation {
+    version: "v6.5",
+    compat: Compat::V6_5,
+    changefeed: "default",
+    parameters: "&partition-num=1",
+    file: "",
     claims: None,
 };
 const V4_0: Generation = Generation {
@@ -152,19 +165,72 @@ const V4_0: Generation = Generation {
     compat: Compat::V4_0_9,
     changefeed: "old-value",
     parameters: "&partition-num=1",
+    file: "enable-old-value = true\n",
     claims: None,
 };
+/// The further changefeeds.
+const OTHERS: [Generation; 9] = [
+    Generation {
+        changefeed: "tidb-extension",
+        parameters: "&enable-tidb-extension=true",
+        ..V8_4
+    },
+    Generation {
+        changefeed: "content-compatible",
+        parameters: "&content-compatible=true",
+        ..V8_4
+    },
+    Generation {
+        changefeed: "only-updated-columns",
+        parameters: "&only-output-updated-columns=true",
+        ..V8_4
+    },
+    Generation {
+        changefeed: "delete-only-handle-keys",
+        parameters: "&enable-tidb-extension=true",
+        file: "[sink]\ndelete-only-output-handle-key-columns=true\n",
+        ..V8_4
+    },
+    Generation {
+        changefeed: "force-replicate",
+        parameters: "&enable-tidb-extension=true",
+        file: "force-replicate=true\n",
+        ..V8_4
+    },
+    Generation {
+        changefeed: "raw-change-event",
+        parameters: "&enable-tidb-extension=true",
+        file: "[sink.kafka-config]\noutput-raw-change-event=true\n",
+        ..V8_4
+    },
+    Generation {
+        changefeed: "tidb-extension",
+        parameters: "&partition-num=1&enable-tidb-extension=true",
+        ..V6_5
+    },
+    Generation {
+        changefeed: "force-replicate",
+        file: "force-replicate=true\n",
+        ..V6_5
+    },
+    Generation {
+        changefeed: "force-replicate",
+        file: "enable-old-value = true\nforce-replicate = true\n",
+        ..V4_0
+    },
+];
 
 impl Generation {
     /// The changefeed's configuration.
     fn config(self) -> Config {
         if self.compat == Compat::V4_0_9 {
-            return Config::Legacy(Box::new(LegacyConfig {
-                enable_old_value: true,
-                ..LegacyConfig::default()
-            }));
+            let base = LegacyConfig::default();
+            let config = file::parse(self.file, "old.toml", &base, self.compat).expect("a file");
+            return Config::Legacy(Box::new(config));
         }
-        let mut config = ReplicaConfig::default();
+        let base = ReplicaConfig::defaults(self.compat);
+        let mut config: ReplicaConfig =
+            file::parse(self.file, "changefeed.toml", &base, self.compat).expect("a file");
         config.sink.protocol = Some("canal-json".to_owned());
         if let Some(uri) = self.claims {
             config.sink.kafka_config = Some(KafkaConfig {
@@ -278,7 +344,14 @@ struct Started {
 
 impl Started {
     async fn new(generation: Generation, name: &str, moment: Moment) -> Self {
-        let (_, steps) = load::recording(generation.version, name);
+        let (header, steps) = load::recording(generation.version, name);
+        if let Some(spec) = header.pipelines.get(generation.changefeed) {
+            let bare = |text: &str| text.replace(' ', "");
+            assert_eq!(bare(&spec.config), bare(generation.file), "{name}");
+            let asked = spec.sink_uri.split_once("canal-json").map(|(_, more)| more);
+            let asked = asked.unwrap_or(&spec.parameters);
+            assert!(generation.parameters.ends_with(asked), "{name}: {asked}");
+        }
         let changes = changes(&steps);
         let first = changes.iter().map(|(change, _)| change.start_ts).min();
         let first = first.expect("a change");
@@ -431,22 +504,46 @@ fn commit(message: &str) -> u64 {
 }
 
 /// Whether the recorded changefeed got through.
-fn succeeded(name: &str) -> bool {
-    let (_, steps) = load::recording("v8.4", name);
+fn succeeded(generation: Generation, name: &str) -> bool {
+    let (_, steps) = load::recording(generation.version, name);
+    let ended = |step: &Step| ends(generation.version, name, step.step).is_some();
     let mut messages = steps
         .iter()
-        .filter_map(|step| step.cdc.get("default"))
+        .filter_map(|step| step.cdc.get(generation.changefeed))
         .flatten();
-    messages.all(|message| message.error.is_none())
+    messages.all(|message| message.error.is_none()) && !steps.iter().any(ended)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_committed_live_arrives_as_recorded() {
-    let names = load::names("v8.4");
-    let names: Vec<_> = names.iter().filter(|name| succeeded(name)).collect();
-    assert!(names.len() > 20, "only {names:?} can be compared");
+    all(V8_4, 20).await;
+}
+
+/// Runs every recording that the changefeed got through.
+async fn all(generation: Generation, least: usize) {
+    let names = load::names(generation.version);
+    let names: Vec<_> = names
+        .iter()
+        .filter(|name| succeeded(generation, name))
+        .collect();
+    assert!(names.len() > least, "only {names:?} can be compared");
     for name in names {
-        run(V8_4, name, Moment::Live).await;
+        run(generation, name, Moment::Live).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_v6_5_told_arrives_as_recorded() {
+    all(V6_5, 18).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_changefeeds_arrive_as_recorded() {
+    for generation in OTHERS {
+        for name in ["keys", "partition", "txn-and-ddl"] {
+            println!("{} {} {name}", generation.version, generation.changefeed);
+            run(generation, name, Moment::Live).await;
+        }
     }
 }
 
@@ -466,9 +563,7 @@ async fn ddl_and_rows_that_become_complete_together_arrive_as_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_dialect_arrives_as_recorded() {
-    for name in ["article", "dml", "ddl-table", "txn-and-ddl"] {
-        run(V4_0, name, Moment::Live).await;
-    }
+    all(V4_0, 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
