@@ -1,7 +1,7 @@
 //! Second opinions on what changed: a random load with all types on the embedded TiDB, as the pipeline's messages tell it and as
-//! readers that are not ours do. Debezium's connector reads the row events of the MariaDB in the embedded TiDB: what changed before
-//! any of our encodings. Values may be told differently, which is listed; what they mean, the rows before and
-//! after each transaction and which of them it changed may not.
+//! readers that are not ours do. Debezium's connector and the original canal server read the row events of the MariaDB in the
+//! embedded TiDB: what changed before any of our encodings. Values may be told differently, which is listed; what they mean, the
+//! rows before and after each transaction and which of them it changed may not.
 
 #![allow(missing_docs, unreachable_pub)]
 
@@ -18,6 +18,7 @@ use harness::observe::sql::Session;
 use harness::observe::{pd, poll};
 
 use on_a_lab::on_a_lab;
+use opinions::canal::Canal;
 use opinions::history::{History, Shape, Shapes, Told};
 use opinions::load::{self, TABLES};
 use opinions::{debezium, topic};
@@ -30,6 +31,8 @@ const TOPIC: &str = "opinions";
 const STARTED: &str = "started";
 const SEED: u64 = 20;
 const TRANSACTIONS: u64 = 400;
+/// Between two writes by which readers show that they follow.
+const PACE: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -67,8 +70,9 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
         tables: &tables,
         settings: debezium::SETTINGS,
     };
+    let mut canal = Canal::start(&mariadb.address, DATABASE).await?;
     let connector = lab.debezium(captured).await?;
-    begun(&mut session, &kafka, &debezium_topic(STARTED)).await?;
+    begun(&mut session, &kafka, &canal).await?;
 
     load::run(&mut session, SEED, TRANSACTIONS).await?;
     load::end(&mut session).await?;
@@ -86,6 +90,23 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
     connector.end().await?;
     let theirs = History::of(&shapes, theirs).map_err(|error| format!("Debezium: {error}"))?;
     agree("Debezium", &ours, &theirs, &shapes)?;
+
+    let there = poll::until(DEADLINE, || {
+        let told = canal.told(&shapes);
+        async {
+            let told = told?;
+            let missing = load::without_end(&told);
+            Ok::<_, Failed>(match missing.is_empty() {
+                true => Ok(told),
+                false => Err(format!(
+                    "canal: the last rows of {missing:?}, of {} changes",
+                    told.len()
+                )),
+            })
+        }
+    });
+    let theirs = History::of(&shapes, there.await??).map_err(|error| format!("canal: {error}"))?;
+    agree("canal", &ours, &theirs, &shapes)?;
     session.close().await;
     Ok(())
 }
@@ -116,21 +137,36 @@ async fn follow(lab: &Lab, kafka: &Kafka) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Writes to a table until the reader tells of it in its topic: it sees whatever comes now.
-async fn begun(session: &mut Session, kafka: &Kafka, topic: &str) -> Result<(), Failed> {
-    let end = tokio::time::Instant::now() + DEADLINE;
+/// Writes to a table until the readers tell of it: they see whatever comes now.
+async fn begun(session: &mut Session, kafka: &Kafka, canal: &Canal) -> Result<(), Failed> {
+    let begun = poll::until(DEADLINE, || async {
+        let told = [
+            ("canal", canal.count()),
+            (
+                "Debezium",
+                kafka.read(&debezium_topic(STARTED), &[]).await?.len(),
+            ),
+        ];
+        let missing: Vec<&str> = told
+            .iter()
+            .filter(|(_, told)| *told == 0)
+            .map(|(who, _)| *who)
+            .collect();
+        Ok::<_, Failed>(match missing.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "nothing from {missing:?}; canal said: {}",
+                canal.log()
+            )),
+        })
+    });
+    let mut begun = std::pin::pin!(begun);
     loop {
         let sql = format!("INSERT INTO {STARTED} VALUES (1, 1) ON DUPLICATE KEY UPDATE n = n + 1");
         session.run(&sql).await?;
-        let told = poll::until(Duration::from_secs(1), || async {
-            let found = kafka.read(topic, &[]).await?;
-            Ok::<_, Failed>((!found.is_empty()).then_some(()).ok_or_else(String::new))
-        });
-        if told.await?.is_ok() {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() >= end {
-            return Err(format!("nothing in topic {topic} within {} s", DEADLINE.as_secs()).into());
+        tokio::select! {
+            begun = &mut begun => return Ok(begun??),
+            () = tokio::time::sleep(PACE) => {}
         }
     }
 }

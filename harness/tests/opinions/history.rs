@@ -1,6 +1,6 @@
 //! What changed, from whoever tells it: of each key the rows before and after, transaction by transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use harness::observe::flink::table::Column;
@@ -215,13 +215,22 @@ impl History {
                 theirs.len(),
                 at + 1
             );
-            for (who, change) in [("ours", ours.get(at)), ("theirs", theirs.get(at))] {
-                let Some(change) = change else {
-                    let _ = write!(text, "\n  {who}: none");
-                    continue;
-                };
-                let (before, after) = (shown(change.before.as_ref()), shown(change.after.as_ref()));
-                let _ = write!(text, "\n  {who}: {before}\n    -> {after}");
+            match (ours.get(at), theirs.get(at)) {
+                (Some(ours), Some(theirs)) => {
+                    text += &unlike("before", ours.before.as_ref(), theirs.before.as_ref());
+                    text += &unlike("after", ours.after.as_ref(), theirs.after.as_ref());
+                }
+                (ours, theirs) => {
+                    for (who, change) in [("ours", ours), ("theirs", theirs)] {
+                        let Some(change) = change else {
+                            let _ = write!(text, "\n  {who}: none");
+                            continue;
+                        };
+                        let (before, after) =
+                            (shown(change.before.as_ref()), shown(change.after.as_ref()));
+                        let _ = write!(text, "\n  {who}: {before}\n    -> {after}");
+                    }
+                }
             }
             found.push(text);
         }
@@ -268,6 +277,28 @@ impl History {
         }
         found
     }
+}
+
+/// How two rows differ: columns with other values, ours first.
+fn unlike(when: &str, ours: Option<&Image>, theirs: Option<&Image>) -> String {
+    let (Some(ours), Some(theirs)) = (ours, theirs) else {
+        return match same(ours, theirs) {
+            true => String::new(),
+            false => format!("\n  {when}: {} | {}", shown(ours), shown(theirs)),
+        };
+    };
+    let mut text = String::new();
+    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    for name in names {
+        let (ours, theirs) = (
+            ours.get(name).map(|value| &value.cell),
+            theirs.get(name).map(|value| &value.cell),
+        );
+        if ours != theirs {
+            let _ = write!(text, "\n  {when}: {name} is {ours:?} | {theirs:?}");
+        }
+    }
+    text
 }
 
 fn brief(text: &str) -> String {
@@ -357,7 +388,7 @@ mod tests {
     fn what_differs_is_found() {
         let ours = history(vec![(1, None, row(1, 1)), (2, None, row(2, 2))]).unwrap();
         let value = history(vec![(1, None, row(1, 1)), (2, None, row(2, 9))]).unwrap();
-        assert!(ours.differs(&value, true).unwrap().contains("v=9"));
+        assert!(ours.differs(&value, true).unwrap().contains("Some(\"9\")"));
         let lost = history(vec![(1, None, row(1, 1))]).unwrap();
         assert!(ours.differs(&lost, true).unwrap().contains("theirs: none"));
         let together = history(vec![(1, None, row(1, 1)), (1, None, row(2, 2))]).unwrap();

@@ -1,5 +1,6 @@
 //! Several readers of the same changes, and how what they tell is compared.
 
+pub mod canal;
 pub mod debezium;
 #[allow(dead_code)]
 #[path = "../../../embedded/tests/cluster/dice.rs"]
