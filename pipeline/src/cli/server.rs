@@ -1,14 +1,15 @@
 //! `cdc server`.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use jiff::tz::TimeZone;
 
 use super::{Failure, Outcome, flags::Values, pd};
 use crate::{
+    changefeed::capture::session_ttl,
     coded::{Code, Coded},
     compat::{Compat, Release},
-    config::kafka::unsupported,
+    config::server::ServerFile,
     server::{self, LogLevel, Options},
 };
 
@@ -26,41 +27,54 @@ fn time_zone(name: &str) -> Result<TimeZone, Failure> {
 }
 
 pub(super) async fn run(release: Release, values: &Values) -> Outcome {
-    if !values.text("config").is_empty() {
-        let reason = unsupported("a configuration file of the server");
-        return Err(Failure(reason.to_string()));
-    }
+    let file = match values.text("config") {
+        "" => ServerFile::default(),
+        path => ServerFile::read(Path::new(path), release.compat())
+            .map_err(|error| Failure(error.to_string()))?,
+    };
+    let pick = |flag: &str, file: &Option<String>| -> String {
+        match file {
+            Some(text) if !values.has(flag) => text.clone(),
+            _ => values.text(flag).to_owned(),
+        }
+    };
     let endpoints = match values.text("pd") {
         "" => return Err(invalid("empty PD address")),
         given => given,
     };
     pd::check(endpoints)?;
-    let addr = values.text("addr");
+    let addr = pick("addr", &file.addr);
     if addr.is_empty() {
         return Err(invalid("empty address"));
     }
-    let gc_ttl = values.text("gc-ttl");
+    let gc_ttl = pick("gc-ttl", &file.gc_ttl.map(|seconds| seconds.to_string()));
     let gc_ttl = match gc_ttl.parse::<u64>() {
         Ok(0) | Err(_) => return Err(invalid("empty GC TTL is not allowed")),
         Ok(seconds) => Duration::from_secs(seconds),
     };
     let cluster = match release.compat() {
-        Compat::V4_0_9 => "",
-        Compat::V6_5 | Compat::V8_5 => values.text("cluster-id"),
+        Compat::V4_0_9 => String::new(),
+        Compat::V6_5 | Compat::V8_5 => pick("cluster-id", &file.cluster_id),
     };
     let options = Options {
         pd: pd::endpoints(endpoints),
-        addr: addr.to_owned(),
-        advertise_addr: values.text("advertise-addr").to_owned(),
+        addr,
+        advertise_addr: pick("advertise-addr", &file.advertise_addr),
         release,
-        cluster: cluster.to_owned(),
-        time_zone: time_zone(values.text("tz"))?,
+        cluster,
+        time_zone: time_zone(&pick("tz", &file.tz))?,
         gc_ttl,
-        data_dir: match values.text("data-dir") {
+        session_ttl: file
+            .capture_session_ttl
+            .unwrap_or_else(|| session_ttl(release.compat())),
+        data_dir: match pick("data-dir", &file.data_dir).as_str() {
             "" => None,
             given => Some(given.into()),
         },
     };
-    let level = LogLevel::open(values.text("log-level"), values.text("log-file"))?;
+    let level = LogLevel::open(
+        &pick("log-level", &file.log_level),
+        &pick("log-file", &file.log_file),
+    )?;
     Ok(server::run(options, level).await?)
 }

@@ -51,16 +51,33 @@ pub fn read<T: Serialize + DeserializeOwned>(
     base: &T,
     compat: Compat,
 ) -> Result<T, FileError> {
+    let text = text_of(path)?;
+    parse(&text, &path.display().to_string(), base, compat)
+}
+
+/// As [`read`], of a server's file (since v5).
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_server<T: Serialize + DeserializeOwned>(
+    path: &Path,
+    base: &T,
+    compat: Compat,
+) -> Result<T, FileError> {
+    let text = text_of(path)?;
     let shown = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| FileError::Read {
-        path: shown.clone(),
+    parse_of("TiCDC server", &text, &shown, base, compat)
+}
+
+fn text_of(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(|error| FileError::Read {
+        path: path.display().to_string(),
         reason: match error.kind() {
             io::ErrorKind::NotFound => "no such file or directory".to_owned(),
             io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
             _ => error.to_string(),
         },
-    })?;
-    parse(&text, &shown, base, compat)
+    })
 }
 
 /// As [`read`], from text; `path` is for messages.
@@ -68,6 +85,20 @@ pub fn read<T: Serialize + DeserializeOwned>(
 /// # Errors
 /// [`FileError`].
 pub fn parse<T: Serialize + DeserializeOwned>(
+    text: &str,
+    path: &str,
+    base: &T,
+    compat: Compat,
+) -> Result<T, FileError> {
+    let component = match compat {
+        Compat::V4_0_9 => "cdc",
+        Compat::V6_5 | Compat::V8_5 => "TiCDC changefeed",
+    };
+    parse_of(component, text, path, base, compat)
+}
+
+fn parse_of<T: Serialize + DeserializeOwned>(
+    component: &'static str,
     text: &str,
     path: &str,
     base: &T,
@@ -84,11 +115,6 @@ pub fn parse<T: Serialize + DeserializeOwned>(
     }
     if !unknown.is_empty() {
         let keys = in_file_order(text, &with_children(&table, unknown));
-        let component = if compat == Compat::V4_0_9 {
-            "cdc"
-        } else {
-            "TiCDC changefeed"
-        };
         return Err(FileError::UnknownKeys {
             component,
             path: path.to_owned(),

@@ -12,6 +12,7 @@ pub mod large;
 pub mod legacy;
 pub mod replica;
 pub mod security;
+pub mod server;
 pub mod topic;
 pub mod uri;
 pub mod validate;

@@ -74,7 +74,7 @@ async fn pause(time: Duration, stop: &CancellationToken) {
 /// From one session's beginning to its end.
 async fn one_session(server: &Arc<Server>, stop: &CancellationToken) -> Result<(), etcd::Error> {
     capture::bury(&server.etcd, &server.keys, &server.address).await?;
-    let session = Session::open(&server.etcd, capture::session_ttl(server.compat())).await?;
+    let session = Session::open(&server.etcd, server.session_ttl).await?;
     let id = uuid::Uuid::new_v4().to_string();
     let info = server.capture_info(&id);
     capture::register(&server.etcd, &server.keys, &info, session.lease()).await?;

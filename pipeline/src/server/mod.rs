@@ -46,6 +46,8 @@ pub struct Options {
     pub time_zone: TimeZone,
     /// How long changefeeds may hold garbage collection up.
     pub gc_ttl: Duration,
+    /// How long this server's session outlives it, in seconds.
+    pub session_ttl: i64,
     /// Where to keep what does not fit into memory; if none is given, a folder for temporary files.
     pub data_dir: Option<PathBuf>,
 }
@@ -115,6 +117,7 @@ pub struct Server {
     pub http: reqwest::Client,
     /// The level of the log.
     pub log_level: LogLevel,
+    session_ttl: i64,
     /// What it counts.
     pub meters: Meters,
     time_zone: TimeZone,
@@ -246,6 +249,7 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
         safepoints,
         http: reqwest::Client::new(),
         log_level,
+        session_ttl: options.session_ttl,
         time_zone: options.time_zone,
         sort_folder,
         started_at: jiff::Timestamp::now().as_second(),

@@ -15,6 +15,7 @@ mod faults_recorded;
 mod load;
 mod normal;
 mod seed;
+mod server_file;
 mod stored;
 mod topics;
 mod topics_change;
