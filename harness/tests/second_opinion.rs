@@ -1,7 +1,8 @@
 //! Second opinions on what changed: a random load with all types on the embedded TiDB, as the pipeline's messages tell it and as
 //! readers that are not ours do. Debezium's connector and the original canal server read the row events of the MariaDB in the
 //! embedded TiDB: what changed before any of our encodings. Values may be told differently, which is listed; what they mean, the
-//! rows before and after each transaction and which of them it changed may not.
+//! rows before and after each transaction and which of them it changed may not. Flink's TiDB CDC connector follows TiKV's change
+//! feed, as the pipeline does, and tells the same of the tables that it can read.
 
 #![allow(missing_docs, unreachable_pub)]
 
@@ -20,8 +21,9 @@ use harness::observe::{pd, poll};
 use on_a_lab::on_a_lab;
 use opinions::canal::Canal;
 use opinions::history::{History, Shape, Shapes, Told};
-use opinions::load::{self, TABLES};
-use opinions::{debezium, topic};
+use opinions::load;
+use opinions::tables::{TABLES, Table};
+use opinions::{connector, debezium, topic};
 
 type Failed = Box<dyn Error>;
 
@@ -71,8 +73,17 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
         settings: debezium::SETTINGS,
     };
     let mut canal = Canal::start(&mariadb.address, DATABASE).await?;
-    let connector = lab.debezium(captured).await?;
+    let (debezium, flink) = tokio::join!(lab.debezium(captured), connector::start());
+    let (debezium, mut flink) = (debezium?, flink?);
     begun(&mut session, &kafka, &canal).await?;
+    load::first(&mut session).await?;
+    let (readable, pd) = (
+        connector::readable(&shapes),
+        lab.endpoint(Kind::Pd, "client")?,
+    );
+    let reading = connector::follow(&mut flink, &pd, DATABASE, &readable).await;
+    let by_connector = |error| format!("Flink's connector: {error}");
+    let mut reading = reading.map_err(by_connector)?;
 
     load::run(&mut session, SEED, TRANSACTIONS).await?;
     load::end(&mut session).await?;
@@ -87,15 +98,15 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
         .map(|table| debezium_topic(table.name))
         .collect();
     let theirs = up_to_the_end(&kafka, &topics, &shapes, debezium::read).await?;
-    connector.end().await?;
+    debezium.end().await?;
     let theirs = History::of(&shapes, theirs).map_err(|error| format!("Debezium: {error}"))?;
-    agree("Debezium", &ours, &theirs, &shapes)?;
+    agree("Debezium", &ours, &theirs, &shapes, true)?;
 
     let there = poll::until(DEADLINE, || {
         let told = canal.told(&shapes);
         async {
             let told = told?;
-            let missing = load::without_end(&told);
+            let missing = load::without_end(&shapes, told.iter());
             Ok::<_, Failed>(match missing.is_empty() {
                 true => Ok(told),
                 false => Err(format!(
@@ -106,7 +117,16 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
         }
     });
     let theirs = History::of(&shapes, there.await??).map_err(|error| format!("canal: {error}"))?;
-    agree("canal", &ours, &theirs, &shapes)?;
+    agree("canal", &ours, &theirs, &shapes, true)?;
+
+    while !load::without_end(&readable, reading.told.iter()).is_empty() {
+        reading.next().await.map_err(by_connector)?;
+    }
+    let theirs =
+        History::of(&readable, reading.told).map_err(|error| by_connector(error.into()))?;
+    let ours = told(&kafka, &[TOPIC.to_owned()], &readable, topic::read).await?;
+    let ours = History::of(&readable, ours)?;
+    agree("Flink's connector", &ours, &theirs, &readable, false)?;
     session.close().await;
     Ok(())
 }
@@ -197,7 +217,7 @@ async fn up_to_the_end(
 ) -> Result<Vec<Told>, Failed> {
     let there = poll::until(DEADLINE, || async {
         let told = told(kafka, topics, shapes, read).await?;
-        let missing = load::without_end(&told);
+        let missing = load::without_end(shapes, told.iter());
         Ok::<_, Failed>(match missing.is_empty() {
             true => Ok(told),
             false => Err(format!(
@@ -210,8 +230,14 @@ async fn up_to_the_end(
 }
 
 /// Fails if they do not, and lists how else they tell the same.
-fn agree(who: &str, ours: &History, theirs: &History, shapes: &Shapes) -> Result<(), Failed> {
-    if let Some(difference) = ours.differs(theirs, true) {
+fn agree(
+    who: &str,
+    ours: &History,
+    theirs: &History,
+    shapes: &Shapes,
+    with_transactions: bool,
+) -> Result<(), Failed> {
+    if let Some(difference) = ours.differs(theirs, with_transactions) {
         return Err(format!("{who} sees other changes: {difference}").into());
     }
     let (changes, keys) = (ours.len(), ours.by_key.len());
@@ -231,7 +257,7 @@ fn enough(ours: &History) -> Result<(), Failed> {
     let updates = changes().filter(|change| change.before.is_some() && change.after.is_some());
     let deletes = changes().filter(|change| change.after.is_none());
     let (updates, deletes) = (updates.count(), deletes.count());
-    let told = |table: &&load::Table| ours.by_key.keys().any(|(name, _)| name == table.name);
+    let told = |table: &&Table| ours.by_key.keys().any(|(name, _)| name == table.name);
     match TABLES.iter().find(|table| !told(table)) {
         Some(table) => Err(format!("nothing of table {}", table.name).into()),
         None if updates < 200 || deletes < 40 => {

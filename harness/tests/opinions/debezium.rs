@@ -98,13 +98,7 @@ fn cell(column: &Column, value: &Json) -> Option<Cell> {
             return Some(Some(text?.to_uppercase()));
         }
         "enum" => place(column, text?)?.to_string(),
-        "set" if text?.is_empty() => "0".to_owned(),
-        "set" => {
-            let bits = text?
-                .split(',')
-                .map(|label| Some(1_u64 << (place(column, label)? - 1)));
-            bits.sum::<Option<u64>>()?.to_string()
-        }
+        "set" => bits(column, text?)?.to_string(),
         "bit" => match (value.as_bool(), text) {
             (Some(bit), _) => u8::from(bit).to_string(),
             (None, text) => {
@@ -137,6 +131,14 @@ pub fn place(column: &Column, label: &str) -> Option<u32> {
         .split(',')
         .map(|quoted| quoted.trim().trim_matches('\''));
     u32::try_from(labels.position(|known| known == label)? + 1).ok()
+}
+
+/// The number of a set of labels.
+pub fn bits(column: &Column, labels: &str) -> Option<u64> {
+    let labels = labels.split(',').filter(|label| !label.is_empty());
+    labels
+        .map(|label| Some(1_u64 << (place(column, label)? - 1)))
+        .sum()
 }
 
 /// Java's large and small decimals have an exponent, `1E-30`.
