@@ -17,9 +17,10 @@ const CONNECTOR: &str = "tidb-cdc-reader-2.3.0";
 /// More changes than there will be: reading ends with the last rows.
 const ALL: usize = 1_000_000;
 
-/// What it can read of the load, and the columns that it cannot. Of keys it knows integers, in tables that are in one piece, and where
-/// another column is the key it tells of no row's old one. BINARY and VARBINARY are UTF-8 to it, TIME is within a day, Flink's
-/// DECIMAL has 38 digits, and a time before 1970 with a fraction of a second is a second later.
+/// What it can read of the load, and the columns that it cannot. It knows integers as keys of rows, and no partitions. Of a row that has
+/// another key it tells by that one alone: when it changes, nothing of the old one; when another row takes it, two changes, with no
+/// transaction around them. BINARY and VARBINARY are UTF-8 to it, TIME is within a day, Flink's DECIMAL has 38 digits, and a
+/// time before 1970 with a fraction of a second is a second later.
 const TABLES: &[(&str, &[&str])] = &[
     ("types", &["b", "vb", "w", "tm", "tm6", "past"]),
     ("two_keys", &[]),
