@@ -7,7 +7,7 @@ mod reader;
 mod serve;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -51,6 +51,8 @@ struct Store {
 
 #[derive(Debug)]
 struct State {
+    /// Keys from which on locks were asked for.
+    asked: BTreeSet<Bytes>,
     /// The first has id 1.
     stores: Vec<Store>,
     /// By their start.
@@ -89,6 +91,7 @@ impl Cluster {
     /// Stores, with EventFeedV2 or without. Beside each is a member of PD, of which the first leads. Scans are made as [`scan`](Self::scan) says.
     pub async fn with_stores(multiplex: &[bool]) -> Self {
         let state = State {
+            asked: BTreeSet::new(),
             stores: Vec::new(),
             regions: vec![Region {
                 id: 2,
@@ -200,6 +203,14 @@ impl Cluster {
         state.tell(&change, LogType::Prewrite);
         state.locks.insert(key.clone(), change);
         true
+    }
+
+    /// Whether the lock of a key was asked for.
+    pub fn asked_for_lock(&self, key: &Bytes) -> Result<(), String> {
+        match self.state().asked.contains(key) {
+            true => Ok(()),
+            false => Err(format!("the lock of {key:?} was not asked for")),
+        }
     }
 
     /// Commits the n-th locked key, or rolls it back.

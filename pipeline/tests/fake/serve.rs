@@ -282,7 +282,8 @@ impl tikvpb::tikv_server::Tikv for Service {
         request: Request<kv::ScanLockRequest>,
     ) -> Result<Response<kv::ScanLockResponse>, Status> {
         let request = request.into_inner();
-        let state = self.cluster.state();
+        let mut state = self.cluster.state();
+        state.asked.insert(request.start_key.clone());
         let locks = state
             .locks
             .range(request.start_key.clone()..)

@@ -227,6 +227,45 @@ async fn open_transactions_take_no_more_than_their_room() {
     assert_eq!(upstream.open_bytes(), 0);
 }
 
+/// A region that waits for a transaction does not wait for those that lock the same key after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_always_locked_does_not_keep_its_region_waiting() {
+    const ROOM: usize = 1_000;
+    let cluster = Cluster::start().await;
+    let start_ts = cluster.now();
+    let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
+    let upstream = upstream.of_changefeed(FeedMeters::default(), ROOM);
+    let reading = Reading::start(&upstream, start_ts);
+    let registered = || cluster.registered(SPAN.0, SPAN.1);
+    until("the span", registered).await.unwrap();
+    // Of transactions of the same size that of the greatest key is waited for.
+    let awaited = Bytes::from_static(b"dz");
+    let others: Vec<Bytes> = (1..10).map(|n| format!("d{n}").into()).collect();
+    for key in [&awaited].into_iter().chain(&others) {
+        cluster.prewrite(key, false);
+    }
+    until("a region that waits", || match registered() {
+        Ok(()) => Err("it is registered".to_owned()),
+        Err(_) => Ok(()),
+    })
+    .await
+    .unwrap();
+    until("the transaction that it waits for", || {
+        cluster.asked_for_lock(&awaited)
+    })
+    .await
+    .unwrap();
+    for key in others.iter().chain([&awaited]) {
+        cluster.finish_key(key, true);
+    }
+    assert!(cluster.prewrite(&awaited, false), "it is locked");
+    until("the region of a key that is locked again", registered)
+        .await
+        .unwrap();
+    cluster.finish_key(&awaited, true);
+    reading.end(&cluster).await.unwrap();
+}
+
 async fn take(cluster: &Cluster, taken: &Move) -> Result<(), String> {
     let key = |key: u8| Bytes::copy_from_slice(&[key]);
     match *taken {

@@ -122,7 +122,7 @@ impl Assembler {
         self.part.held()
     }
 
-    /// A key, memcomparable-encoded, of the open transaction with most of them.
+    /// A raw key of the open transaction with most of them.
     pub(super) fn largest_open(&self) -> Option<&Bytes> {
         let mut counts: HashMap<Ts, (usize, &Bytes)> = HashMap::new();
         for (start_ts, key) in self.prewrites.keys() {

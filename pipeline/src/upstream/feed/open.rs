@@ -101,12 +101,17 @@ pub(super) fn size_of(row: &Row) -> usize {
     size(&row.key, &row.value, &row.old_value)
 }
 
-/// Waits until the raw `key` has no lock: its transaction is committed or rolled back. Locks that nobody comes back for
-/// are resolved.
+/// Waits until the raw `key` has no lock any more that it has now: its transaction is committed or rolled back. Locks that
+/// nobody comes back for are resolved.
 pub(super) async fn decided(pd: Pd, kv: Kv, key: Bytes) {
-    let locks = async || -> Result<usize, Error> {
-        // Not beyond PD's clock: a store remembers the highest timestamp that it was asked with.
-        let now = pd.tso().await?;
+    // Transactions that begin later are not waited for: a key may always have a lock.
+    let mut asked = None;
+    let mut locks = async || -> Result<usize, Error> {
+        let now = match asked {
+            Some(now) => now,
+            // Not beyond PD's clock: a store remembers the highest timestamp that it was asked with.
+            None => *asked.insert(pd.tso().await?),
+        };
         kv.resolve_locks_of(&key, now).await
     };
     loop {

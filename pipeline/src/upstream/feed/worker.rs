@@ -381,7 +381,7 @@ impl Worker {
         if !self.open.wants_back(bytes) {
             return;
         }
-        let waits_for = assembler.largest_open().and_then(|key| keys::decode(key));
+        let waits_for = assembler.largest_open().cloned();
         tracing::info!(
             region,
             bytes,
