@@ -1,14 +1,18 @@
 //! `/metrics`: what this server counts, what it knows as the owner, and its process.
 
+use std::time::Duration;
+
 use axum::{extract::State, http::StatusCode, response::Response};
 use procfs::process::Process;
-use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, IntCounter, Opts, Registry, core::Collector,
-};
+use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Opts, Registry, core::Collector};
 
 use super::{Shared, changefeeds::owner, error::ApiError, reply};
 use crate::{
-    changefeed::{clock::lag_ms, info::State as FeedState, owner::View},
+    changefeed::{
+        clock::{lag_ms, local_ts},
+        info::State as FeedState,
+        owner::View,
+    },
     coded::{Code, Coded},
     compat::Compat,
     model::{Ts, physical_ms},
@@ -17,6 +21,9 @@ use crate::{
 
 /// The type of Prometheus' text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// For so long PD is waited for: who scrapes waits too.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a family is to Prometheus.
 enum Kind {
@@ -148,18 +155,25 @@ fn status(state: FeedState) -> f64 {
 
 pub(super) async fn metrics(State(server): State<Shared>) -> Result<Response, ApiError> {
     let mut views = Vec::new();
-    let owns = owner(&server);
-    if let Ok((owner, _)) = &owns {
+    if let Ok((owner, _)) = owner(&server) {
         // an owner that has just gone has no numbers
         views = owner.views().await.unwrap_or_default();
     }
-    let now = server.upstream.tso().await.unwrap_or_default();
+    let now = now(server.upstream.tso()).await;
     let more = Registry::new();
-    let shown = owned(&server, &more, owns.is_ok(), &views, now)
+    let shown = owned(&server, &more, &views, now)
         .and_then(|()| process(&more))
         .and_then(|()| server.meters.text(&more));
     let text = shown.map_err(|error| Coded::wrap(Code::ErrOwnerUnknown, error))?;
     Ok(reply::text(StatusCode::OK, TEXT, text))
+}
+
+/// What PD's clock shows; where it does not tell in time, this machine's: lags matter most while PD is gone.
+async fn now<E>(tso: impl Future<Output = Result<Ts, E>>) -> Ts {
+    match tokio::time::timeout(PATIENCE, tso).await {
+        Ok(Ok(now)) => now,
+        Ok(Err(_)) | Err(_) => local_ts(),
+    }
 }
 
 fn show(registry: &Registry, family: impl Collector + 'static) -> prometheus::Result<()> {
@@ -167,25 +181,11 @@ fn show(registry: &Registry, family: impl Collector + 'static) -> prometheus::Re
 }
 
 /// What the owner knows of its changefeeds at the moment.
-fn owned(
-    server: &Server,
-    registry: &Registry,
-    owns: bool,
-    views: &[View],
-    now: Ts,
-) -> prometheus::Result<()> {
+fn owned(server: &Server, registry: &Registry, views: &[View], now: Ts) -> prometheus::Result<()> {
     let (families, first): (&[_], _) = match server.compat() {
         Compat::V4_0_9 => (&LEGACY, "capture"),
         Compat::V6_5 | Compat::V8_5 => (&MODERN, "namespace"),
     };
-    if server.compat() != Compat::V4_0_9 {
-        let counter = IntCounter::new(
-            "ticdc_owner_ownership_counter",
-            "The counter of ownership increases every 5 seconds on a owner capture",
-        )?;
-        counter.inc_by(u64::from(owns));
-        show(registry, counter)?;
-    }
     for (name, kind, help, value) in families {
         let (opts, labels) = (Opts::new(*name, *help), [first, "changefeed"]);
         let each = views.iter().map(|view| {
@@ -241,4 +241,20 @@ fn process(registry: &Registry) -> prometheus::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_pd_lags_are_those_of_this_machines_clock() {
+        assert_eq!(now(future::ready(Ok::<_, ()>(7))).await, 7);
+        let before = local_ts();
+        assert!(before > 470_670_821_615_206_404);
+        assert!(now(future::ready(Err(()))).await >= before);
+        assert!(now(future::pending::<Result<Ts, ()>>()).await >= before);
+    }
 }

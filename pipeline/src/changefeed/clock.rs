@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::model::{Ts, physical_ms};
+use crate::model::{LOGICAL_BITS, Ts, physical_ms};
 
 /// A moment in RFC 3339 with as many digits of the second as it needs, up to nine: Go's `time.Time` in JSON, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,11 +73,17 @@ pub fn lag_ms(ts: Ts, now: Ts) -> u64 {
     physical_ms(now).saturating_sub(physical_ms(ts))
 }
 
+/// What the clock of this machine shows, as a timestamp.
+#[must_use]
+pub fn local_ts() -> Ts {
+    let millis = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+    millis << LOGICAL_BITS
+}
+
 /// How far a timestamp lies behind the clock of this machine, in seconds.
 #[must_use]
 pub fn lag_seconds(ts: Ts) -> f64 {
-    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
-    Duration::from_millis(now.saturating_sub(physical_ms(ts))).as_secs_f64()
+    Duration::from_millis(lag_ms(ts, local_ts())).as_secs_f64()
 }
 
 #[cfg(test)]

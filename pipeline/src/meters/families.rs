@@ -1,7 +1,8 @@
 //! The families: their names in both dialects, what they mean, their labels and buckets.
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Counter, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
     core::{Collector, MetricVec, MetricVecBuilder},
     exponential_buckets, linear_buckets,
 };
@@ -52,6 +53,7 @@ pub(super) struct Families {
     resolved_lag: HistogramVec,
     pub(super) cdc_safepoint: IntGauge,
     pub(super) min_safepoint: IntGauge,
+    pub(super) ownership: Counter,
     /// Whether sinks name their type in labels.
     typed: bool,
 }
@@ -293,6 +295,10 @@ impl Families {
                 &modern("ticdc_gc_min_service_gc_safepoint"),
                 "The min value all of service GC safepoint",
             ),
+            ownership: make.show(&modern("ticdc_owner_ownership_counter"), |name| {
+                let help = "The counter of ownership increases every 5 seconds on a owner capture";
+                Counter::new(name, help)
+            }),
             typed,
         }
     }

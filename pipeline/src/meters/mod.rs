@@ -10,6 +10,7 @@ use std::{
     fmt,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use prometheus::{
@@ -95,6 +96,12 @@ impl Meters {
         set(&self.0.families.min_safepoint, least_ms);
     }
 
+    /// This server has owned the changefeeds for so much longer. TiCDC counts seconds, whatever its help text says: alert rules
+    /// look for a rate of 1.
+    pub fn owned(&self, time: Duration) {
+        self.0.families.ownership.inc_by(time.as_secs_f64());
+    }
+
     /// All numbers with those in `more`, in Prometheus' text format.
     ///
     /// # Errors
@@ -157,7 +164,7 @@ pub struct Counters {
     pub ddls: IntCounter,
     /// Seconds until the message of one was acknowledged.
     pub ddl_seconds: Histogram,
-    /// Messages that could not be sent.
+    /// Producers that could not send a message, and sent no more.
     pub sink_errors: IntCounter,
     /// Lags in seconds as the owner sees them.
     pub checkpoint_lag: Histogram,
@@ -277,6 +284,21 @@ impl Default for FeedMeters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owner_counts_the_seconds() {
+        let none = Registry::new();
+        for (compat, shown) in [(Compat::V8_5, true), (Compat::V4_0_9, false)] {
+            let meters = Meters::new(compat, "127.0.0.1:8300");
+            meters.owned(Duration::from_secs(2));
+            meters.owned(Duration::from_millis(500));
+            let text = meters.text(&none).unwrap();
+            assert_eq!(
+                text.contains("\nticdc_owner_ownership_counter 2.5\n"),
+                shown
+            );
+        }
+    }
 
     #[test]
     fn a_changefeed_is_shown_as_long_as_anything_of_it_runs() {

@@ -1,8 +1,9 @@
 //! The owner: runs every changefeed of the cluster.
 //!
 //! One actor holds all state. It takes orders (from the HTTP API), changes of keys that others wrote (v4.0.9's command
-//! line writes to etcd itself), captures that come and go, and the ends of tasks; every [`TICK`] it persists how far changefeeds have come. All it
-//! writes is guarded by its ownership, so that an owner that has been replaced changes nothing any more.
+//! line writes to etcd itself), captures that come and go, and the ends of tasks; every [`TICK`] it persists how far
+//! changefeeds have come. All it writes is guarded by its ownership, so that an owner that has been replaced changes nothing
+//! any more.
 
 mod feed;
 mod orders;

@@ -136,6 +136,7 @@ impl Actor {
         let mut rewatch_at = watching.is_none().then(|| Instant::now() + REWATCH);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut counted = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -157,6 +158,9 @@ impl Actor {
                     None => rewatch_at = Some(Instant::now() + REWATCH),
                 },
                 _ = tick.tick() => {
+                    let now = Instant::now();
+                    self.context.meters.owned(now - counted);
+                    counted = now;
                     if due(rewatch_at, Instant::now()) {
                         watching = self.resync().await?;
                         rewatch_at = watching.is_none().then(|| Instant::now() + REWATCH);
