@@ -104,11 +104,12 @@ impl State {
     }
 
     fn fail(&self, error: Coded) {
-        self.meters.sink_errors.inc();
-        self.failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_none() {
+            // What fails after it fails for the same reason.
+            self.meters.sink_errors.inc();
+            *failed = Some(error);
+        }
     }
 
     /// Whether messages wait to be acknowledged.
@@ -159,6 +160,12 @@ impl ProducerContext for Deliveries {
                 self.0.meters.written.inc_by(message.payload_len() as u64);
                 epoch.pending.fetch_sub(1, Ordering::AcqRel);
             }
+            // Given up with the producer.
+            Err((error, _))
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+                ) => {}
             Err((error, message)) => {
                 let trouble = self
                     .0
@@ -529,6 +536,20 @@ mod tests {
         let never = producer.mark();
         producer.acknowledged_up_to(&never).await.unwrap_err();
         assert!(!never.is_acknowledged());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn messages_that_are_given_up_with_the_producer_are_no_errors() {
+        let meters = FeedMeters::default();
+        let nobody = settled("127.0.0.1:1");
+        let producer = Producer::new(&nobody, Compat::V8_5, 1 << 20, meters.clone()).unwrap();
+        for _ in 0..5 {
+            producer.send("t", 0, None, b"never sent").await.unwrap();
+        }
+        let state = Arc::clone(&producer.deliveries);
+        drop(producer);
+        assert!(!state.waits(), "all of them came back");
+        assert_eq!(meters.sink_errors.get(), 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
