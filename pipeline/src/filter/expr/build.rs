@@ -12,8 +12,7 @@ use super::{
     branch::{merged, stronger},
     call::Call,
     eval::{Node, Op},
-    moment,
-    number::Decimal,
+    moment, number,
     pattern::Like,
     value::{Collation, Datum, Strength, Type},
 };
@@ -54,7 +53,7 @@ pub(super) fn literal(value: &Literal) -> Result<Node, Refusal> {
             let unsigned = i64::try_from(*number).is_err();
             constant(Datum::Int((*number).into()), Type::Int { unsigned })
         }
-        Literal::Decimal(text) => match Decimal::parse(text) {
+        Literal::Decimal(text) => match number::constant_of(text.as_bytes())? {
             Some(number) => constant(Datum::Decimal(number), Type::Decimal),
             None => return Err("it is no number".to_owned()),
         },

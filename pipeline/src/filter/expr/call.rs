@@ -181,10 +181,7 @@ fn whole(value: Datum<'_>, unsigned: bool) -> Result<Datum<'static>, EvalError> 
             let number = std::str::from_utf8(&text)
                 .ok()
                 .and_then(|text| text.trim().parse().ok());
-            let number: i128 = number.ok_or_else(|| EvalError::Truncated {
-                what: "INTEGER",
-                text: String::from_utf8_lossy(&text).into_owned(),
-            })?;
+            let number: i128 = number.ok_or_else(|| EvalError::truncated("INTEGER", &text))?;
             Datum::Int(number::in_range(number, unsigned)?)
         }
         _ => Datum::Null,

@@ -179,9 +179,6 @@ impl Used {
             tp if field::is_string(tp) => Some(Datum::Text(Cow::Borrowed(text.as_bytes()))),
             _ => text.parse().ok().map(Datum::Int),
         };
-        value.ok_or_else(|| EvalError::Truncated {
-            what: "value of the column's type",
-            text: text.to_owned(),
-        })
+        value.ok_or_else(|| EvalError::truncated("value of the column's type", text.as_bytes()))
     }
 }

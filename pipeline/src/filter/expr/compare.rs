@@ -127,9 +127,6 @@ fn moment_of(value: &Datum<'_>) -> Result<Option<u64>, EvalError> {
     let moment = std::str::from_utf8(text).ok().and_then(moment::parse);
     match moment {
         Some(packed) => Ok(Some(packed)),
-        None => Err(EvalError::Truncated {
-            what: "DATETIME",
-            text: String::from_utf8_lossy(text).into_owned(),
-        }),
+        None => Err(EvalError::truncated("DATETIME", text)),
     }
 }

@@ -40,10 +40,25 @@ pub enum EvalError {
     Truncated {
         /// The type.
         what: &'static str,
-        /// The text.
+        /// The text, or its beginning.
         text: String,
     },
     /// The column's value cannot be read.
     #[error(transparent)]
     Value(#[from] MountError),
+}
+
+/// Characters of a text that are told: errors are logged, stored and sent, and a row has megabytes.
+const TOLD: usize = 64;
+
+impl EvalError {
+    /// A text that is no value of a type.
+    pub(super) fn truncated(what: &'static str, text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        let text = match text.char_indices().nth(TOLD) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.into_owned(),
+        };
+        Self::Truncated { what, text }
+    }
 }

@@ -10,6 +10,8 @@ use super::error::EvalError;
 const MAX_SCALE: usize = 30;
 /// The most digits of a DECIMAL.
 const MAX_DIGITS: usize = 65;
+/// The most digits of a constant: nine words, which is what TiDB computes with.
+const MAX_CONSTANT: usize = 9 * WORD;
 /// Digits that TiDB keeps in one word of a DECIMAL: quotients end at one's end.
 const WORD: usize = 9;
 /// Digits that a quotient has more than its dividend, at least.
@@ -161,6 +163,8 @@ impl Decimal {
     /// Half away from zero at so many digits behind the point; a negative number of them counts before it.
     pub(super) fn round(&self, places: i64) -> Self {
         let scale = i64::try_from(self.scale).unwrap_or(i64::MAX);
+        // Nothing is left of any DECIMAL long before that.
+        let places = places.max(-100);
         if places >= scale {
             return self.clone();
         }
@@ -242,10 +246,7 @@ pub(super) fn finite(number: f64) -> Result<f64, EvalError> {
 /// The real number that a text is. TiDB cuts what is not one off with a warning for a client that asks; for a changefeed
 /// it is an error.
 pub(super) fn real_of(text: &[u8]) -> Result<f64, EvalError> {
-    let truncated = || EvalError::Truncated {
-        what: "DOUBLE",
-        text: String::from_utf8_lossy(text).into_owned(),
-    };
+    let truncated = || EvalError::truncated("DOUBLE", text);
     let text = std::str::from_utf8(text).map_err(|_| truncated())?.trim();
     if text.is_empty() {
         return Ok(0.0);
@@ -254,6 +255,19 @@ pub(super) fn real_of(text: &[u8]) -> Result<f64, EvalError> {
     match text.parse() {
         Ok(number) if text.bytes().all(numeric) => finite(number),
         _ => Err(truncated()),
+    }
+}
+
+/// The exact number that a constant is; nothing if it has an exponent or is none.
+///
+/// # Errors
+/// For more digits than TiDB keeps: it would cut or round it, and each row would be compared with all of them.
+pub(super) fn constant_of(text: &[u8]) -> Result<Option<Decimal>, String> {
+    match text.iter().filter(|byte| byte.is_ascii_digit()).count() {
+        ..=MAX_CONSTANT => Ok(exact_of(text)),
+        _ => Err(format!(
+            "a number of more digits than {MAX_CONSTANT}, which are the most that TiDB keeps"
+        )),
     }
 }
 
@@ -311,6 +325,8 @@ mod tests {
         for text in ["abc", "1x", "inf", "nan", "1e999"] {
             assert!(real_of(text.as_bytes()).is_err(), "{text}");
         }
+        let long = real_of("x".repeat(1 << 20).as_bytes()).unwrap_err();
+        assert!(long.to_string().len() < 200, "a row in an error");
         assert!(Decimal::parse("-").is_none() && Decimal::parse("1e3").is_none());
     }
 }

@@ -120,7 +120,7 @@ fn hex_side(side: Node, other: &Type) -> Result<Node, Refusal> {
 
 fn number_constant(side: Node) -> Result<Node, Refusal> {
     let text = text_of(&side).unwrap_or_default();
-    let number = match number::exact_of(text) {
+    let number = match number::constant_of(text)? {
         Some(number) => number,
         // With an exponent, or nothing.
         None => {

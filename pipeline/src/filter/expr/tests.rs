@@ -303,6 +303,29 @@ fn what_is_not_evaluated_is_named() {
     assert!(error.to_string().contains("nested more deeply"), "{error}");
     let long = vec!["i = 1"; 400].join(" or ");
     assert_eq!(judged(&format!("{long} or u = 7")), Ok(true));
+    refused(&format!("{} or now()", vec!["i = 1"; 50_000].join(" or ")));
+    refused(&format!("i {} = 1", "+ 1 ".repeat(50_000)));
+}
+
+#[test]
+fn numbers_that_no_type_holds() {
+    let digits = "1".repeat(100_000);
+    for text in [
+        format!("d > {digits}.5"),
+        format!("d > 0.{digits}"),
+        format!("d > '{digits}'"),
+        format!("i in (1, 0.{digits})"),
+    ] {
+        let error = refused(&text).to_string();
+        assert!(error.contains("more digits than"), "{error:.200}");
+    }
+    for places in [i64::MIN, i64::MIN + 1, -500, -3, 500, i64::MAX] {
+        let expected = if places > 0 { "12.50" } else { "0" };
+        assert_eq!(
+            judged(&format!("round(d, {places}) = {expected}")),
+            Ok(true)
+        );
+    }
 }
 
 /// Three-valued logic by itself: what the evaluator is held against.
