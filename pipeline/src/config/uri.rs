@@ -150,6 +150,7 @@ fn mask(text: &str) -> String {
     // `secret-access-key` ends as `access-key` does; S3's names come with underscores too.
     for key in [
         "sasl-password=",
+        "sasl-gssapi-password=",
         "access-key=",
         "access_key=",
         "session-token=",
@@ -287,6 +288,8 @@ mod tests {
             uri.to_string(),
             "kafka://h:1/t?sasl-user=u&sasl-password=xxxxx&x=1"
         );
+        let uri = SinkUri::parse("kafka://h:1/t?sasl-gssapi-password=secret").unwrap();
+        assert_eq!(uri.to_string(), "kafka://h:1/t?sasl-gssapi-password=xxxxx");
         assert!(
             SinkUri::parse("kafka:four?protocol=canal-json")
                 .unwrap()
