@@ -293,13 +293,12 @@ impl<C: Cluster> Sink<C> {
     }
 
     /// Hands over the messages of one transaction's changes in one table, all of them or a `part`, but for those that `scope`
-    /// leaves out. Of a part, gives back
-    /// what has to come among the inserts of the transaction. A message that is too
-    /// large is stored before what names its place goes out.
+    /// leaves out. Of a part, gives back what has to come among the inserts of the transaction. A message that is too large
+    /// is stored before what names its place goes out.
     ///
     /// # Errors
-    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of [`admit`](Self::admit) if the table has changed, those of [`RowFilters::drop_row`]
-    /// and [`Integrity::check`].
+    /// `ErrMessageTooLarge`, `ErrProcessorUnknown` if it cannot be stored, `ErrKafkaAsyncSendMessage`, those of
+    /// [`admit`](Self::admit) if the table has changed, those of [`RowFilters::drop_row`] and [`Integrity::check`].
     pub(super) async fn rows<'a>(
         &mut self,
         scope: &Scope,
