@@ -2,8 +2,8 @@
 //!
 //! Data flows one way and the modules read in that order: [`upstream`] (PD, reads, the change feed) with [`frontier`]
 //! (how far a span is complete), [`schema`] and [`mount`] (rows from bytes), [`sort`], [`codec`], [`sink`]. Around it
-//! stand [`changefeed`] (state and life cycle), [`filter`] (what a changefeed leaves out), [`etcd`], [`api`], [`cli`] and [`config`]; [`compat`] names the TiCDC
-//! releases whose observable behaviour is kept to.
+//! stand [`changefeed`] (state and life cycle), [`filter`] (what a changefeed leaves out), [`etcd`], [`api`], [`cli`] and
+//! [`config`]; [`compat`] names the TiCDC releases whose observable behaviour is kept to.
 
 pub mod model;
 

@@ -1,8 +1,8 @@
 //! The part of TiDB's SQL that change data capture has to understand: DDL statements.
 //!
 //! [`parse`] turns a text into [`ast::Statement`]s, [`restore`](restore::restore) writes a statement the way TiDB's own
-//! parser does when TiCDC asks it to (spec/canal-json.md §10), and [`split`] cuts a text of several statements. [`collation`] has
-//! the sort keys that texts are compared by.
+//! parser does when TiCDC asks it to (spec/canal-json.md §10), and [`split`] cuts a text of several statements.
+//! [`collation`] has the sort keys that texts are compared by.
 //!
 //! ```
 //! use tidb_sql::{ParseOptions, Release, parse_one, restore::restore};

@@ -88,7 +88,8 @@ impl Cluster {
         cluster
     }
 
-    /// Stores, with EventFeedV2 or without. Beside each is a member of PD, of which the first leads. Scans are made as [`scan`](Self::scan) says.
+    /// Stores, with EventFeedV2 or without. Beside each is a member of PD, of which the first leads. Scans are made as
+    /// [`scan`](Self::scan) says.
     pub async fn with_stores(multiplex: &[bool]) -> Self {
         let state = State {
             asked: BTreeSet::new(),

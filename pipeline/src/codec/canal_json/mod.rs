@@ -1,7 +1,7 @@
 //! canal-json: one message a row change, DDL statement or watermark (spec/canal-json.md).
 //!
-//! [`Encoder`] appends a message's value to a buffer that the caller reuses; [`Encoder::row_key`] is the record key of rows, and there are
-//! no headers. Two dialects: v4.0.9, whose maps are sorted by name, and the later one.
+//! [`Encoder`] appends a message's value to a buffer that the caller reuses; [`Encoder::row_key`] is the record key of rows,
+//! and there are no headers. Two dialects: v4.0.9, whose maps are sorted by name, and the later one.
 
 mod compress;
 mod config;
