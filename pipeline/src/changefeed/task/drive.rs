@@ -401,7 +401,10 @@ impl<'a, C: Cluster> Task<'a, C> {
         let mut touched = Vec::new();
         let (begun, mut sent) = (Instant::now(), 0);
         self.fence.pass().await;
-        while let Some(event) = self.ddls.front().filter(|ddl| ddl.commit_ts == at) {
+        // They stand at the barrier until they are acknowledged: a task that ends before tells that they have to be sent again.
+        let events = self.ddls.iter().take_while(|ddl| ddl.commit_ts == at);
+        let count = events.clone().count();
+        for event in events {
             if self.role.leads() && self.scope.takes_ddl(event)? {
                 self.sink.ddl(event).await?;
                 sent += 1;
@@ -415,11 +418,11 @@ impl<'a, C: Cluster> Task<'a, C> {
             let infos = event.info.iter().chain(&event.pre_info);
             touched.extend(infos.flat_map(|info| info.physical_ids.iter().copied()));
             touched.extend(event.created.iter().chain(&event.dropped));
-            self.ddls.pop_front();
         }
         // Not to be mistaken for acknowledged before Kafka says so.
         self.marks.push_back((at, self.sink.mark()));
         self.acknowledged().await?;
+        self.ddls.drain(..count);
         if sent > 0 {
             self.meters.ddls.inc_by(sent);
             self.meters

@@ -7,6 +7,7 @@ use pipeline::{
     config::replica::DispatchRule,
     model::{Ts, compose_ts, physical_ms},
 };
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::*;
 
@@ -341,5 +342,39 @@ async fn the_checkpoint_of_a_failed_task_waits_for_rows_that_have_not_come() {
         checkpoint < late.commit_ts,
         "{checkpoint} passes {}, which was not sent",
         late.commit_ts
+    );
+}
+
+/// A DDL statement that Kafka refuses is not passed by: the next task sends it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_fails_is_known_to_stand_at_the_checkpoint() {
+    let tables = Tables::made().await;
+    let cluster = &tables.cluster;
+    let mut running = Running::start(cluster, V8_4, tables.begin, |_| ()).await;
+    let (kafka, seen) = (&running.kafka, &mut running.seen);
+    let before = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        while seen.borrow_and_update().checkpoint_ts < tables.last - 1 {
+            pace.tick().await;
+            cluster.resolve(tables.last - 1);
+        }
+        kafka.request_errors(
+            RDKafkaApiKey::Produce,
+            &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE],
+        );
+    };
+    tokio::time::timeout(PATIENCE, before)
+        .await
+        .expect("all before the last statement");
+    cluster.resolve(tables.last + 10);
+    let ended = tokio::time::timeout(PATIENCE, &mut running.task).await;
+    let ended = ended.expect("an end").expect("no panic");
+    ended.expect_err("the statement is refused");
+    let progress = running.seen.borrow().clone();
+    assert!(progress.messages < tables.statements, "{progress:?}");
+    assert!(
+        progress.checkpoint_ts < tables.last || progress.barrier_ts <= progress.checkpoint_ts,
+        "{progress:?} passes the statement at {}",
+        tables.last
     );
 }
