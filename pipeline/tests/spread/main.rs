@@ -320,6 +320,7 @@ fn tables_are_moved_balanced_and_drained() {
     cluster.cli(&["changefeed", "remove", "-c", "moved"]);
     assert_eq!(etcd_keys(&cluster, "/tidb/cdc_spread/default/run/"), 0);
     assert_eq!(etcd_keys(&cluster, "/tidb/cdc_spread/default/placed/"), 0);
+    assert_eq!(etcd_keys(&cluster, "/tidb/cdc_spread/default/part/"), 0);
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub struct Lead {
     placement: Placement,
     /// None for a changefeed on this capture alone.
     spread: Option<Spread>,
+    /// Whether the run's key is, or may be, there.
+    open: bool,
 }
 
 /// A run with other captures.
@@ -112,17 +114,7 @@ impl Lead {
             .await
             .map_err(failed)?;
         all_ended(&mut mirror, &id).await;
-        let ended: Vec<_> = mirror.pairs().values().cloned().collect();
-        if !ended.is_empty() {
-            let key =
-                |pair: &proto::mvccpb::KeyValue| String::from_utf8_lossy(&pair.key).into_owned();
-            let same = ended
-                .iter()
-                .map(|pair| etcd::unchanged(&key(pair), pair.mod_revision));
-            let gone = ended.iter().map(|pair| etcd::delete(&key(pair)));
-            let outcome = etcd.txn(same.collect(), gone.collect(), vec![]).await;
-            outcome.map_err(failed)?;
-        }
+        clear(etcd, &mut mirror).await?;
         Ok(Self {
             ground,
             id,
@@ -130,6 +122,7 @@ impl Lead {
             wish,
             placement,
             spread: None,
+            open: false,
         })
     }
 
@@ -168,6 +161,8 @@ impl Lead {
         };
         let key = keys.run(&self.id);
         let put = vec![etcd::put(&key, json(&run)?, 0)];
+        // even if there is no answer
+        self.open = true;
         let revision = write(&self.ground, Some(etcd::absent(&key)), put).await?;
         let mirror = Mirror::open(etcd, &keys.part_prefix(&self.id))
             .await
@@ -231,6 +226,7 @@ impl Lead {
         spread.seen = true;
         let prefix = self.ground.keys.part_prefix(&self.id);
         let pairs = spread.mirror.pairs();
+        let mut failed = None;
         for (key, pair) in pairs.iter() {
             let (Some(capture), part) = (key.strip_prefix(&prefix), read::<Part>(pair)?) else {
                 continue;
@@ -240,11 +236,12 @@ impl Lead {
             }
             if let Some(failure) = &part.error {
                 tracing::warn!(changefeed = %self.id, capture, code = failure.code, "a capture ended its part with an error");
-                return Err(failure.into());
+                failed.get_or_insert_with(|| Coded::from(failure));
             }
+            // what it has done last counts even if it has failed
             spread.parts.insert(capture.to_owned(), part);
         }
-        Ok(true)
+        failed.map_or(Ok(true), Err)
     }
 
     /// Waits until other captures have told something; for ever if there are none.
@@ -324,37 +321,79 @@ impl Lead {
         }
     }
 
-    /// Ends the run: the parts of all captures end. What cannot be written now is written before the next run.
+    /// Ends the run: the parts of all captures end. What cannot be written now is tried again by [`gone`](Self::gone).
     pub async fn dismiss(&mut self) {
-        let Some(spread) = &self.spread else {
+        if !self.open {
             return;
-        };
-        let keys = &self.ground.keys;
-        let key = keys.run(&self.id);
-        let ended = async {
-            let ops = vec![
-                etcd::delete(&key),
-                etcd::put(&keys.placed(&self.id), json(&self.placement)?, 0),
-            ];
-            write(
-                &self.ground,
-                Some(etcd::created_at(&key, spread.revision)),
-                ops,
-            )
-            .await
-        };
-        if let Err(error) = ended.await {
-            tracing::warn!(changefeed = %self.id, %error, "failed to end what other captures do, it is tried again before the next start");
+        }
+        match self.end_run().await {
+            Err(error) if error.code() == Code::ErrPDEtcdAPIError => {
+                tracing::warn!(changefeed = %self.id, %error, "failed to end what other captures do, it is tried again");
+            }
+            Err(error) => {
+                tracing::warn!(changefeed = %self.id, %error, "what other captures do is not ours to end");
+                self.open = false;
+            }
+            Ok(()) => self.open = false,
         }
     }
 
-    /// Waits until the parts of all captures have ended.
+    async fn end_run(&self) -> Result<(), Coded> {
+        let (etcd, keys) = (&self.ground.etcd, &self.ground.keys);
+        let key = keys.run(&self.id);
+        let there = etcd.get(&key).await.map_err(failed)?;
+        let known = self.spread.as_ref().map(|spread| spread.revision);
+        let Some(revision) = there
+            .map(|pair| pair.create_revision)
+            .filter(|made| known.is_none_or(|known| known == *made))
+        else {
+            // it was removed before, without an answer, or by another that owns
+            return Ok(());
+        };
+        let ops = vec![
+            etcd::delete(&key),
+            etcd::put(&keys.placed(&self.id), json(&self.placement)?, 0),
+        ];
+        let guard = etcd::created_at(&key, revision);
+        write(&self.ground, Some(guard), ops).await.map(drop)
+    }
+
+    /// Waits until the parts of all captures have ended, and takes in what they have done last.
     pub async fn gone(&mut self) {
-        if let Some(spread) = &mut self.spread {
-            all_ended(&mut spread.mirror, &self.id).await;
-            spread.seen = false;
+        let mut pace = tokio::time::interval(AGAIN);
+        while self.open {
+            pace.tick().await;
+            self.dismiss().await;
+        }
+        let Some(spread) = &mut self.spread else {
+            return;
+        };
+        all_ended(&mut spread.mirror, &self.id).await;
+        spread.seen = false;
+        if let Err(error) = self.catch_up() {
+            tracing::debug!(changefeed = %self.id, %error, "another capture ended its part with an error");
+        }
+        if let Some(spread) = &mut self.spread
+            && let Err(error) = clear(&self.ground.etcd, &mut spread.mirror).await
+        {
+            tracing::warn!(changefeed = %self.id, %error, "the keys of parts that have ended stay until the next start");
         }
     }
+}
+
+/// Removes the keys of parts that have ended, unless one has changed.
+async fn clear(etcd: &etcd::Client, mirror: &mut Mirror) -> Result<(), Coded> {
+    let ended: Vec<_> = mirror.pairs().values().cloned().collect();
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let key = |pair: &proto::mvccpb::KeyValue| String::from_utf8_lossy(&pair.key).into_owned();
+    let same = ended
+        .iter()
+        .map(|pair| etcd::unchanged(&key(pair), pair.mod_revision));
+    let gone = ended.iter().map(|pair| etcd::delete(&key(pair)));
+    let outcome = etcd.txn(same.collect(), gone.collect(), vec![]).await;
+    outcome.map_err(failed).map(drop)
 }
 
 /// A placement that cannot be read is only a wish that is not known.
@@ -403,3 +442,6 @@ async fn write(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,10 +184,6 @@ impl<'a, C: Cluster> Task<'a, C> {
             self.settle().await;
         }
         self.role.gone().await;
-        // what others have done last counts even if they have failed
-        if let Err(error) = self.role.catch_up() {
-            tracing::debug!(%error, "another capture ended its part with an error");
-        }
         self.report();
         end
     }

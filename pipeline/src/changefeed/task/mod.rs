@@ -183,6 +183,7 @@ async fn run_both<K: Connect>(
         Ok(task) => task,
         Err(error) => {
             role.dismiss().await;
+            role.gone().await;
             return Err(error);
         }
     };

@@ -110,7 +110,7 @@ impl Role {
         }
     }
 
-    /// Waits until others have ended.
+    /// Waits until others have ended, and takes in what they have done last.
     pub(super) async fn gone(&mut self) {
         if let Role::Lead(lead) = self {
             lead.gone().await;
