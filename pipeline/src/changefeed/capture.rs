@@ -161,7 +161,12 @@ async fn keep(
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     pace.tick().await;
     loop {
-        pace.tick().await;
+        // after a failure the next time may be too late
+        let tick = tokio::time::timeout_at((renewed + safe).into(), pace.tick());
+        if tick.await.is_err() {
+            tracing::warn!("the session was not renewed in time and is given up");
+            break;
+        }
         let asked = Instant::now();
         let left = (renewed + safe).saturating_duration_since(asked);
         match tokio::time::timeout(left, etcd.keep_alive(lease)).await {
@@ -329,6 +334,21 @@ pub async fn campaign(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_session_that_cannot_be_renewed_is_given_up_before_it_expires() {
+        // nobody listens there any more
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let etcd = Client::new(&[url]).unwrap();
+        let (ttl, lost) = (Duration::from_secs(6), CancellationToken::new());
+        let renewed = Instant::now();
+        keep(etcd, 1, ttl, renewed, Fence::default(), lost.clone()).await;
+        let kept = renewed.elapsed();
+        assert!(lost.is_cancelled());
+        assert!(safe(ttl) <= kept && kept < ttl, "{kept:?} of {ttl:?}");
+    }
 
     #[tokio::test]
     async fn a_fence_is_shut_until_the_session_is_renewed() {
