@@ -316,6 +316,22 @@ fn tables_are_moved_balanced_and_drained() {
     let told = topic.read(&cluster);
     told.check_order(&statements);
     compare(&cluster, &told);
+
+    // what an owner leaves that dies while it pauses: the next one ends it
+    cluster.cli(&["changefeed", "pause", "-c", "moved"]);
+    let key = "/tidb/cdc_spread/default/run/default/moved";
+    let run = r#"{"leader":"gone","checkpoint-ts":1,"ddl-at-checkpoint":false,"released-ts":0,"tables":{}}"#;
+    let pd = vec![format!("http://127.0.0.1:{}", cluster.pd)];
+    cluster::block(async move {
+        let etcd = pipeline::etcd::Client::new(&pd).unwrap();
+        etcd.put(key, run, 0).await.unwrap();
+    });
+    cluster.cdc = second;
+    assert_eq!(cluster.post("/api/v2/owner/resign", ""), "{}");
+    until("no run", || match etcd_keys(&cluster, key) {
+        0 => Ok(()),
+        keys => Err(format!("{keys} keys")),
+    });
     cluster.cdc = first;
     cluster.cli(&["changefeed", "remove", "-c", "moved"]);
     assert_eq!(etcd_keys(&cluster, "/tidb/cdc_spread/default/run/"), 0);

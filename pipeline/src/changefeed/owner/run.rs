@@ -40,7 +40,7 @@ pub(super) struct Actor {
     pub(super) context: Context,
     pub(super) feeds: BTreeMap<Id, Feed>,
     pub(super) numbers: u64,
-    /// Keys of tasks of captures that owned before.
+    /// Keys of tasks of captures that owned before, and of runs of changefeeds that do not run.
     stale: Vec<String>,
     pub(super) deleted: u64,
     pub(super) revision: i64,
@@ -62,6 +62,7 @@ impl Actor {
             let key = String::from_utf8_lossy(&pair.key);
             key.strip_prefix(&prefix).map(str::to_owned)
         });
+        let (runs, _) = context.etcd.list(&context.keys.run_prefix()).await?;
         let now = Instant::now();
         let mut feeds = BTreeMap::new();
         for (id, meta, position) in snapshot.changefeeds {
@@ -77,13 +78,21 @@ impl Actor {
             changefeeds = feeds.len(),
             "this server owns the changefeeds"
         );
+        // an owner that dies while it stops a changefeed leaves its run to other captures
+        let idle = runs.iter().filter_map(|pair| {
+            let key = String::from_utf8_lossy(&pair.key).into_owned();
+            let feed = feeds.get(&context.keys.parse_run(&key)?);
+            let alive = feed.is_some_and(|feed: &Feed| feed.meta.state().is_alive());
+            (!alive).then_some(key)
+        });
+        let stale = snapshot.tasks.into_iter().chain(idle).collect();
         let mut captures: BTreeSet<String> = snapshot.captures.into_iter().collect();
         captures.insert(context.capture.clone());
         Ok(Self {
             context,
             feeds,
             numbers: 0,
-            stale: snapshot.tasks,
+            stale,
             deleted: snapshot.deleted,
             revision: snapshot.revision,
             ended: mpsc::unbounded_channel(),
@@ -124,6 +133,7 @@ impl Actor {
         orders: &mut mpsc::Receiver<Order>,
         stop: &CancellationToken,
     ) -> Result<(), WriteError> {
+        // not later: they may be used again
         let stale = std::mem::take(&mut self.stale);
         if let Err(error) = self.context.write_basics(&stale).await {
             self.survive(error, "write what the cluster of captures is")?;
