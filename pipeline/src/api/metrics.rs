@@ -45,7 +45,7 @@ fn seconds(millis: u64) -> f64 {
 }
 
 /// Families with a value for each changefeed: name, type, help, value.
-const MODERN: [(&str, Kind, &str, Value); 9] = [
+const MODERN: [(&str, Kind, &str, Value); 8] = [
     (
         "ticdc_owner_checkpoint_ts",
         Kind::Gauge,
@@ -89,12 +89,6 @@ const MODERN: [(&str, Kind, &str, Value); 9] = [
         |_, now| float(physical_ms(now)),
     ),
     (
-        "ticdc_processor_num_of_tables",
-        Kind::Gauge,
-        "number of synchronized table of processor",
-        |view, _| float(view.tables.len() as u64),
-    ),
-    (
         "ticdc_processor_exit_with_error_count",
         Kind::Counter,
         "counter for processor exits with error",
@@ -102,7 +96,7 @@ const MODERN: [(&str, Kind, &str, Value); 9] = [
     ),
 ];
 
-const LEGACY: [(&str, Kind, &str, Value); 6] = [
+const LEGACY: [(&str, Kind, &str, Value); 5] = [
     (
         "ticdc_processor_checkpoint_ts",
         Kind::Gauge,
@@ -126,12 +120,6 @@ const LEGACY: [(&str, Kind, &str, Value); 6] = [
         Kind::Gauge,
         "local resolved ts lag of processor",
         |view, now| seconds(lag_ms(view.resolved_ts, now)),
-    ),
-    (
-        "ticdc_processor_num_of_tables",
-        Kind::Gauge,
-        "number of synchronized table of processor",
-        |view, _| float(view.tables.len() as u64),
     ),
     (
         "ticdc_processor_exit_with_error_count",

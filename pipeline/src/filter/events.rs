@@ -260,7 +260,10 @@ impl EventFilters {
             }
             (_, false) => (&event.schema, &event.table),
         };
-        let query = event.own_query().map_err(|error| unreadable(&error))?;
+        let query = match self.rules.iter().any(|rule| rule.sql.is_some()) {
+            true => Some(event.own_query().map_err(|error| unreadable(&error))?),
+            false => None,
+        };
         Ok(self.rules.iter().any(|rule| {
             let concerned = match table.is_empty() {
                 true => rule.tables.matches_schema(schema),
@@ -269,7 +272,11 @@ impl EventFilters {
             let named = |kind: &&str| *kind == kinds::ALL_DDL || of_event.contains(kind);
             concerned
                 && (rule.kinds.iter().any(named)
-                    || rule.sql.as_ref().is_some_and(|sql| sql.is_match(&query)))
+                    || rule
+                        .sql
+                        .as_ref()
+                        .zip(query.as_ref())
+                        .is_some_and(|(sql, query)| sql.is_match(query)))
         }))
     }
 

@@ -37,6 +37,7 @@ pub(super) struct Families {
     scan_regions: Histogram,
     sorted: IntCounterVec,
     sorting_memory: IntGaugeVec,
+    tables: IntGaugeVec,
     used: IntGaugeVec,
     quota: IntGaugeVec,
     mounted: IntGaugeVec,
@@ -205,6 +206,11 @@ impl Families {
                 &["type"],
             ),
             sorting_memory,
+            tables: make.gauges(
+                &both("ticdc_processor_num_of_tables"),
+                "number of synchronized table of processor",
+                &[],
+            ),
             used: make.gauges(
                 &modern("ticdc_processor_memory_consumption"),
                 "processor's memory consumption",
@@ -330,6 +336,7 @@ impl Families {
             scan_regions: self.scan_regions.clone(),
             sorted: of.number(&self.sorted, &["kv"]),
             sorting_memory: of.labelled(&self.sorting_memory, vec![labels.join("/")]),
+            tables: of.number(&self.tables, &[]),
             used: of.number(&self.used, &[]),
             quota: of.number(&self.quota, &["total", "sink"]),
             mounted: of.number(&self.mounted, &[]),

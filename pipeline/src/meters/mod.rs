@@ -144,6 +144,8 @@ pub struct Counters {
     pub sorted: IntCounter,
     /// Bytes in the memory of the sorter.
     pub sorting_memory: IntGauge,
+    /// Tables and partitions followed here.
+    pub tables: IntGauge,
     /// Bytes of memory in use of the changefeed's quota.
     pub used: IntGauge,
     /// The quota in bytes.

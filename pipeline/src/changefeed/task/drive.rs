@@ -375,6 +375,8 @@ impl<'a, C: Cluster> Task<'a, C> {
 
     /// Tells which tables there are, and which capture has them.
     fn tell_tables(&self) {
+        let followed = i64::try_from(self.followed.len()).unwrap_or(i64::MAX);
+        self.meters.tables.set(followed);
         self.progress.send_modify(|progress| {
             progress.tables = self.tables.physical();
             if let Role::Lead(lead) = &*self.role {
