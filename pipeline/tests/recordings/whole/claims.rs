@@ -25,7 +25,9 @@ async fn rows_that_are_too_large_are_stored_and_their_places_arrive_as_recorded(
     let generation = Generation {
         changefeed: "claim-check",
         parameters: "&enable-tidb-extension=true&max-message-bytes=1000",
-        claims: Some(uri),
+        file: "[sink.kafka-config.large-message-handle]\nlarge-message-handle-option=\"claim-check\"\n\
+               claim-check-storage-uri=\"file:///claim\"\n",
+        claims: uri,
         ..V8_4
     };
     run(generation, "large", Moment::Live).await;

@@ -16,11 +16,7 @@ use pipeline::{
     changefeed::task::{self, Config, End, Progress, Spec},
     coded::{Code, Coded},
     compat::Compat,
-    config::{
-        file,
-        legacy::LegacyConfig,
-        replica::{KafkaConfig, LargeMessageHandle, ReplicaConfig},
-    },
+    config::{file, legacy::LegacyConfig, replica::ReplicaConfig},
     meters::FeedMeters,
     model::{Op, RawKv},
     sort::Folder,
@@ -140,9 +136,12 @@ struct Generation {
     parameters: &'static str,
     /// The changefeed's file.
     file: &'static str,
-    /// Where messages are stored that are too large.
-    claims: Option<&'static str>,
+    /// Where messages are stored that are too large, instead of in the recorded machine's folder.
+    claims: &'static str,
 }
+
+/// Where messages were stored that are too large.
+const CLAIMS: &str = "file:///claim";
 
 const V8_4: Generation = Generation {
     version: "v8.4",
@@ -150,7 +149,7 @@ const V8_4: Generation = Generation {
     changefeed: "default",
     parameters: "",
     file: "",
-    claims: None,
+    claims: CLAIMS,
 };
 const V6_5: Generation = Generation {
     version: "v6.5",
@@ -158,7 +157,7 @@ const V6_5: Generation = Generation {
     changefeed: "default",
     parameters: "&partition-num=1",
     file: "",
-    claims: None,
+    claims: CLAIMS,
 };
 const V4_0: Generation = Generation {
     version: "v4.0",
@@ -166,7 +165,7 @@ const V4_0: Generation = Generation {
     changefeed: "old-value",
     parameters: "&partition-num=1",
     file: "enable-old-value = true\n",
-    claims: None,
+    claims: CLAIMS,
 };
 /// The further changefeeds.
 const OTHERS: [Generation; 9] = [
@@ -228,20 +227,11 @@ impl Generation {
             let config = file::parse(self.file, "old.toml", &base, self.compat).expect("a file");
             return Config::Legacy(Box::new(config));
         }
+        let text = self.file.replace(CLAIMS, self.claims);
         let base = ReplicaConfig::defaults(self.compat);
         let mut config: ReplicaConfig =
-            file::parse(self.file, "changefeed.toml", &base, self.compat).expect("a file");
+            file::parse(&text, "changefeed.toml", &base, self.compat).expect("a file");
         config.sink.protocol = Some("canal-json".to_owned());
-        if let Some(uri) = self.claims {
-            config.sink.kafka_config = Some(KafkaConfig {
-                large_message_handle: Some(LargeMessageHandle {
-                    large_message_handle_option: "claim-check".to_owned(),
-                    claim_check_storage_uri: uri.to_owned(),
-                    ..LargeMessageHandle::default()
-                }),
-                ..KafkaConfig::default()
-            });
-        }
         Config::Modern(Box::new(config))
     }
 
