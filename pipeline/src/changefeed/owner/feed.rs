@@ -80,6 +80,8 @@ pub(super) struct Stored {
     pub(super) status: String,
     /// The value of the keys of v4.0.9's task, by key.
     pub(super) task: Vec<(String, String)>,
+    /// It does not run, and no run of it is left to other captures.
+    pub(super) idle: bool,
     /// The revision of our last write: what the watch tells up to it is our own.
     pub(super) revision: i64,
 }

@@ -40,7 +40,7 @@ pub(super) struct Actor {
     pub(super) context: Context,
     pub(super) feeds: BTreeMap<Id, Feed>,
     pub(super) numbers: u64,
-    /// Keys of tasks of captures that owned before, and of runs of changefeeds that do not run.
+    /// Keys of tasks of captures that owned before, and of runs of changefeeds that are gone.
     stale: Vec<String>,
     pub(super) deleted: u64,
     pub(super) revision: i64,
@@ -78,14 +78,13 @@ impl Actor {
             changefeeds = feeds.len(),
             "this server owns the changefeeds"
         );
-        // an owner that dies while it stops a changefeed leaves its run to other captures
-        let idle = runs.iter().filter_map(|pair| {
+        // those of changefeeds that do not run are ended with what is written of them
+        let ownerless = runs.iter().filter_map(|pair| {
             let key = String::from_utf8_lossy(&pair.key).into_owned();
-            let feed = feeds.get(&context.keys.parse_run(&key)?);
-            let alive = feed.is_some_and(|feed: &Feed| feed.meta.state().is_alive());
-            (!alive).then_some(key)
+            let id = context.keys.parse_run(&key)?;
+            (!feeds.contains_key(&id)).then_some(key)
         });
-        let stale = snapshot.tasks.into_iter().chain(idle).collect();
+        let stale = snapshot.tasks.into_iter().chain(ownerless).collect();
         let mut captures: BTreeSet<String> = snapshot.captures.into_iter().collect();
         captures.insert(context.capture.clone());
         Ok(Self {

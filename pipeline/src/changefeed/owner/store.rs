@@ -156,20 +156,26 @@ impl Context {
                     ops.push(etcd::delete(key));
                 }
             }
+            // what a task could not end before it ended, or an owner before it died
+            let idle = feed.running.is_none() && !feed.meta.state().is_alive();
+            if idle && !feed.stored.idle {
+                ops.push(etcd::delete(&self.keys.run(&feed.id)));
+            }
             if ops.len() > before {
-                changed.push((feed, status, task));
+                changed.push((feed, status, task, idle));
             }
         }
         if ops.is_empty() {
             return Ok(());
         }
         let revision = self.write(ops).await?;
-        for (feed, status, task) in changed {
+        for (feed, status, task, idle) in changed {
             if feed.stored.info.as_ref() != Some(&feed.meta) {
                 feed.stored.info = Some(feed.meta.clone());
             }
             feed.stored.status = status;
             feed.stored.task = task;
+            feed.stored.idle = idle;
             feed.stored.revision = revision;
         }
         Ok(())

@@ -85,7 +85,7 @@ impl Lead {
     /// Ends what there was of a run before, and waits until no capture has tables of the changefeed any more.
     ///
     /// # Errors
-    /// `ErrPDEtcdAPIError`, `ErrOwnerNotFound` if another owns.
+    /// `ErrPDEtcdAPIError`, also for a part that cannot be read; `ErrOwnerNotFound` if another owns.
     pub async fn gather(
         ground: Ground,
         id: Id,
@@ -113,7 +113,7 @@ impl Lead {
         let mut mirror = Mirror::open(etcd, &keys.part_prefix(&id))
             .await
             .map_err(failed)?;
-        all_ended(&mut mirror, &id).await;
+        all_ended(&mut mirror, &id).await?;
         clear(etcd, &mut mirror).await?;
         Ok(Self {
             ground,
@@ -368,7 +368,10 @@ impl Lead {
         let Some(spread) = &mut self.spread else {
             return;
         };
-        all_ended(&mut spread.mirror, &self.id).await;
+        if let Err(error) = all_ended(&mut spread.mirror, &self.id).await {
+            tracing::warn!(changefeed = %self.id, %error, "what another capture does cannot be waited for, the next start says so too");
+            return;
+        }
         spread.seen = false;
         if let Err(error) = self.catch_up() {
             tracing::debug!(changefeed = %self.id, %error, "another capture ended its part with an error");
@@ -404,12 +407,13 @@ fn known(placed: Result<Placement, Coded>) -> Placement {
     })
 }
 
-async fn all_ended(mirror: &mut Mirror, id: &Id) {
+/// Waits until all parts have ended, or their sessions have; one that cannot be read is not known to have ended, and never may be.
+async fn all_ended(mirror: &mut Mirror, id: &Id) -> Result<(), Coded> {
     let mut told = false;
     loop {
-        let left = unended(&mirror.pairs());
+        let left = unended(&mirror.pairs())?;
         if left.is_empty() {
-            return;
+            return Ok(());
         }
         if !std::mem::replace(&mut told, true) {
             tracing::info!(changefeed = %id, parts = ?left, "waits for captures to end their parts");
@@ -418,11 +422,15 @@ async fn all_ended(mirror: &mut Mirror, id: &Id) {
     }
 }
 
-/// Parts that have not ended; one that cannot be read is not known to have.
-fn unended(parts: &Pairs) -> Vec<String> {
-    let ended = |pair| read::<Part>(pair).is_ok_and(|part| part.ended);
-    let left = parts.iter().filter(|(_, pair)| !ended(pair));
-    left.map(|(key, _)| key.clone()).collect()
+/// Parts that have not ended.
+fn unended(parts: &Pairs) -> Result<Vec<String>, Coded> {
+    let mut left = Vec::new();
+    for (key, pair) in parts {
+        if !read::<Part>(pair)?.ended {
+            left.push(key.clone());
+        }
+    }
+    Ok(left)
 }
 
 /// Writes as the owner; the revision.

@@ -301,3 +301,16 @@ async fn a_run_that_may_have_begun_is_ended() {
         .await
         .expect("nothing to wait for");
 }
+
+#[tokio::test]
+async fn a_part_that_cannot_be_read_is_told_and_not_waited_for() {
+    let (_, ground) = Fake::start().await;
+    let key = ground.keys.part(&id(), "b");
+    let put = etcd::put(&key, "{", 0);
+    ground.etcd.txn(vec![], vec![put], vec![]).await.unwrap();
+    let gathering = Lead::gather(ground, id(), BTreeSet::new(), None);
+    let gathered = tokio::time::timeout(PATIENCE, gathering).await;
+    let error = gathered.expect("an end").unwrap_err();
+    assert_eq!(error.code(), Code::ErrPDEtcdAPIError);
+    assert!(error.message().contains(&key), "{error}");
+}
