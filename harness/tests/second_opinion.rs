@@ -18,7 +18,7 @@ use harness::observe::kafka::{Kafka, Record};
 use harness::observe::sql::Session;
 use harness::observe::{pd, poll};
 
-use on_a_lab::on_a_lab;
+use on_a_lab::{changefeed, on_a_lab};
 use opinions::canal::Canal;
 use opinions::history::{History, Shape, Shapes, Told};
 use opinions::load;
@@ -58,7 +58,7 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
         let key = table.key;
         shapes.insert(table.name, Shape { columns, key });
     }
-    follow(lab, &kafka).await?;
+    changefeed(lab, (TOPIC, 1), DATABASE, "").await?;
 
     let mariadb = lab.mariadb_port().await?;
     let mut tables = vec![STARTED];
@@ -133,28 +133,6 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
 
 fn debezium_topic(table: &str) -> String {
     format!("{DEBEZIUM_PREFIX}.{DATABASE}.{table}")
-}
-
-/// Creates the changefeed.
-async fn follow(lab: &Lab, kafka: &Kafka) -> Result<(), Failed> {
-    let config = lab.paths().conf(Kind::Cdc).join("opinions.toml");
-    std::fs::write(&config, format!("[filter]\nrules = ['{DATABASE}.*']\n"))?;
-    let uri = format!(
-        "--sink-uri=kafka://{}/{TOPIC}?protocol=canal-json&enable-tidb-extension=true&partition-num=1&replication-factor=1",
-        kafka.bootstrap()
-    );
-    let file = format!("--config={}", config.display());
-    let create = [
-        "changefeed",
-        "create",
-        &uri,
-        "-c",
-        TOPIC,
-        &file,
-        "--no-confirm",
-    ];
-    lab.cdc()?.cli(&create).await?;
-    Ok(())
 }
 
 /// Writes to a table until the readers tell of it: they see whatever comes now.

@@ -23,7 +23,7 @@ use harness::observe::sql::{Session, SqlError};
 use harness::scenario::message::{Message, Row};
 
 use dice::Dice;
-use on_a_lab::on_a_lab;
+use on_a_lab::{changefeed, on_a_lab};
 use readers::client::{READER, Reader};
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -86,26 +86,10 @@ async fn compare(lab: &Lab) -> Result<(), Failed> {
             .run(&create.replace("PARTITIONS (4)", "PARTITIONS 4"))
             .await?;
     }
-    let config = lab.paths().conf(Kind::Cdc).join("watermarks.toml");
-    let rules = format!(
-        "[filter]\nrules = ['{DATABASE}.*']\n[sink]\ndispatchers = [{{ matcher = ['{DATABASE}.*'], partition = 'index-value' }}]\n"
+    let sink = format!(
+        "[sink]\ndispatchers = [{{ matcher = ['{DATABASE}.*'], partition = 'index-value' }}]\n"
     );
-    std::fs::write(&config, rules)?;
-    let uri = format!(
-        "--sink-uri=kafka://{}/{TOPIC}?protocol=canal-json&enable-tidb-extension=true&partition-num={PARTITIONS}&replication-factor=1",
-        kafka.bootstrap()
-    );
-    let file = format!("--config={}", config.display());
-    let create = [
-        "changefeed",
-        "create",
-        &uri,
-        "-c",
-        TOPIC,
-        &file,
-        "--no-confirm",
-    ];
-    cdc.cli(&create).await?;
+    changefeed(lab, (TOPIC, PARTITIONS), DATABASE, &sink).await?;
 
     let over = Arc::new(AtomicBool::new(false));
     let load = async {

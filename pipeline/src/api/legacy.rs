@@ -95,6 +95,17 @@ fn changefeed(fields: &HashMap<String, String>) -> Result<Id, Box<Response>> {
     Ok(Id::default(id))
 }
 
+/// As [`posted`], of a form that names a changefeed.
+fn posted_of(
+    server: &Shared,
+    method: &axum::http::Method,
+    form: Fields,
+) -> Result<(owner::Handle, HashMap<String, String>, Id), Box<Response>> {
+    let (owner, fields) = posted(server, method, form)?;
+    let id = changefeed(&fields)?;
+    Ok((owner, fields, id))
+}
+
 async fn resign(
     State(server): State<Shared>,
     method: axum::http::Method,
@@ -159,12 +170,8 @@ async fn forget(server: &Shared, id: &Id) -> Result<(), Coded> {
 }
 
 async fn query(State(server): State<Shared>, method: axum::http::Method, form: Fields) -> Response {
-    let (owner, fields) = match posted(&server, &method, form) {
+    let (owner, _, id) = match posted_of(&server, &method, form) {
         Ok(posted) => posted,
-        Err(response) => return *response,
-    };
-    let id = match changefeed(&fields) {
-        Ok(id) => id,
         Err(response) => return *response,
     };
     match summary(&server, &owner, &id).await {
@@ -205,12 +212,8 @@ async fn rebalance(
     method: axum::http::Method,
     form: Fields,
 ) -> Response {
-    let (owner, fields) = match posted(&server, &method, form) {
-        Ok(posted) => posted,
-        Err(response) => return *response,
-    };
-    match changefeed(&fields) {
-        Ok(id) => placed(owner.place(&id, Wish::Balance).await),
+    match posted_of(&server, &method, form) {
+        Ok((owner, _, id)) => placed(owner.place(&id, Wish::Balance).await),
         Err(response) => *response,
     }
 }
@@ -220,12 +223,8 @@ async fn move_table(
     method: axum::http::Method,
     form: Fields,
 ) -> Response {
-    let (owner, fields) = match posted(&server, &method, form) {
+    let (owner, fields, id) = match posted_of(&server, &method, form) {
         Ok(posted) => posted,
-        Err(response) => return *response,
-    };
-    let id = match changefeed(&fields) {
-        Ok(id) => id,
         Err(response) => return *response,
     };
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();

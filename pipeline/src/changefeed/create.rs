@@ -193,25 +193,20 @@ impl Checker<'_> {
             // what is too new is refused when it is created
             request.start_ts.min(now)
         };
-        let filter = TableFilter::new(
-            &config.filter.rules,
-            config.case_sensitive,
-            self.release.compat(),
-        )?;
-        let events = event_filters(&config, self.release.compat())?;
+        self.tables(&uri, &config, ts).await
+    }
+
+    /// The tables of a configuration at `ts`, as far as it fits them.
+    async fn tables(&self, uri: &SinkUri, config: &ReplicaConfig, ts: Ts) -> Result<Tables, Coded> {
+        let compat = self.release.compat();
+        let filter = TableFilter::new(&config.filter.rules, config.case_sensitive, compat)?;
+        let events = event_filters(config, compat)?;
         let rules = match uri.is_kafka() {
-            true => Some(Rules::new(&config)?),
+            true => Some(Rules::new(config)?),
             false => None,
         };
-        tables(
-            self.upstream,
-            &filter,
-            Some(&events),
-            rules.as_ref(),
-            ts,
-            self.release.compat(),
-        )
-        .await
+        let (events, rules) = (Some(&events), rules.as_ref());
+        tables(self.upstream, &filter, events, rules, ts, compat).await
     }
 
     /// Checks a request in TiCDC's order and holds its start-ts. Answers the changefeed and hints for the user.
@@ -294,25 +289,7 @@ impl Checker<'_> {
             .unwrap_or_default()
             .over(ReplicaConfig::defaults(self.release.compat()));
         validate::adjust(&mut config, uri)?;
-        let filter = TableFilter::new(
-            &config.filter.rules,
-            config.case_sensitive,
-            self.release.compat(),
-        )?;
-        let events = event_filters(&config, self.release.compat())?;
-        let rules = match uri.is_kafka() {
-            true => Some(Rules::new(&config)?),
-            false => None,
-        };
-        let tables = tables(
-            self.upstream,
-            &filter,
-            Some(&events),
-            rules.as_ref(),
-            start_ts,
-            self.release.compat(),
-        )
-        .await?;
+        let tables = self.tables(uri, &config, start_ts).await?;
         if !config.force_replicate
             && !config.ignore_ineligible_table
             && !tables.ineligible_tables.is_empty()

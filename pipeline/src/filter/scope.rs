@@ -1,6 +1,6 @@
 //! What a changefeed is concerned with: tables, DDL statements, transactions.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hash};
 
 use jiff::tz::TimeZone;
 
@@ -26,6 +26,11 @@ pub struct Scope {
     allowed: HashSet<u8>,
 }
 
+/// A list that may be missing.
+fn listed<T: Copy + Eq + Hash>(list: &Option<Vec<T>>) -> HashSet<T> {
+    list.iter().flatten().copied().collect()
+}
+
 impl Scope {
     /// What a changefeed of this configuration is concerned with. Conditions on TIMESTAMP columns see them as a clock in
     /// `time_zone` shows them.
@@ -39,12 +44,7 @@ impl Scope {
             filter: TableFilter::new(&filter.rules, config.case_sensitive, compat)?,
             events: EventFilters::new(filter.event_filters.as_deref(), compat, time_zone)?,
             force_replicate: config.force_replicate,
-            ignored: filter
-                .ignore_txn_start_ts
-                .iter()
-                .flatten()
-                .copied()
-                .collect(),
+            ignored: listed(&filter.ignore_txn_start_ts),
             allowed: HashSet::new(),
         })
     }
@@ -61,13 +61,8 @@ impl Scope {
             filter: TableFilter::new(&filter.rules, config.case_sensitive, compat)?,
             events: EventFilters::new(None, compat, TimeZone::UTC)?,
             force_replicate: config.force_replicate,
-            ignored: filter
-                .ignore_txn_start_ts
-                .iter()
-                .flatten()
-                .copied()
-                .collect(),
-            allowed: filter.ddl_allow_list.iter().flatten().copied().collect(),
+            ignored: listed(&filter.ignore_txn_start_ts),
+            allowed: listed(&filter.ddl_allow_list),
         })
     }
 

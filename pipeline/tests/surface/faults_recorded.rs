@@ -135,6 +135,16 @@ impl Faults {
         at(line.unwrap()) - at(&part[0])
     }
 
+    /// Waits for a warning of a changefeed that is normal: what the recording tells of it between two notes, and what was told here.
+    fn warned(&self, id: &str, what: &str, from: &str, to: &str) -> (Vec<Told>, Vec<Told>) {
+        let (series, noticed) = self.watch(id, |told| told.0 == "warning");
+        let took = self.took(from, to, "warning");
+        print(&format!("{what}: warning"), took, noticed);
+        let normal = ("normal".to_owned(), String::new(), String::new());
+        let ours = [normal].into_iter().chain(series).collect();
+        (self.recorded(from, to), ours)
+    }
+
     /// Watches a changefeed until what is told of it will do; all that was told, each once, and how long it took.
     fn watch(&self, id: &str, until_told: impl Fn(&Told) -> bool) -> (Vec<Told>, Duration) {
         let started = Instant::now();
@@ -381,18 +391,11 @@ fn large(faults: &mut Faults) {
     faults.sql(27);
     faults.command(28);
     faults.sql(29);
-    let recorded = faults.recorded(LARGE, KEYLESS);
-    let (mut ours, noticed) = faults.watch("f2", |told| told.0 == "warning");
-    print(
-        "row too large: warning",
-        faults.took(LARGE, KEYLESS, "warning"),
-        noticed,
-    );
+    let (recorded, mut ours) = faults.warned("f2", "row too large", LARGE, KEYLESS);
     faults.command(30);
     faults.command(31);
     let (more, _) = faults.watch("f2", is("warning", "CDC:ErrMessageTooLarge"));
     ours.extend(more);
-    ours.insert(0, ("normal".to_owned(), String::new(), String::new()));
     faults.compare("row too large", &recorded, &ours);
     faults.command(33);
     faults.watch("f2", is("warning", "CDC:ErrMessageTooLarge"));
@@ -409,14 +412,7 @@ fn keyless(faults: &mut Faults) {
     faults.sql(35);
     faults.command(36);
     faults.sql(37);
-    let recorded = faults.recorded(KEYLESS, TARGET);
-    let (mut ours, noticed) = faults.watch("f3", |told| told.0 == "warning");
-    print(
-        "a table loses its key: warning",
-        faults.took(KEYLESS, TARGET, "warning"),
-        noticed,
-    );
-    ours.insert(0, ("normal".to_owned(), String::new(), String::new()));
+    let (recorded, ours) = faults.warned("f3", "a table loses its key", KEYLESS, TARGET);
     faults.compare("a table loses its key", &recorded, &ours);
     faults.command(38);
     faults.command(39);

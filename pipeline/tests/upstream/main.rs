@@ -187,18 +187,26 @@ impl Reading {
     }
 }
 
+/// A subscription that is registered, with so many bytes for open transactions.
+async fn within(room: usize) -> (Cluster, Upstream, Reading) {
+    let cluster = Cluster::start().await;
+    let start_ts = cluster.now();
+    let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
+    let upstream = upstream.of_changefeed(FeedMeters::default(), room);
+    let reading = Reading::start(&upstream, start_ts);
+    until("the span", || cluster.registered(SPAN.0, SPAN.1))
+        .await
+        .expect("a subscription that is registered");
+    (cluster, upstream, reading)
+}
+
 /// A region with more open rows than there is room for is left to its store until their transactions are decided; all that
 /// was committed comes all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_transactions_take_no_more_than_their_room() {
     const ROOM: usize = 4_000;
-    let cluster = Cluster::start().await;
-    let start_ts = cluster.now();
-    let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
-    let upstream = upstream.of_changefeed(FeedMeters::default(), ROOM);
-    let reading = Reading::start(&upstream, start_ts);
+    let (cluster, upstream, reading) = within(ROOM).await;
     let registered = || cluster.registered(SPAN.0, SPAN.1);
-    until("the span", registered).await.unwrap();
     for n in 0..100 {
         cluster.prewrite(&format!("d{n:02}").into(), false);
     }
@@ -231,13 +239,8 @@ async fn open_transactions_take_no_more_than_their_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_always_locked_does_not_keep_its_region_waiting() {
     const ROOM: usize = 1_000;
-    let cluster = Cluster::start().await;
-    let start_ts = cluster.now();
-    let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
-    let upstream = upstream.of_changefeed(FeedMeters::default(), ROOM);
-    let reading = Reading::start(&upstream, start_ts);
+    let (cluster, _, reading) = within(ROOM).await;
     let registered = || cluster.registered(SPAN.0, SPAN.1);
-    until("the span", registered).await.unwrap();
     // Of transactions of the same size that of the greatest key is waited for.
     let awaited = Bytes::from_static(b"dz");
     let others: Vec<Bytes> = (1..10).map(|n| format!("d{n}").into()).collect();
