@@ -320,7 +320,7 @@ fn tables_are_moved_balanced_and_drained() {
     // what an owner leaves that dies while it pauses: the next one ends it
     cluster.cli(&["changefeed", "pause", "-c", "moved"]);
     let key = "/tidb/cdc_spread/default/run/default/moved";
-    let run = r#"{"leader":"gone","checkpoint-ts":1,"ddl-at-checkpoint":false,"released-ts":0,"tables":{}}"#;
+    let run = r#"{"leader":"gone","info":"","checkpoint-ts":1,"ddl-at-checkpoint":false,"released-ts":0,"tables":{}}"#;
     let pd = vec![format!("http://127.0.0.1:{}", cluster.pd)];
     cluster::block(async move {
         let etcd = pipeline::etcd::Client::new(&pd).unwrap();

@@ -18,6 +18,7 @@ use crate::{
         keys::Id,
         lifecycle::Verdict,
         spread::lead::{Ground, Lead, Wish},
+        state::Meta,
         task::{self, End, Progress, Role, Spec},
     },
     coded::{Code, Coded},
@@ -66,7 +67,16 @@ impl Actor {
         let (context, ended) = (self.context.clone(), self.ended.0.clone());
         let (token, id) = (stop.clone(), id.clone());
         let others = (members.clone(), feed.wish.take());
-        let worker = tokio::spawn(drive(context, id.clone(), spec, others, sender, token));
+        let meta = feed.meta.clone();
+        let worker = tokio::spawn(drive(
+            context,
+            id.clone(),
+            meta,
+            spec,
+            others,
+            sender,
+            token,
+        ));
         feed.running = Some(Running {
             number,
             started_at: position.checkpoint_ts,
@@ -187,6 +197,7 @@ impl Actor {
 async fn drive(
     context: Context,
     id: Id,
+    meta: Meta,
     spec: Spec,
     (members, wish): (BTreeSet<String>, Option<Wish>),
     progress: watch::Sender<Progress>,
@@ -212,8 +223,11 @@ async fn drive(
         ownership: context.ownership,
         capture: context.capture,
     };
+    let info = meta
+        .encode()
+        .map_err(|error| Coded::wrap(Code::ErrOwnerUnknown, format_args!("failed to {error}")))?;
     let lead = tokio::select! {
-        lead = Lead::gather(ground, id, members, wish) => lead?,
+        lead = Lead::gather(ground, id, info, members, wish) => lead?,
         () = stop.cancelled() => return Ok(End::Stopped),
     };
     let role = Role::Lead(Box::new(lead));

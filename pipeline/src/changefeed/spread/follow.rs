@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Part, Run, failed, json,
+    Failure, Part, Run, json,
     mirror::{Mirror, Pairs},
     read,
 };
@@ -180,10 +180,11 @@ impl Follower {
                     self.tell().await;
                 }
                 _ = tick.tick() => {
-                    if self.parts.is_empty() {
+                    let parts = self.parts.len();
+                    self.tell().await;
+                    if self.parts.len() == parts {
                         continue;
                     }
-                    self.tell().await;
                 }
             }
             let pairs = runs.pairs().clone();
@@ -417,16 +418,7 @@ async fn work(
     if !announced {
         return Ok(());
     }
-    let info = ground
-        .etcd
-        .get(&ground.keys.info(&id))
-        .await
-        .map_err(failed)?;
-    let Some(info) = info else {
-        // it is being removed, and the run with it
-        return Ok(());
-    };
-    let meta = Meta::decode(ground.release.compat(), &info.value).map_err(|error| {
+    let meta = Meta::decode(ground.release.compat(), first.info.as_bytes()).map_err(|error| {
         Coded::wrap(
             Code::ErrPDEtcdAPIError,
             format_args!("failed to read the changefeed {id}: {error}"),

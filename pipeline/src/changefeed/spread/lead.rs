@@ -59,6 +59,8 @@ pub struct Lead {
     /// The captures that get tables; this one is not among them when it is drained.
     members: BTreeSet<String>,
     wish: Option<Wish>,
+    /// See [`Run::info`].
+    info: String,
     placement: Placement,
     /// None for a changefeed on this capture alone.
     spread: Option<Spread>,
@@ -82,13 +84,15 @@ struct Spread {
 }
 
 impl Lead {
-    /// Ends what there was of a run before, and waits until no capture has tables of the changefeed any more.
+    /// Ends what there was of a run before, and waits until no capture has tables of the changefeed any more. `info` is the
+    /// changefeed as it is to run now.
     ///
     /// # Errors
     /// `ErrPDEtcdAPIError`, also for a part that cannot be read; `ErrOwnerNotFound` if another owns.
     pub async fn gather(
         ground: Ground,
         id: Id,
+        info: String,
         members: BTreeSet<String>,
         wish: Option<Wish>,
     ) -> Result<Self, Coded> {
@@ -120,6 +124,7 @@ impl Lead {
             id,
             members,
             wish,
+            info,
             placement,
             spread: None,
             open: false,
@@ -154,6 +159,7 @@ impl Lead {
         let (etcd, keys) = (&self.ground.etcd, &self.ground.keys);
         let run = Run {
             leader: self.ground.capture.clone(),
+            info: self.info.clone(),
             checkpoint_ts,
             ddl_at_checkpoint,
             released_ts: 0,

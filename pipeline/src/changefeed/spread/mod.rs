@@ -36,6 +36,8 @@ use crate::{
 pub struct Run {
     /// The capture that leads.
     pub leader: String,
+    /// The changefeed as its leader runs it, encoded as its own key is: that may have another value by now.
+    pub info: String,
     /// Everything up to here had been acknowledged when it began.
     pub checkpoint_ts: Ts,
     /// Whether a DDL statement at exactly the checkpoint is sent (again).

@@ -224,7 +224,7 @@ fn id() -> Id {
 
 async fn gathered(ground: &Ground) -> Lead {
     let members = ["a", "b"].map(str::to_owned).into();
-    Lead::gather(ground.clone(), id(), members, None)
+    Lead::gather(ground.clone(), id(), String::new(), members, None)
         .await
         .unwrap()
 }
@@ -308,7 +308,7 @@ async fn a_part_that_cannot_be_read_is_told_and_not_waited_for() {
     let key = ground.keys.part(&id(), "b");
     let put = etcd::put(&key, "{", 0);
     ground.etcd.txn(vec![], vec![put], vec![]).await.unwrap();
-    let gathering = Lead::gather(ground, id(), BTreeSet::new(), None);
+    let gathering = Lead::gather(ground, id(), String::new(), BTreeSet::new(), None);
     let gathered = tokio::time::timeout(PATIENCE, gathering).await;
     let error = gathered.expect("an end").unwrap_err();
     assert_eq!(error.code(), Code::ErrPDEtcdAPIError);
