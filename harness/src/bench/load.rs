@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::BenchError;
-use crate::observe::sql::{Rows, Session};
+use crate::lab::Place;
+use crate::observe::sql::{Rows, Session, lossy};
 
 /// What rows look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,6 +232,19 @@ impl Target {
         Ok(next.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64())
     }
 
+    /// Where its binlog is now.
+    pub(super) async fn binlog(&self) -> Result<Place, BenchError> {
+        const SQL: &str = "SHOW MASTER STATUS";
+        let mut session = self.session().await?;
+        let rows = run(&mut session, &self.address, SQL).await?.rows;
+        session.close().await;
+        let mut cells = rows.into_iter().flatten().flatten().map(lossy);
+        match (cells.next(), cells.next()) {
+            (Some(file), Some(position)) => Ok(Place { file, position }),
+            _ => Err(BenchError::NoBinlog(self.address.clone())),
+        }
+    }
+
     /// Writes one row, anew if it is there.
     pub(super) async fn replace(
         &self,
@@ -263,6 +277,34 @@ impl Target {
         Ok(())
     }
 
+    /// Writes so many rows in one transaction.
+    pub(super) async fn at_once(
+        &self,
+        table: &str,
+        shape: Shape,
+        rows: u64,
+    ) -> Result<(), BenchError> {
+        let mut session = self.session().await?;
+        run(&mut session, &self.address, "BEGIN").await?;
+        for from in (0..rows).step_by(BATCH as usize) {
+            let batch = from..(from + BATCH).min(rows);
+            run(&mut session, &self.address, &insert(table, shape, batch)).await?;
+        }
+        run(&mut session, &self.address, "COMMIT").await?;
+        session.close().await;
+        Ok(())
+    }
+
+    /// Writes so many rows in as many transactions, from [`PACED`] sessions.
+    pub(super) async fn one_by_one(
+        &self,
+        table: &'static str,
+        shape: Shape,
+        rows: u64,
+    ) -> Result<(), BenchError> {
+        self.by_sessions(table, shape, rows, (PACED, 1)).await
+    }
+
     /// Loads so many rows in statements of [`BATCH`] from [`LOADERS`] sessions; rows per second.
     pub(super) async fn bulk(
         &self,
@@ -270,25 +312,36 @@ impl Target {
         shape: Shape,
         rows: u64,
     ) -> Result<f64, BenchError> {
-        let next = Arc::new(AtomicU64::new(0));
         let begin = Instant::now();
-        let mut sessions = JoinSet::new();
-        for _ in 0..LOADERS {
+        self.by_sessions(table, shape, rows, (LOADERS, BATCH))
+            .await?;
+        Ok(rows as f64 / begin.elapsed().as_secs_f64())
+    }
+
+    async fn by_sessions(
+        &self,
+        table: &'static str,
+        shape: Shape,
+        rows: u64,
+        (sessions, batch): (u64, u64),
+    ) -> Result<(), BenchError> {
+        let next = Arc::new(AtomicU64::new(0));
+        let mut writers = JoinSet::new();
+        for _ in 0..sessions {
             let mut session = self.session().await?;
             let (next, address) = (Arc::clone(&next), self.address.clone());
-            sessions.spawn(async move {
+            writers.spawn(async move {
                 loop {
-                    let from = next.fetch_add(BATCH, Ordering::Relaxed);
+                    let from = next.fetch_add(batch, Ordering::Relaxed);
                     if from >= rows {
                         session.close().await;
                         return Ok(());
                     }
-                    let ids = from..(from + BATCH).min(rows);
+                    let ids = from..(from + batch).min(rows);
                     run(&mut session, &address, &insert(table, shape, ids)).await?;
                 }
             });
         }
-        all(sessions).await?;
-        Ok(rows as f64 / begin.elapsed().as_secs_f64())
+        all(writers).await.map(drop)
     }
 }

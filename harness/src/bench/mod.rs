@@ -71,6 +71,9 @@ pub enum BenchError {
         /// What the server said.
         source: SqlError,
     },
+    /// A server that keeps no binlog.
+    #[error("find the place in the binlog of {0}: it keeps none")]
+    NoBinlog(String),
     /// The change feed.
     #[error(transparent)]
     Feed(#[from] FeedError),

@@ -5,6 +5,7 @@
 //! processes; `smoke` sends one row through everything. [`Lab`] is a running lab in the hands of a program.
 
 mod bare;
+mod canal;
 mod components;
 mod connect;
 mod doctor;
@@ -25,6 +26,7 @@ mod up;
 mod usage;
 
 pub use bare::{BareMariaDb, Memory};
+pub use canal::{Canal, Place};
 pub use components::Implementation;
 pub use connect::{Captured, Debezium, PREFIX as DEBEZIUM_PREFIX};
 pub use doctor::{Check, Finding, examine};
@@ -134,7 +136,13 @@ pub fn java_source(
     manifests: &[&str],
     arguments: &[&str],
 ) -> Result<std::process::Command, LabError> {
-    components::from_source(source, manifests, arguments, &fetch::Fetcher::quiet()?)
+    components::from_source(
+        source,
+        manifests,
+        arguments,
+        "256m",
+        &fetch::Fetcher::quiet()?,
+    )
 }
 
 /// The `java` of a component. Blocks.

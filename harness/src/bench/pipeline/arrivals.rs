@@ -17,26 +17,32 @@ use crate::observe::poll;
 /// How long one look at the consumer takes at most.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How the id of a row is found in a message.
+/// How the ids of rows are found in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     CanalJson,
+    /// Of the original canal server: the rows of one binlog event are one message.
+    Canal,
     Debezium,
     /// Messages are counted.
     Any,
 }
 
 impl Dialect {
-    /// The id of the row that a message tells of; none if it tells of none of ours.
-    fn id(self, message: &[u8]) -> Option<u64> {
-        let before: &[u8] = match self {
-            Dialect::CanalJson => br#""data":[{"id":""#,
-            Dialect::Debezium => br#""after":{"id":"#,
-            Dialect::Any => return None,
+    /// The ids of the rows that a message tells of; none if it tells of none of ours.
+    fn ids(self, message: &[u8]) -> impl Iterator<Item = u64> {
+        let (before, rows): (&[u8], usize) = match self {
+            Dialect::CanalJson => (br#""data":[{"id":""#, 1),
+            Dialect::Canal => (br#"{"id":""#, usize::MAX),
+            Dialect::Debezium => (br#""after":{"id":"#, 1),
+            Dialect::Any => (b"", 0),
         };
-        let digits = &message[memmem::find(message, before)? + before.len()..];
-        let end = digits.iter().position(|digit| !digit.is_ascii_digit())?;
-        std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+        let found = memmem::find_iter(message, before).take(rows);
+        found.filter_map(move |at| {
+            let digits = &message[at + before.len()..];
+            let end = digits.iter().position(|digit| !digit.is_ascii_digit())?;
+            std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+        })
     }
 }
 
@@ -53,6 +59,21 @@ pub(super) struct Seen {
     /// The first values.
     pub(super) sample: Vec<Vec<u8>>,
     failed: Option<String>,
+}
+
+impl Seen {
+    fn arrived(&mut self, ids: &Range<u64>, id: u64, now: Instant) {
+        let Some(slot) = id.checked_sub(ids.start) else {
+            return;
+        };
+        let free = usize::try_from(slot)
+            .ok()
+            .and_then(|slot| self.times.get_mut(slot));
+        if let Some(free @ None) = free {
+            *free = Some(now);
+            self.rows += 1;
+        }
+    }
 }
 
 /// Values that are kept of what arrives.
@@ -156,19 +177,14 @@ fn read(consumer: &BaseConsumer, shared: &Shared, dialect: Dialect, ids: &Range<
             }
         };
         let value = message.payload().unwrap_or_default();
-        let id = match dialect {
-            Dialect::Any => Some(ids.start + seen.rows),
-            of_rows => of_rows.id(value),
-        };
-        let Some(id) = id.filter(|id| ids.contains(id)) else {
-            continue;
-        };
-        let slot = (id - ids.start) as usize;
-        if seen.times.get(slot).is_none_or(Option::is_some) {
+        let counted = seen.rows;
+        match dialect {
+            Dialect::Any => seen.arrived(ids, ids.start + counted, now),
+            of_rows => of_rows.ids(value).for_each(|id| seen.arrived(ids, id, now)),
+        }
+        if seen.rows == counted {
             continue;
         }
-        seen.times[slot] = Some(now);
-        seen.rows += 1;
         seen.bytes += value.len() as u64;
         seen.first.get_or_insert(now);
         seen.last = Some(now);
@@ -184,14 +200,18 @@ mod tests {
 
     #[test]
     fn ids_are_found_where_rows_are() {
-        let canal =
+        let ids = |dialect: Dialect, message: &[u8]| dialect.ids(message).collect::<Vec<_>>();
+        let one =
             br#"{"id":0,"isDdl":false,"type":"INSERT","data":[{"id":"42","k":"7"}],"old":null}"#;
-        assert_eq!(Dialect::CanalJson.id(canal), Some(42));
+        assert_eq!(ids(Dialect::CanalJson, one), [42]);
         let ddl = br#"{"id":0,"isDdl":true,"type":"CREATE","data":null,"old":null}"#;
-        assert_eq!(Dialect::CanalJson.id(ddl), None);
+        assert!(ids(Dialect::CanalJson, ddl).is_empty());
+        let two =
+            br#"{"data":[{"id":"42","k":"7"},{"id":"43","k":"8"}],"database":"bench","id":3}"#;
+        assert_eq!(ids(Dialect::Canal, two), [42, 43]);
         let debezium = br#"{"before":null,"after":{"id":42,"k":7},"op":"c"}"#;
-        assert_eq!(Dialect::Debezium.id(debezium), Some(42));
-        assert_eq!(Dialect::Debezium.id(br#""after":{"id":4"#), None);
-        assert_eq!(Dialect::Debezium.id(b""), None);
+        assert_eq!(ids(Dialect::Debezium, debezium), [42]);
+        assert!(ids(Dialect::Debezium, br#""after":{"id":4"#).is_empty());
+        assert!(ids(Dialect::Debezium, b"").is_empty());
     }
 }

@@ -12,6 +12,10 @@ const ROWS: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 /// Tables that share [`SHARED`] rows.
 const TABLES: [u64; 3] = [1, 100, 10_000];
 const SHARED: u64 = 100_000;
+/// Rows of one transaction.
+const AT_ONCE: u64 = 5_000_000;
+/// Transactions of one row each.
+const ONE_BY_ONE: u64 = 1_000_000;
 /// Sessions that make tables.
 const MAKERS: u64 = 8;
 
@@ -22,17 +26,37 @@ pub struct Growth {
     pub rows: Vec<(u64, CatchUp)>,
     /// By tables with as many rows in all.
     pub tables: Vec<(u64, CatchUp)>,
+    /// All rows in one transaction.
+    pub at_once: CatchUp,
+    /// Each row in a transaction of its own.
+    pub one_by_one: CatchUp,
 }
 
 impl Growth {
+    /// The rows of one table by how they were committed.
+    pub fn transactions(&self) -> [(String, &CatchUp); 2] {
+        [
+            (format!("{AT_ONCE} rows of 1 transaction"), &self.at_once),
+            (format!("{ONE_BY_ONE} transactions"), &self.one_by_one),
+        ]
+    }
+
     pub(super) fn add_to(&self, out: &mut Figures) {
+        let mut add = |what: String, it: &CatchUp| {
+            out.add(format!("{what}: catch-up"), it.rows_per_s, "rows/s");
+            if let Some(peak) = it.peak {
+                out.add(format!("{what}: peak memory"), peak as f64, "bytes");
+            }
+        };
+        for (what, it) in self.transactions() {
+            add(what, it);
+        }
         for (what, of) in [("rows", &self.rows), ("tables", &self.tables)] {
             for (count, it) in of {
-                out.add(format!("{count} {what}: catch-up"), it.rows_per_s, "rows/s");
-                if let Some(peak) = it.peak {
-                    out.add(format!("{count} {what}: peak memory"), peak as f64, "bytes");
-                }
+                add(format!("{count} {what}"), it);
             }
+        }
+        for (what, of) in [("rows", &self.rows), ("tables", &self.tables)] {
             if let (Some((_, few)), Some((_, many))) = (of.first(), of.last()) {
                 let name = format!("rows_per_s_at_most_{what}_vs_fewest");
                 out.ratio(name, many.rows_per_s / few.rows_per_s);
@@ -47,29 +71,54 @@ impl Growth {
 
 impl Bench<'_> {
     pub(super) async fn growth(&self, told: &impl Fn(&str)) -> Result<Growth, BenchError> {
-        let mut growth = Growth {
-            rows: Vec::new(),
-            tables: Vec::new(),
-        };
-        for (table, rows) in ["grown_5", "grown_6", "grown_7"].into_iter().zip(ROWS) {
-            told(&format!("{rows} rows of one table"));
-            self.embedded.table(table, Shape::Narrow).await?;
-            let before = pd::tso(&self.pd).await?;
-            self.embedded.bulk(table, Shape::Narrow, rows).await?;
-            let id = format!("rows-{rows}");
-            let rules = format!("bench.{table}");
-            let (figures, _) = self.catch_up(&id, &rules, before, rows).await?;
-            growth.rows.push((rows, figures));
+        let mut rows = Vec::new();
+        for (table, count) in ["grown_5", "grown_6", "grown_7"].into_iter().zip(ROWS) {
+            told(&format!("{count} rows of one table"));
+            let before = self.fresh(table).await?;
+            self.embedded.bulk(table, Shape::Narrow, count).await?;
+            rows.push((count, self.grown(table, before, count).await?));
         }
-        for tables in TABLES {
-            told(&format!("{SHARED} rows of {tables} tables"));
-            let before = self.spread(tables).await?;
-            let id = format!("tables-{tables}");
-            let rules = format!("bench.of_{tables}_*");
+        told(&format!("{AT_ONCE} rows of one transaction"));
+        let before = self.fresh("at_once").await?;
+        let loaded = self.embedded.at_once("at_once", Shape::Narrow, AT_ONCE);
+        loaded.await?;
+        let at_once = self.grown("at_once", before, AT_ONCE).await?;
+        told(&format!("{ONE_BY_ONE} transactions"));
+        let before = self.fresh("one_by_one").await?;
+        let loaded = self
+            .embedded
+            .one_by_one("one_by_one", Shape::Narrow, ONE_BY_ONE);
+        loaded.await?;
+        let one_by_one = self.grown("one_by_one", before, ONE_BY_ONE).await?;
+        let mut tables = Vec::new();
+        for count in TABLES {
+            told(&format!("{SHARED} rows of {count} tables"));
+            let before = self.spread(count).await?;
+            let id = format!("tables-{count}");
+            let rules = format!("bench.of_{count}_*");
             let (figures, _) = self.catch_up(&id, &rules, before, SHARED).await?;
-            growth.tables.push((tables, figures));
+            tables.push((count, figures));
         }
-        Ok(growth)
+        Ok(Growth {
+            rows,
+            tables,
+            at_once,
+            one_by_one,
+        })
+    }
+
+    /// Makes a table; gives a timestamp of after that.
+    async fn fresh(&self, table: &str) -> Result<u64, BenchError> {
+        self.embedded.table(table, Shape::Narrow).await?;
+        Ok(pd::tso(&self.pd).await?)
+    }
+
+    async fn grown(&self, table: &str, before: u64, rows: u64) -> Result<CatchUp, BenchError> {
+        // An id of a changefeed has no `_`.
+        let id = table.replace('_', "-");
+        let rules = format!("bench.{table}");
+        let (figures, _) = self.catch_up(&id, &rules, before, rows).await?;
+        Ok(figures)
     }
 
     /// Makes so many tables, and lays [`SHARED`] rows in them; gives a timestamp between the two.

@@ -1,5 +1,5 @@
-//! `bench pipeline`: the pipeline beside Debezium's connector for MariaDB and beside a producer of ready-made messages: the same
-//! rows, the same broker, acks=all, arrivals counted by a consumer of its own.
+//! `bench pipeline`: the pipeline beside Debezium's connector for MariaDB, the original canal server and a producer of ready-made
+//! messages: the same rows, the same broker, acks=all, arrivals counted by a consumer of its own.
 
 mod arrivals;
 mod growth;
@@ -13,7 +13,9 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use self::arrivals::{Arrivals, Dialect, Seen};
 use super::load::{Commit, Shape, Target};
 use super::{BenchError, Latency};
-use crate::lab::{BareMariaDb, Captured, DEBEZIUM_PREFIX, Debezium, Kind, Lab, LabError, Usage};
+use crate::lab::{
+    BareMariaDb, Canal, Captured, DEBEZIUM_PREFIX, Debezium, Kind, Lab, LabError, Place, Usage,
+};
 use crate::observe::changefeed::Cdc;
 use crate::observe::kafka::{Kafka, KafkaFailure};
 use crate::observe::pd;
@@ -29,6 +31,8 @@ const SLOWEST: u64 = 1_000;
 const PACE: Duration = Duration::from_micros(100);
 /// Commits per second while latencies are taken.
 const RATES: [u64; 2] = [100, 1_000];
+/// The table that they are taken on.
+const PACED: &str = "paced";
 /// The row by which a connector shows that it follows, and is told apart from those that are measured.
 const MARKER: u64 = 1 << 40;
 /// The producer's settings: those of the pipeline's own, with a larger queue.
@@ -115,6 +119,7 @@ impl Bench<'_> {
             target.table(name, shape).await?;
         }
         let debezium = self.place_debezium(name, shape).await?;
+        let place = self.bare.binlog().await?;
         let before = pd::tso(&self.pd).await?;
         for target in [&self.bare, &self.embedded] {
             target.bulk(name, shape, rows).await?;
@@ -124,12 +129,15 @@ impl Bench<'_> {
         let (pipeline, seen) = self.catch_up(name, &rules, before, rows).await?;
         told(&format!("{rows} {name} rows by Debezium"));
         let debezium = self.debezium_catches_up(name, &debezium, rows).await?;
+        told(&format!("{rows} {name} rows by the canal server"));
+        let canal = self.canal_catches_up(name, &place, rows).await?;
         told(&format!("{rows} {name} messages by a bare producer"));
         let ceiling = self.ceiling(name, &seen.sample, rows).await?;
         Ok(OfShape {
             name,
             pipeline,
             debezium,
+            canal,
             ceiling,
         })
     }
@@ -245,6 +253,47 @@ impl Bench<'_> {
         Ok(CatchUp::of(&seen, Some(usage)))
     }
 
+    async fn canal_topic(&self, table: &str) -> Result<String, BenchError> {
+        let topic = format!("canal-{table}");
+        self.kafka.create_topic(&topic, 1, &[]).await?;
+        Ok(topic)
+    }
+
+    async fn canal(&self, table: &str, place: &Place, topic: &str) -> Result<Canal, BenchError> {
+        let mariadb = &self.bare_mariadb.address;
+        let started = self.lab.canal(mariadb, ("bench", table), place, topic);
+        Ok(started.await?)
+    }
+
+    async fn canal_catches_up(
+        &self,
+        table: &str,
+        place: &Place,
+        rows: u64,
+    ) -> Result<CatchUp, BenchError> {
+        let topic = self.canal_topic(table).await?;
+        let arrivals = Arrivals::follow(&self.kafka, &topic, Dialect::Canal, 0..rows).await?;
+        let mut canal = self.canal(table, place, &topic).await?;
+        let measured = canal.watched().measure()?;
+        let seen = canal.serves(arrivals.all(patience(rows))).await?;
+        let usage = measured.usage()?;
+        canal.end().await?;
+        Ok(CatchUp::of(&seen, Some(usage)))
+    }
+
+    /// Has the canal server follow a table from now on. Gives its topic too.
+    async fn place_canal(&self, table: &str, shape: Shape) -> Result<(Canal, String), BenchError> {
+        let topic = self.canal_topic(table).await?;
+        let place = self.bare.binlog().await?;
+        let marker = MARKER..MARKER + 1;
+        let arrivals =
+            Arrivals::follow(&self.kafka, &topic, Dialect::Canal, marker.clone()).await?;
+        let mut canal = self.canal(table, &place, &topic).await?;
+        self.bare.replace(table, shape, marker.start).await?;
+        canal.serves(arrivals.all(PATIENCE)).await?;
+        Ok((canal, topic))
+    }
+
     /// Sends ready-made messages.
     async fn ceiling(
         &self,
@@ -293,47 +342,70 @@ impl Bench<'_> {
         during: Duration,
         told: &impl Fn(&str),
     ) -> Result<Vec<Latencies>, BenchError> {
-        const TABLE: &str = "paced";
         for target in [&self.bare, &self.embedded] {
-            target.table(TABLE, Shape::Flat).await?;
+            target.table(PACED, Shape::Flat).await?;
         }
-        let topic = format!("pipeline-{TABLE}");
+        let topic = format!("pipeline-{PACED}");
         self.kafka.create_topic(&topic, 1, &[]).await?;
         let before = pd::tso(&self.pd).await?;
-        self.changefeed(TABLE, &format!("bench.{TABLE}"), &topic, before)
+        self.changefeed(PACED, &format!("bench.{PACED}"), &topic, before)
             .await?;
-        let debezium_topic = self.place_debezium(TABLE, Shape::Flat).await?;
-        let connector = self.debezium(TABLE).await?;
-        let mut latencies = Vec::new();
+        let debezium_topic = self.place_debezium(PACED, Shape::Flat).await?;
+        let connector = self.debezium(PACED).await?;
         let mut from = 0;
+        let mut ours_and_debeziums = Vec::new();
         for rate in RATES {
             told(&format!("latencies at {rate} commits a second"));
-            let count = rate * during.as_secs();
             let mut of = Vec::new();
             for (target, topic, dialect) in [
                 (&self.embedded, &topic, Dialect::CanalJson),
                 (&self.bare, &debezium_topic, Dialect::Debezium),
             ] {
-                // What both do before the first row is not a row's latency.
-                let ids = from..from + rate + count;
-                let arrivals = Arrivals::follow(&self.kafka, topic, dialect, ids).await?;
-                target
-                    .at_rate(TABLE, from, rate, Duration::from_secs(1))
-                    .await?;
-                let commits = target.at_rate(TABLE, from + rate, rate, during).await?;
-                let seen = arrivals.all(patience(count)).await?;
-                of.push(to_arrival(&commits, &seen, from));
+                let seen = self.paced(target, topic, dialect, (&mut from, rate, during));
+                of.push(seen.await?);
             }
-            latencies.push(Latencies {
-                rate,
-                pipeline: of[0],
-                debezium: of[1],
-            });
-            from += rate + count;
+            ours_and_debeziums.push((of[0], of[1]));
         }
         connector.end().await?;
-        self.remove(TABLE).await?;
+        self.remove(PACED).await?;
+        let (mut canal, topic) = self.place_canal(PACED, Shape::Flat).await?;
+        let mut latencies = Vec::new();
+        for (rate, (pipeline, debezium)) in RATES.into_iter().zip(ours_and_debeziums) {
+            told(&format!(
+                "the canal server's latencies at {rate} commits a second"
+            ));
+            let load = (&mut from, rate, during);
+            let seen = self.paced(&self.bare, &topic, Dialect::Canal, load);
+            latencies.push(Latencies {
+                rate,
+                pipeline,
+                debezium,
+                canal: canal.serves(seen).await?,
+            });
+        }
+        canal.end().await?;
         Ok(latencies)
+    }
+
+    /// The latency of commits at a rate, whose ids go on from `next`.
+    async fn paced(
+        &self,
+        target: &Target,
+        topic: &str,
+        dialect: Dialect,
+        (next, rate, during): (&mut u64, u64, Duration),
+    ) -> Result<Latency, BenchError> {
+        let count = rate * during.as_secs();
+        let from = *next;
+        *next += rate + count;
+        // What is done before the first row is not a row's latency.
+        let arrivals = Arrivals::follow(&self.kafka, topic, dialect, from..*next).await?;
+        target
+            .at_rate(PACED, from, rate, Duration::from_secs(1))
+            .await?;
+        let commits = target.at_rate(PACED, from + rate, rate, during).await?;
+        let seen = arrivals.all(patience(count)).await?;
+        Ok(to_arrival(&commits, &seen, from))
     }
 }
 

@@ -23,6 +23,8 @@ pub struct OfShape {
     pub pipeline: CatchUp,
     /// The same rows by Debezium, from a bare MariaDB.
     pub debezium: CatchUp,
+    /// The same rows by the original canal server, from that MariaDB too.
+    pub canal: CatchUp,
     /// The pipeline's messages by a producer that has them ready.
     pub ceiling: CatchUp,
 }
@@ -53,6 +55,8 @@ pub struct Latencies {
     pub pipeline: Latency,
     /// Debezium's.
     pub debezium: Latency,
+    /// The canal server's.
+    pub canal: Latency,
 }
 
 impl Report {
@@ -64,6 +68,7 @@ impl Report {
             for (who, it) in [
                 ("pipeline", of.pipeline),
                 ("debezium", of.debezium),
+                ("canal", of.canal),
                 ("ceiling", of.ceiling),
             ] {
                 let what = format!("{who}, {name} rows");
@@ -83,6 +88,10 @@ impl Report {
                 of.rows_vs_debezium(),
             );
             out.ratio(
+                format!("{prefix}catch_up_rows_vs_canal"),
+                of.rows_vs_canal(),
+            );
+            out.ratio(
                 format!("{prefix}catch_up_bytes_vs_ceiling"),
                 of.bytes_vs_ceiling(),
             );
@@ -92,7 +101,11 @@ impl Report {
         }
         for of in &self.latencies {
             let rate = of.rate;
-            for (who, it) in [("pipeline", of.pipeline), ("debezium", of.debezium)] {
+            for (who, it) in [
+                ("pipeline", of.pipeline),
+                ("debezium", of.debezium),
+                ("canal", of.canal),
+            ] {
                 for (quantile, ms) in [("p50", it.p50_ms), ("p99", it.p99_ms), ("p999", it.p999_ms)]
                 {
                     out.add(
@@ -118,6 +131,11 @@ impl OfShape {
     /// The pipeline's rows per second by Debezium's.
     pub fn rows_vs_debezium(&self) -> f64 {
         self.pipeline.rows_per_s / self.debezium.rows_per_s
+    }
+
+    /// The pipeline's rows per second by the canal server's.
+    pub fn rows_vs_canal(&self) -> f64 {
+        self.pipeline.rows_per_s / self.canal.rows_per_s
     }
 
     /// The pipeline's bytes per second by those of the bare producer.

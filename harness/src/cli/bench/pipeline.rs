@@ -23,7 +23,8 @@ pub(super) struct Pipeline {
     /// Seconds that commits go on, at 100 and 1,000 a second
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// See how figures grow from 10^5 to 10^7 rows and from 1 to 10,000 tables; this takes long
+    /// See how figures grow from 10^5 to 10^7 rows and from 1 to 10,000 tables, with a transaction of 5,000,000 rows and with
+    /// 1,000,000 transactions; this takes long
     #[arg(long)]
     growth: bool,
     #[command(flatten)]
@@ -72,12 +73,14 @@ fn table(report: &Report) -> String {
         lines.push(head(&format!("{rows} {} rows from the past", of.name)));
         lines.push(line("pipeline", &of.pipeline));
         lines.push(line("Debezium", &of.debezium));
+        lines.push(line("canal server", &of.canal));
         lines.push(line("ready-made messages", &of.ceiling));
         let cpu = of.cpu_vs_debezium().unwrap_or_default();
         lines.push(format!(
-            "rows/s by Debezium's: {:.1} (aim: over 5); bytes/s by the ready-made's: {:.2} (aim: over 0.5); processor time by \
+            "rows/s by Debezium's: {:.1} (aim: over 5), by the canal server's: {:.1}; bytes/s by the ready-made's: {:.2} (aim: over 0.5); processor time by \
              Debezium's: {cpu:.2}\n",
             of.rows_vs_debezium(),
+            of.rows_vs_canal(),
             of.bytes_vs_ceiling()
         ));
     }
@@ -99,6 +102,7 @@ fn table(report: &Report) -> String {
             "   aim: p99 under 100 ms",
         ));
         lines.push(latency(at("Debezium"), &of.debezium, ""));
+        lines.push(latency(at("canal server"), &of.canal, ""));
     }
     lines.extend(report.growth.as_ref().map(grown));
     lines.join("\n")
@@ -112,6 +116,12 @@ fn grown(growth: &Growth) -> String {
                 .map(|(count, it)| line(&format!("{count} {what}"), it)),
         );
     }
+    lines.extend(
+        growth
+            .transactions()
+            .iter()
+            .map(|(what, it)| line(what, it)),
+    );
     lines.join("\n")
 }
 

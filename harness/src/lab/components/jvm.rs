@@ -119,6 +119,7 @@ pub(crate) fn from_source(
     source: &str,
     manifests: &[&str],
     arguments: &[&str],
+    heap: &'static str,
     fetcher: &Fetcher,
 ) -> Result<std::process::Command, LabError> {
     let source = repository().join("fixtures").join(source);
@@ -129,7 +130,7 @@ pub(crate) fn from_source(
     let mut program = vec![source.display().to_string()];
     program.extend(arguments.iter().map(|word| (*word).to_owned()));
     let start = Start {
-        heap: "256m",
+        heap,
         // Its calendar is the machine's otherwise.
         options: vec!["-Duser.timezone=UTC".to_owned()],
         class_path: classes.join(":"),
