@@ -188,7 +188,12 @@ fn examine(
     match reader.lock(key)? {
         Some(lock) if lock.start_ts != start_ts => {
             if action == PessimisticAction::DoPessimisticCheck {
-                return Err(refuse::pessimistic_lock_not_found(key, start_ts).into());
+                // Whoever came after a commit whose answer was lost may hold it.
+                let newest = reader.seek_write(key, u64::MAX)?;
+                return match own_commit(reader, request, key, newest.map_or(0, |(ts, _)| ts))? {
+                    Some(verdict) => Ok(verdict),
+                    None => Err(refuse::pessimistic_lock_not_found(key, start_ts).into()),
+                };
             }
             let mut error = refuse::locked(key, &lock);
             // A pessimistic transaction has the locks it needs: whoever holds this one cannot commit, and 0 tells the client

@@ -3,6 +3,7 @@
 mod compare;
 mod feed;
 mod model;
+mod repeated;
 mod resolve;
 mod synced;
 mod world;
