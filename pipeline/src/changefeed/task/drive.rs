@@ -24,7 +24,7 @@ use crate::{
     mount::key,
     schema::{DdlEvent, SchemaStorage, TableInfo},
     sink::{
-        kafka::{cluster::Cluster, producer::Mark},
+        kafka::{cluster::Cluster, deliveries::Mark},
         prepare::Connect,
     },
     sort::{Sorter, TableId, Taken},

@@ -32,7 +32,8 @@ use crate::{
         claims::Claims,
         kafka::{
             cluster::Cluster,
-            producer::{Mark, Producer},
+            deliveries::Mark,
+            producer::Producer,
             settle::{Settled, ensure_topic},
         },
         prepare::{Connect, Prepared, prepare, prepare_legacy},

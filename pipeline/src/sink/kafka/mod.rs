@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod connection;
+pub mod deliveries;
 mod outage;
 pub mod producer;
 mod reach;

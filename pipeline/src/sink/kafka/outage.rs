@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{cluster::dial_any, connection::Connection, producer::State};
+use super::{cluster::dial_any, connection::Connection, deliveries::State};
 use crate::compat::Compat;
 
 /// For so long brokers may be gone: one that restarts quickly is not noticed.
