@@ -75,8 +75,8 @@ pub(super) const LETTER: u8 = b'x';
 const BATCH: u64 = 500;
 /// Sessions that load in bulk.
 const LOADERS: u64 = 4;
-/// Sessions that share a rate.
-const PACED: u64 = 16;
+/// Sessions that share a rate: so many that the rate does not wait for them.
+const PACED: u64 = 64;
 
 /// A server under load.
 #[derive(Debug, Clone)]

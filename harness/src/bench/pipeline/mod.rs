@@ -21,7 +21,7 @@ use crate::observe::kafka::{Kafka, KafkaFailure};
 use crate::observe::pd;
 
 pub use growth::Growth;
-pub use report::{CatchUp, Latencies, OfShape, Report};
+pub use report::{CatchUp, Latencies, OfShape, Paced, Report};
 
 /// How long arrivals are waited for beside a time by their number.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -394,7 +394,7 @@ impl Bench<'_> {
         topic: &str,
         dialect: Dialect,
         (next, rate, during): (&mut u64, u64, Duration),
-    ) -> Result<Latency, BenchError> {
+    ) -> Result<Paced, BenchError> {
         let count = rate * during.as_secs();
         let from = *next;
         *next += rate + count;
@@ -405,20 +405,27 @@ impl Bench<'_> {
             .await?;
         let commits = target.at_rate(PACED, from + rate, rate, during).await?;
         let seen = arrivals.all(patience(count)).await?;
-        Ok(to_arrival(&commits, &seen, from))
+        Ok(Paced::of(&commits, &seen, from))
     }
 }
 
-/// From the sending of a commit until its message was read.
-fn to_arrival(commits: &[Commit], seen: &Seen, from: u64) -> Latency {
-    let arrived = |commit: &Commit| -> Option<Instant> {
-        let slot = u64::try_from(commit.id).ok()?.checked_sub(from)?;
-        *seen.times.get(usize::try_from(slot).ok()?)?
-    };
-    let took = commits
-        .iter()
-        .filter_map(|commit| Some(arrived(commit)?.saturating_duration_since(commit.asked)));
-    Latency::of(took.collect())
+impl Paced {
+    fn of(commits: &[Commit], seen: &Seen, from: u64) -> Paced {
+        let arrived = |commit: &Commit| -> Option<Instant> {
+            let slot = u64::try_from(commit.id).ok()?.checked_sub(from)?;
+            *seen.times.get(usize::try_from(slot).ok()?)?
+        };
+        let since = |of: fn(&Commit) -> Instant| {
+            let took = commits
+                .iter()
+                .filter_map(|commit| Some(arrived(commit)?.saturating_duration_since(of(commit))));
+            Latency::of(took.collect())
+        };
+        Paced {
+            whole: since(|commit| commit.asked),
+            after: since(|commit| commit.told),
+        }
+    }
 }
 
 fn patience(rows: u64) -> Duration {

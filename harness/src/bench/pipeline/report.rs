@@ -46,17 +46,26 @@ pub struct CatchUp {
     pub peak: Option<u64>,
 }
 
-/// Latencies at a rate, in milliseconds.
+/// Latencies at a rate.
 #[derive(Debug, Clone, Copy)]
 pub struct Latencies {
     /// Commits per second.
     pub rate: u64,
     /// The pipeline's.
-    pub pipeline: Latency,
+    pub pipeline: Paced,
     /// Debezium's.
-    pub debezium: Latency,
+    pub debezium: Paced,
     /// The canal server's.
-    pub canal: Latency,
+    pub canal: Paced,
+}
+
+/// How long it takes until a message is read, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Paced {
+    /// From the sending of its commit.
+    pub whole: Latency,
+    /// From the server's answer to that.
+    pub after: Latency,
 }
 
 impl Report {
@@ -106,18 +115,18 @@ impl Report {
                 ("debezium", of.debezium),
                 ("canal", of.canal),
             ] {
-                for (quantile, ms) in [("p50", it.p50_ms), ("p99", it.p99_ms), ("p999", it.p999_ms)]
-                {
-                    out.add(
-                        format!("{who}: commit to message {quantile} at {rate}/s"),
-                        ms,
-                        "ms",
-                    );
+                for (from, it) in [("commit", it.whole), ("committed", it.after)] {
+                    for (quantile, ms) in
+                        [("p50", it.p50_ms), ("p99", it.p99_ms), ("p999", it.p999_ms)]
+                    {
+                        let what = format!("{who}: {from} to message {quantile} at {rate}/s");
+                        out.add(what, ms, "ms");
+                    }
                 }
             }
             out.ratio(
                 format!("latency_p99_vs_debezium_at_{rate}"),
-                of.pipeline.p99_ms / of.debezium.p99_ms,
+                of.pipeline.whole.p99_ms / of.debezium.whole.p99_ms,
             );
         }
         if let Some(growth) = &self.growth {

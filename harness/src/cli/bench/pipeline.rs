@@ -95,14 +95,15 @@ fn table(report: &Report) -> String {
         )
     };
     for of in &report.latencies {
-        let at = |who: &str| format!("{who} at {} commits/s", of.rate);
-        lines.push(latency(
-            at("pipeline"),
-            &of.pipeline,
-            "   aim: p99 under 100 ms",
-        ));
-        lines.push(latency(at("Debezium"), &of.debezium, ""));
-        lines.push(latency(at("canal server"), &of.canal, ""));
+        for (who, it, aim) in [
+            ("pipeline", &of.pipeline, "   aim: p99 under 100 ms"),
+            ("Debezium", &of.debezium, ""),
+            ("canal server", &of.canal, ""),
+        ] {
+            let name = format!("{who} at {} commits/s", of.rate);
+            lines.push(latency(name, &it.whole, aim));
+            lines.push(latency("  after the commit".to_owned(), &it.after, ""));
+        }
     }
     lines.extend(report.growth.as_ref().map(grown));
     lines.join("\n")
