@@ -12,6 +12,7 @@ use super::{
     error::ApiError,
     model::{ChangefeedInfo, ChangefeedStatus, Common, List, Synced, TaskStatus},
     reply::{self, Json},
+    upstream::is_ours,
 };
 use crate::{
     changefeed::{
@@ -109,6 +110,7 @@ pub(super) async fn list(State(server): State<Shared>, Query(scope): Query<Scope
 
 pub(super) async fn create(State(server): State<Shared>, body: Bytes) -> Reply {
     let request: create::Request = parse(&body)?;
+    is_ours(&server, &body).await?;
     let (owner, _) = owner(&server)?;
     let (id, info, hints) = checker(&server).create(&owner, request).await?;
     let start_ts = info.start_ts;
@@ -121,6 +123,7 @@ pub(super) async fn create(State(server): State<Shared>, body: Bytes) -> Reply {
 
 pub(super) async fn verify_table(State(server): State<Shared>, body: Bytes) -> Reply {
     let request = parse(&body)?;
+    is_ours(&server, &body).await?;
     let tables = checker(&server).verify_tables(request).await?;
     Ok(Json(tables).into_response())
 }
@@ -222,6 +225,7 @@ pub(super) async fn update(
     if !matches!(view.state, FeedState::Stopped | FeedState::Failed) {
         return Err(update::running().into());
     }
+    is_ours(&server, &body).await?;
     let body: &[u8] = if body.trim_ascii().is_empty() {
         b"{}"
     } else {
@@ -272,6 +276,7 @@ pub(super) async fn resume(
     let id = scope.id(&id);
     let view = owner.view(&id).await?;
     let request: Resume = parse(&body)?;
+    is_ours(&server, &body).await?;
     let overwrite =
         (request.overwrite_checkpoint_ts != 0).then_some(request.overwrite_checkpoint_ts);
     let from = overwrite.unwrap_or(view.position.checkpoint_ts);

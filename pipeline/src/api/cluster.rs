@@ -13,8 +13,12 @@ use super::{
     changefeeds::{Reply, owner, parse},
     error::ApiError,
     forward::not_ready,
-    model::{Capture, Drained, KeyValue, List, Processor, ProcessorTables, ServerStatus, Tso},
+    model::{
+        Capture, Drained, KeyValue, List, Processor, ProcessorTables, ResolveLock, ServerStatus,
+        Tso,
+    },
     reply::{self, Indented, Json},
+    upstream::is_ours,
 };
 use crate::{
     changefeed::{
@@ -166,7 +170,8 @@ pub(super) async fn resign(State(server): State<Shared>) -> Response {
     reply::empty()
 }
 
-pub(super) async fn tso(State(server): State<Shared>) -> Reply {
+pub(super) async fn tso(State(server): State<Shared>, body: Bytes) -> Reply {
+    is_ours(&server, &body).await?;
     let ts = server
         .upstream
         .tso()
@@ -221,12 +226,26 @@ pub(super) async fn metadata(State(server): State<Shared>) -> Reply {
     Ok(Indented(all_keys(&server).await?).into_response())
 }
 
-pub(super) async fn delete_safepoint(State(server): State<Shared>) -> Reply {
+pub(super) async fn delete_safepoint(State(server): State<Shared>, body: Bytes) -> Reply {
+    is_ours(&server, &body).await?;
     server
         .safepoints
         .release()
         .await
         .map_err(|error| Coded::new(Code::ErrOwnerUnknown, format!("failed to {error}")))?;
+    Ok(reply::empty())
+}
+
+/// Resolves the locks of a region that its transactions left behind.
+pub(super) async fn resolve_lock(State(server): State<Shared>, body: Bytes) -> Reply {
+    let ResolveLock { region_id, ts } = parse(&body)?;
+    is_ours(&server, &body).await?;
+    let locks = server
+        .upstream
+        .resolve_locks(region_id, ts)
+        .await
+        .map_err(|error| Coded::new(Code::ErrOwnerUnknown, format!("failed to {error}")))?;
+    tracing::info!(region_id, ts, locks, "locks are resolved by hand");
     Ok(reply::empty())
 }
 

@@ -8,6 +8,7 @@ mod legacy;
 mod metrics;
 pub mod model;
 mod reply;
+mod upstream;
 mod v1;
 
 use std::sync::Arc;
@@ -87,5 +88,6 @@ fn modern(server: &Shared) -> Router<Shared> {
             "/api/v2/unsafe/service_gc_safepoint",
             delete(cluster::delete_safepoint),
         )
+        .route("/api/v2/unsafe/resolve_lock", post(cluster::resolve_lock))
         .route("/debug/info", get(cluster::debug_info))
 }

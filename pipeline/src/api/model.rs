@@ -313,6 +313,16 @@ pub struct Tso {
     pub logic_time: u64,
 }
 
+/// Locks to be resolved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResolveLock {
+    /// The region that they are in.
+    pub region_id: u64,
+    /// They are no younger than this timestamp.
+    pub ts: u64,
+}
+
 /// A key of etcd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyValue {

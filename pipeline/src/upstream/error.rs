@@ -37,6 +37,12 @@ pub enum Error {
         /// PD's words.
         reason: String,
     },
+    /// An id that no region has.
+    #[error("find region {region}: region not found for regionID {region}")]
+    NoRegion {
+        /// As given.
+        region: u64,
+    },
     /// A read or a lock resolution did not succeed in time.
     #[error("{what} at store {store} for region {region} within {waited:.1?}: {last}")]
     Store {

@@ -116,6 +116,15 @@ impl Upstream {
         self.kv.snapshot(ts)
     }
 
+    /// Resolves the locks up to `max_ts` in the keys of a region whose transactions are over. Answers how many there were that
+    /// hold a resolved-ts back, living ones included.
+    pub async fn resolve_locks(&self, region: u64, max_ts: Ts) -> Result<usize, Error> {
+        let Some(region) = self.pd.region_by_id(region).await? else {
+            return Err(Error::NoRegion { region });
+        };
+        self.kv.resolve_locks_in(&region.span(), max_ts).await
+    }
+
     /// Keeps versions newer than `ts` from garbage collection for `ttl_secs` on behalf of the service `id`; 0 removes it.
     /// Answers the minimum over all services: `ts` was refused if that is above it (`spec/tikv-cdc-protocol.md §8`).
     pub async fn update_service_safepoint(

@@ -206,6 +206,12 @@ impl Cluster {
         true
     }
 
+    /// The id of the region that holds a key.
+    pub fn region_of(&self, key: &[u8]) -> u64 {
+        let state = self.state();
+        state.regions[state.place(&wrapped(key))].id
+    }
+
     /// Whether the lock of a key was asked for.
     pub fn asked_for_lock(&self, key: &Bytes) -> Result<(), String> {
         match self.state().asked.contains(key) {

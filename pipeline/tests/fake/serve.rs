@@ -178,6 +178,21 @@ impl pdpb::pd_server::Pd for Service {
         }))
     }
 
+    async fn get_region_by_id(
+        &self,
+        request: Request<pdpb::GetRegionByIdRequest>,
+    ) -> Result<Response<pdpb::GetRegionResponse>, Status> {
+        let id = request.into_inner().region_id;
+        let state = self.leading()?;
+        let region = state.regions.iter().find(|region| region.id == id);
+        Ok(Response::new(pdpb::GetRegionResponse {
+            header: header(),
+            region: region.map(|region| region.meta()),
+            leader: region.map(|region| region.peer(region.leader)),
+            ..Default::default()
+        }))
+    }
+
     async fn scan_regions(
         &self,
         request: Request<pdpb::ScanRegionsRequest>,
@@ -232,7 +247,6 @@ impl pdpb::pd_server::Pd for Service {
         store_heartbeat: pdpb::StoreHeartbeatRequest => pdpb::StoreHeartbeatResponse,
         region_heartbeat: Streaming<pdpb::RegionHeartbeatRequest> => Self::RegionHeartbeatStream,
         get_prev_region: pdpb::GetRegionRequest => pdpb::GetRegionResponse,
-        get_region_by_id: pdpb::GetRegionByIdRequest => pdpb::GetRegionResponse,
         batch_scan_regions: pdpb::BatchScanRegionsRequest => pdpb::BatchScanRegionsResponse,
         ask_batch_split: pdpb::AskBatchSplitRequest => pdpb::AskBatchSplitResponse,
         report_batch_split: pdpb::ReportBatchSplitRequest => pdpb::ReportBatchSplitResponse,

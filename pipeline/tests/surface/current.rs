@@ -1,6 +1,6 @@
 //! v8.5 against what v8.4.0 answered.
 
-use super::{cluster::Cluster, commands::Replay};
+use super::{by_hand, cluster::Cluster, commands::Replay};
 
 #[test]
 fn commands_and_calls_of_v8_4() {
@@ -33,4 +33,5 @@ fn commands_and_calls_of_v8_4() {
             cluster.owned();
         }
     });
+    by_hand::locks_and_clusters(&cluster);
 }

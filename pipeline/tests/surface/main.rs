@@ -6,6 +6,7 @@
 // helpers of tests are tests too
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod by_hand;
 mod cluster;
 mod commands;
 mod current;

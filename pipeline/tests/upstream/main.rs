@@ -235,6 +235,30 @@ async fn open_transactions_take_no_more_than_their_room() {
     assert_eq!(upstream.open_bytes(), 0);
 }
 
+/// Locks are looked for by hand in one region, and up to a timestamp.
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_of_one_region_are_resolved() {
+    let cluster = Cluster::start().await;
+    let upstream = Upstream::connect(&cluster.pd()).await.expect("PD");
+    cluster.split(b"m");
+    for key in ["d1", "d2", "x1"] {
+        cluster.prewrite(&Bytes::from_static(key.as_bytes()), false);
+    }
+    let before = cluster.now();
+    cluster.prewrite(&Bytes::from_static(b"d3"), false);
+    let [left, right] = [b"d", b"x"].map(|key| cluster.region_of(key));
+    assert_ne!(left, right);
+    for (region, max_ts, expected) in [(left, before, 2), (left, Ts::MAX, 3), (right, before, 1)] {
+        let found = upstream.resolve_locks(region, max_ts).await.unwrap();
+        assert_eq!(found, expected, "region {region} up to {max_ts}");
+    }
+    let nowhere = upstream.resolve_locks(1_000, before).await.unwrap_err();
+    assert_eq!(
+        nowhere.to_string(),
+        "find region 1000: region not found for regionID 1000"
+    );
+}
+
 /// A region that waits for a transaction does not wait for those that lock the same key after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_always_locked_does_not_keep_its_region_waiting() {

@@ -274,7 +274,7 @@ impl Command {
                 )]
             }
             UnsafeResolveLock => vec![
-                Flag::new("region", Kind::Uint, "Region ID"),
+                Flag::new("region", Kind::Uint, "Region ID").required(),
                 Flag::new(
                     "ts",
                     Kind::Uint,

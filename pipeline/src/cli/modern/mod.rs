@@ -40,9 +40,7 @@ pub(super) async fn run(
         Command::UnsafeShowMetadata => others::show_metadata(values, terminal).await,
         Command::UnsafeReset => others::reset(values, terminal).await,
         Command::UnsafeDeleteSafepoint => others::delete_safepoint(values, terminal).await,
-        Command::UnsafeResolveLock => Err(Failure(
-            crate::config::kafka::unsupported("resolving locks by hand").to_string(),
-        )),
+        Command::UnsafeResolveLock => others::resolve_lock(values).await,
         other => Err(Failure(format!("{other:?} is no command of this release"))),
     }
 }

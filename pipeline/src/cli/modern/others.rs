@@ -11,8 +11,9 @@ use super::{
     print,
 };
 use crate::{
-    api::model::{Capture, KeyValue, List, Processor, ProcessorTables},
+    api::model::{Capture, KeyValue, List, Processor, ProcessorTables, ResolveLock},
     changefeed::keys::{ROOT, SPREAD},
+    model::{compose_ts, physical_ms},
     upstream::Upstream,
 };
 
@@ -138,6 +139,25 @@ pub(super) async fn reset(values: &Values, terminal: &mut Terminal<'_>) -> Outco
     etcd.delete_prefix(&format!("{ROOT}/")).await?;
     etcd.delete_prefix(&format!("{SPREAD}/")).await?;
     terminal.line("reset and all metadata truncated in PD!");
+    Ok(())
+}
+
+/// Locks younger than this are not resolved unless that is asked for: their transactions may go on.
+const YOUNG_MS: u64 = 60_000;
+
+pub(super) async fn resolve_lock(values: &Values) -> Outcome {
+    let client = Client::new(values).await?;
+    let ts = match values.uint("ts") {
+        0 => compose_ts(physical_ms(now(&client).await?).saturating_sub(YOUNG_MS), 0),
+        ts => ts,
+    };
+    let request = ResolveLock {
+        region_id: values.uint("region"),
+        ts,
+    };
+    client
+        .send(Method::POST, "unsafe/resolve_lock", &request)
+        .await?;
     Ok(())
 }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
     model::{Span, Ts, compose_ts, physical_ms},
-    upstream::{Error, keys, kv::Kv, pd::Pd},
+    upstream::{Error, kv::Kv, pd::Pd},
 };
 
 /// How often a span is looked at.
@@ -55,17 +54,7 @@ pub(super) async fn resolve(pd: Pd, kv: Kv, ranges: Vec<Span>, target: Ts) -> Re
     }
     let mut found = 0;
     for range in ranges {
-        let bound = |key: &Bytes| {
-            if key.is_empty() {
-                Some(Bytes::new())
-            } else {
-                keys::decode(key)
-            }
-        };
-        // A boundary that is no key of a transaction: the neighbours' locks are then looked for as well.
-        let start = bound(&range.start).unwrap_or_default();
-        let end = bound(&range.end).unwrap_or_default();
-        found += kv.resolve_locks(&start, &end, target).await?;
+        found += kv.resolve_locks_in(&range, target).await?;
     }
     Ok(found)
 }

@@ -13,8 +13,8 @@ use proto::kvrpcpb::{self, Action, LockInfo, Op};
 
 use super::{Kv, key_error, next_region};
 use crate::{
-    model::{Ts, physical_ms},
-    upstream::Error,
+    model::{Span, Ts, physical_ms},
+    upstream::{Error, keys},
 };
 
 /// Locks asked for in one request.
@@ -84,6 +84,14 @@ impl Kv {
                 },
             };
         }
+    }
+
+    /// The same in a span whose bounds are memcomparable-encoded. Beside a bound that is no key of a transaction the
+    /// neighbours' locks are looked for as well.
+    pub(crate) async fn resolve_locks_in(&self, span: &Span, max_ts: Ts) -> Result<usize, Error> {
+        let bound = |key: &Bytes| keys::decode(key).unwrap_or_default();
+        self.resolve_locks(&bound(&span.start), &bound(&span.end), max_ts)
+            .await
     }
 
     /// The same for the lock of one raw key.
@@ -200,7 +208,7 @@ impl Kv {
                         context: None,
                         keys: rest
                             .iter()
-                            .filter(|key| crate::upstream::keys::encoded_span_contains(&span, key))
+                            .filter(|key| keys::encoded_span_contains(&span, key))
                             .cloned()
                             .collect(),
                         start_version: primary.lock_version,
@@ -212,7 +220,7 @@ impl Kv {
             }
             let span = region.span();
             let before = rest.len();
-            rest.retain(|key| !crate::upstream::keys::encoded_span_contains(&span, key));
+            rest.retain(|key| !keys::encoded_span_contains(&span, key));
             if reply.locks.len() < before - rest.len() {
                 let fate = if reply.commit_ts > 0 {
                     Fate::Committed(reply.commit_ts)
@@ -249,7 +257,7 @@ impl Kv {
                 self.resolve_key(start_ts, commit_ts, &lock.key).await?;
                 continue;
             }
-            let encoded = crate::upstream::keys::encode(&lock.key);
+            let encoded = keys::encode(&lock.key);
             let known = self.0.regions.locate(&encoded).await?;
             if done.contains(&known.meta.id) {
                 continue;

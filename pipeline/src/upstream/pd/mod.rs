@@ -145,6 +145,22 @@ impl Pd {
         Ok(reply.region.map(|meta| Region::new(meta, reply.leader)))
     }
 
+    /// A region by its id, or nothing if PD knows none of it.
+    pub(crate) async fn region_by_id(&self, region_id: u64) -> Result<Option<Region>, Error> {
+        let (reply, _) = self
+            .link
+            .call("a region", LIMIT, |mut pd, header| async move {
+                pd.get_region_by_id(pdpb::GetRegionByIdRequest {
+                    header: Some(header),
+                    region_id,
+                    need_buckets: false,
+                })
+                .await
+            })
+            .await?;
+        Ok(reply.region.map(|meta| Region::new(meta, reply.leader)))
+    }
+
     /// Up to `limit` regions from the one that holds `span.start` on, in key order, keys memcomparable-encoded. Right
     /// after a split or merge there may be gaps.
     pub(crate) async fn scan_regions(&self, span: &Span, limit: i32) -> Result<Vec<Region>, Error> {
