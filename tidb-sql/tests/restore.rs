@@ -62,7 +62,53 @@ const SPELLED: &[(&str, &str)] = &[
     ),
     (
         "drop index if exists i on t",
-        "DROP INDEX IF EXISTS `i` ON `t`",
+        "DROP INDEX /*T! IF EXISTS  */`i` ON `t`",
+    ),
+    (
+        "create table t (p int, foreign key (p) references q (id), foreign key `` (p) references q (id))",
+        "CREATE TABLE `t` (`p` INT,CONSTRAINT FOREIGN KEY (`p`) REFERENCES `q`(`id`),\
+         CONSTRAINT FOREIGN KEY (`p`) REFERENCES `q`(`id`))",
+    ),
+    (
+        "create table t (a date default (curdate()), b varchar(9) default _utf8 x'41', y year unsigned zerofill, \
+         n nchar varchar(3), l long character set latin1, key (b(0)), u int unique global)",
+        "CREATE TABLE `t` (`a` DATE DEFAULT (CURRENT_DATE()),`b` VARCHAR(9) DEFAULT x'41',`y` YEAR,`n` VARCHAR(3),\
+         `l` MEDIUMTEXT CHARACTER SET LATIN1,`u` INT UNIQUE KEY GLOBAL,INDEX(`b`))",
+    ),
+    (
+        "create table t (a int as (mod(b, 2)), c decimal(4,2) as (cast(b as decimal(4,2))), d char(2) as (cast(b as char(2) \
+         charset gbk)), e char(2) as (cast(b as char charset utf8mb4)), f date as ({d '2020-02-02'}), g int as (1 member of \
+         (j)), h blob as (weight_string(b as char(3))), i text as (trim(both from b)))",
+        "CREATE TABLE `t` (`a` INT GENERATED ALWAYS AS(`b`%2) VIRTUAL,`c` DECIMAL(4,2) GENERATED ALWAYS AS(CAST(`b` AS \
+         DECIMAL(4, 2))) VIRTUAL,`d` CHAR(2) GENERATED ALWAYS AS(CAST(`b` AS CHAR(2) CHARSET GBK)) VIRTUAL,`e` CHAR(2) \
+         GENERATED ALWAYS AS(CAST(`b` AS CHAR)) VIRTUAL,`f` DATE GENERATED ALWAYS AS(DATE '2020-02-02') VIRTUAL,`g` INT \
+         GENERATED ALWAYS AS(1 MEMBER OF (`j`)) VIRTUAL,`h` BLOB GENERATED ALWAYS AS(WEIGHT_STRING(`b` AS CHAR(3))) \
+         VIRTUAL,`i` TEXT GENERATED ALWAYS AS(TRIM(BOTH _UTF8MB4' ' FROM `b`)) VIRTUAL)",
+    ),
+    (
+        "create table t (a int) partition by range (a) subpartition by hash (a) (partition p values less than (1) \
+         (subpartition x, subpartition y))",
+        "CREATE TABLE `t` (`a` INT) PARTITION BY RANGE (`a`) SUBPARTITION BY HASH (`a`) SUBPARTITIONS 2 (PARTITION `p` \
+         VALUES LESS THAN (1) (SUBPARTITION `x`,SUBPARTITION `y`))",
+    ),
+    (
+        "alter table t ttl_enable='on', placement policy p, attributes 'x', comment 'y', add (check (a > 1), key (a))",
+        "ALTER TABLE `t` COMMENT = 'y', ADD COLUMN (CHECK(`a`>1) ENFORCED, INDEX(`a`))",
+    ),
+    ("alter table t ttl_enable='on'", "ALTER TABLE `t`"),
+    (
+        "create index i on t (a) lock default algorithm = default",
+        "CREATE INDEX `i` ON `t` (`a`)",
+    ),
+    (
+        "create vector index i on t ((vec_l2_distance(a)))",
+        "CREATE VECTOR INDEX `i` ON `t` ((VEC_L2_DISTANCE(`a`))) USING HNSW",
+    ),
+    (
+        "create view v as select a >= all (select 1), rank() over (partition by a, b order by a, b) from ((a use index for \
+         join (i) join b))",
+        "CREATE ALGORITHM = UNDEFINED DEFINER = CURRENT_USER SQL SECURITY DEFINER VIEW `v` AS SELECT `a`>=ALL (SELECT 1),\
+         RANK() OVER (PARTITION BY `a`, `b` ORDER BY `a`,`b`) FROM `a` USE INDEX FOR JOIN (`i`) JOIN `b`",
     ),
 ];
 
@@ -71,6 +117,15 @@ fn statements_are_spelled_as_tidb_spells_them() {
     for (sql, spelled) in SPELLED {
         assert_eq!(restored(sql, Release::V8_5), *spelled);
     }
+}
+
+#[test]
+fn only_expressions_double_their_backslashes() {
+    let sql = r"create table t (e enum('a\\b') default 'c\\d' comment 'e\\f', key (e) comment 'g\\h') comment 'i\\j'";
+    assert_eq!(
+        restored(sql, Release::V8_5),
+        r"CREATE TABLE `t` (`e` ENUM('a\b') DEFAULT _UTF8MB4'c\\d' COMMENT 'e\\f',INDEX(`e`) COMMENT 'g\h') COMMENT = 'i\j'"
+    );
 }
 
 #[test]

@@ -191,6 +191,10 @@ pub enum Function {
         /// From what.
         text: Box<Expr>,
     },
+    /// `WEIGHT_STRING(a AS CHAR(n))`, with CHAR or BINARY.
+    WeightString(Box<Expr>, &'static str, u64),
+    /// `a MEMBER OF (b)`.
+    MemberOf(Box<Expr>, Box<Expr>),
     /// `NEXT VALUE FOR sequence` and NEXTVAL, LASTVAL, with its name.
     Sequence(&'static str, TableName),
 }

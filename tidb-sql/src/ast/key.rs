@@ -89,6 +89,13 @@ pub enum IndexKind {
     Vector,
 }
 
+impl IndexKind {
+    /// The type that indexes of this kind have if none is said.
+    pub(crate) fn only_type(self) -> Option<IndexType> {
+        (self == Self::Vector).then_some(IndexType::Hnsw)
+    }
+}
+
 /// A key among a table's definitions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableKey {
@@ -177,8 +184,6 @@ pub struct IndexLocks {
     pub algorithm: Option<&'static str>,
     /// LOCK: NONE, SHARED, EXCLUSIVE.
     pub lock: Option<&'static str>,
-    /// Whether either was said at all: TiDB then writes a space.
-    pub given: bool,
 }
 
 /// `CREATE INDEX`.

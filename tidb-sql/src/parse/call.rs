@@ -3,8 +3,8 @@
 use super::cursor::Cursor;
 use super::expr::plain;
 use crate::ast::{
-    CastStyle, CastType, DataType, Expr, Frame, FrameBound, Function, Literal, TimeUnit, TypeKind,
-    Window, WindowSpec,
+    BinaryOp, CastStyle, CastType, DataType, Expr, Frame, FrameBound, Function, Literal, TimeUnit,
+    TypeKind, Window, WindowSpec,
 };
 use crate::{ParseError, Release};
 
@@ -82,7 +82,7 @@ const WINDOW_FUNCTIONS: [&str; 11] = [
     "NTH_VALUE",
 ];
 /// Reserved words that are functions before a parenthesis.
-const RESERVED_FUNCTIONS: [&str; 15] = [
+const RESERVED_FUNCTIONS: [&str; 14] = [
     "IF",
     "LEFT",
     "RIGHT",
@@ -91,7 +91,6 @@ const RESERVED_FUNCTIONS: [&str; 15] = [
     "REPEAT",
     "DATABASE",
     "SCHEMA",
-    "MOD",
     "INTERVAL",
     "CURRENT_DATE",
     "UTC_DATE",
@@ -231,6 +230,15 @@ impl Cursor<'_> {
                 self.expect_sign(")")?;
                 Expr::Function(Function::Position(part, whole))
             }
+            "MOD" => {
+                self.open();
+                let left = Box::new(self.expr()?);
+                self.expect_sign(",")?;
+                let right = Box::new(self.expr()?);
+                self.expect_sign(")")?;
+                Expr::Binary(left, BinaryOp::Mod, right)
+            }
+            "WEIGHT_STRING" => self.weight_string(word)?,
             "TRIM" => self.trim()?,
             "SUBSTRING" | "SUBSTR" | "MID" => self.substring(word)?,
             "ROW" => {
@@ -390,6 +398,12 @@ impl Cursor<'_> {
                 }));
             }
             remove = Some(Box::new(first));
+        } else {
+            // Blanks, if nothing is said.
+            remove = Some(Box::new(Expr::Literal(Literal::String {
+                charset: None,
+                value: " ".to_owned(),
+            })));
         }
         self.expect("FROM")?;
         let text = Box::new(self.expr()?);
@@ -416,6 +430,24 @@ impl Cursor<'_> {
         }
         self.expect_sign(")")?;
         Ok(plain(&name, args))
+    }
+
+    /// `WEIGHT_STRING(a)`, or `WEIGHT_STRING(a AS CHAR(n))`.
+    fn weight_string(&mut self, word: &str) -> Result<Expr, ParseError> {
+        let name = word.to_owned();
+        self.open();
+        let text = self.expr()?;
+        let call = match self.eat("AS") {
+            true => {
+                let kind = self.expect_any(&["CHAR", "CHARACTER", "BINARY"])?;
+                let kind = if kind == "BINARY" { kind } else { "CHAR" };
+                let length = self.required_length()?;
+                Expr::Function(Function::WeightString(Box::new(text), kind, length))
+            }
+            false => plain(&name, vec![text]),
+        };
+        self.expect_sign(")")?;
+        Ok(call)
     }
 
     fn match_against(&mut self) -> Result<Expr, ParseError> {

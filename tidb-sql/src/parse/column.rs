@@ -44,7 +44,7 @@ impl Cursor<'_> {
         } else if self.eat("UNIQUE") {
             self.eat("KEY");
             ColumnOption::Unique {
-                global: self.eat_since(Release::V8_5, "GLOBAL"),
+                global: self.is_global(),
             }
         } else if self.eat("DEFAULT") {
             ColumnOption::Default(self.default_value()?)
@@ -78,11 +78,15 @@ impl Cursor<'_> {
     }
 
     fn primary_key(&mut self) -> ColumnOption {
-        let global = self.eat_since(Release::V8_5, "GLOBAL");
         ColumnOption::PrimaryKey {
             clustering: self.clustering(),
-            global,
+            global: self.is_global(),
         }
+    }
+
+    /// `[GLOBAL | LOCAL]`.
+    fn is_global(&mut self) -> bool {
+        self.release() >= Release::V8_5 && self.eat_any(&["GLOBAL", "LOCAL"]) == Some("GLOBAL")
     }
 
     pub(super) fn clustering(&mut self) -> Clustering {
@@ -258,18 +262,24 @@ fn serial() -> [ColumnOption; 3] {
     ]
 }
 
-/// In parentheses, the other names of CURRENT_TIMESTAMP are that too.
+/// In parentheses, the other names of CURRENT_TIMESTAMP and CURRENT_DATE are those too.
 fn as_now(expr: Expr) -> Expr {
-    const NAMES: [&str; 3] = ["LOCALTIME", "LOCALTIMESTAMP", "NOW"];
+    const NAMES: [(&str, &str); 4] = [
+        ("LOCALTIME", "CURRENT_TIMESTAMP"),
+        ("LOCALTIMESTAMP", "CURRENT_TIMESTAMP"),
+        ("NOW", "CURRENT_TIMESTAMP"),
+        ("CURDATE", "CURRENT_DATE"),
+    ];
     match expr {
         Expr::Function(Function::Plain {
             schema: None,
             name,
             args,
-        }) if NAMES.iter().any(|n| n.eq_ignore_ascii_case(&name)) => {
+        }) => {
+            let other = NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(&name));
             Expr::Function(Function::Plain {
                 schema: None,
-                name: "CURRENT_TIMESTAMP".to_owned(),
+                name: other.map_or(name, |(_, other)| (*other).to_owned()),
                 args,
             })
         }

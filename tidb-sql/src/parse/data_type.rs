@@ -42,7 +42,8 @@ impl Cursor<'_> {
                 out.length = self.length()?;
             }
             if kind == TypeKind::Year {
-                self.number_attributes(&mut out);
+                // What is said of its sign and zeros is forgotten.
+                self.number_attributes(&mut DataType::new(kind));
             }
             return Ok(out);
         }
@@ -125,12 +126,13 @@ impl Cursor<'_> {
     }
 
     fn time_kind(&mut self) -> Option<TypeKind> {
-        const KINDS: [(&str, TypeKind); 5] = [
+        const KINDS: [(&str, TypeKind); 6] = [
             ("DATE", TypeKind::Date),
             ("DATETIME", TypeKind::DateTime),
             ("TIMESTAMP", TypeKind::Timestamp),
             ("TIME", TypeKind::Time),
             ("YEAR", TypeKind::Year),
+            ("SQL_TSI_YEAR", TypeKind::Year),
         ];
         let found = KINDS.iter().find(|(word, _)| self.eat(word));
         found.map(|(_, kind)| *kind)
@@ -138,8 +140,9 @@ impl Cursor<'_> {
 
     fn string_type(&mut self) -> Result<DataType, ParseError> {
         let national = self.eat("NATIONAL");
-        if self.eat_any(&["CHAR", "CHARACTER", "NCHAR"]).is_some() {
-            if self.eat("VARYING") {
+        if let Some(word) = self.eat_any(&["CHAR", "CHARACTER", "NCHAR"]) {
+            let long = word == "NCHAR" && self.eat_any(&["VARCHAR", "VARCHARACTER"]).is_some();
+            if long || self.eat("VARYING") {
                 return self.varchar();
             }
             let length = self.length()?;
@@ -158,11 +161,9 @@ impl Cursor<'_> {
             if self.eat("VARBINARY") {
                 return Ok(DataType::new(TypeKind::MediumBlob));
             }
-            if self.eat_any(&["CHAR", "CHARACTER"]).is_some() {
-                self.expect("VARYING")?;
-            } else {
-                self.eat_any(&["VARCHAR", "VARCHARACTER"]);
-            }
+            let _ = self.eat_all(&["CHAR", "VARYING"])
+                || self.eat_all(&["CHARACTER", "VARYING"])
+                || self.eat_any(&["VARCHAR", "VARCHARACTER"]).is_some();
             return self.text(TypeKind::MediumText, None);
         }
         const BYTES: [(&str, TypeKind); 6] = [
@@ -273,7 +274,7 @@ impl Cursor<'_> {
         self.required_length().map(Some)
     }
 
-    fn required_length(&mut self) -> Result<u64, ParseError> {
+    pub(super) fn required_length(&mut self) -> Result<u64, ParseError> {
         self.expect_sign("(")?;
         let length = self.number()?;
         self.expect_sign(")")?;

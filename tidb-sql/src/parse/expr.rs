@@ -151,6 +151,9 @@ impl Cursor<'_> {
 
     fn is_predicate(&mut self) -> bool {
         const WORDS: [&str; 6] = ["BETWEEN", "IN", "LIKE", "ILIKE", "REGEXP", "RLIKE"];
+        if self.is_word_at(0, "MEMBER") {
+            return self.is_word_at(1, "OF");
+        }
         if self.is_word_at(0, "NOT") {
             return WORDS.iter().any(|word| self.is_word_at(1, word));
         }
@@ -158,6 +161,12 @@ impl Cursor<'_> {
     }
 
     fn predicate(&mut self, left: Expr) -> Result<Expr, ParseError> {
+        if self.eat_all(&["MEMBER", "OF"]) {
+            self.expect_sign("(")?;
+            let array = Box::new(self.simple()?);
+            self.expect_sign(")")?;
+            return Ok(Expr::Function(Function::MemberOf(Box::new(left), array)));
+        }
         let negated = self.eat("NOT");
         let expr = Box::new(left);
         if self.eat("BETWEEN") {
@@ -245,6 +254,9 @@ impl Cursor<'_> {
         if self.is_sign("(") {
             return self.parenthesis();
         }
+        if self.eat_sign("{") {
+            return self.odbc();
+        }
         let negated = self.is_word_at(0, "NOT") && self.is_word_at(1, "EXISTS");
         if negated {
             self.advance();
@@ -323,6 +335,25 @@ impl Cursor<'_> {
             (Some(one), true) => Expr::Paren(Box::new(one)),
             (last, _) => Expr::Row(items.into_iter().chain(last).collect()),
         })
+    }
+
+    /// `{d '2020-02-02'}` and the like, from behind the brace; under another word the expression by itself.
+    fn odbc(&mut self) -> Result<Expr, ParseError> {
+        const KEYWORDS: [(&str, &str); 3] = [("d", "DATE"), ("t", "TIME"), ("ts", "TIMESTAMP")];
+        let word = self.name()?;
+        let keyword = KEYWORDS.iter().find(|(name, _)| *name == word);
+        let expr = match (keyword, self.expr()?) {
+            (
+                Some((_, keyword)),
+                Expr::Literal(Literal::String {
+                    charset: None,
+                    value,
+                }),
+            ) => Expr::Literal(Literal::Temporal(keyword, value)),
+            (_, expr) => expr,
+        };
+        self.expect_sign("}")?;
+        Ok(expr)
     }
 
     fn case(&mut self) -> Result<Expr, ParseError> {

@@ -33,7 +33,7 @@ impl Cursor<'_> {
             };
             return Ok(Constraint::ForeignKey(ForeignKey {
                 if_not_exists,
-                name: symbol.or(own),
+                name: symbol.or(own).filter(|name| !name.is_empty()),
                 parts: self.parenthesised(Self::index_part)?,
                 reference: self.reference()?,
             }));
@@ -61,7 +61,7 @@ impl Cursor<'_> {
         let (own, index_type) = self.index_name_and_type()?;
         let parts = self.parenthesised(Self::index_part)?;
         let mut options = self.index_options()?;
-        options.index_type = options.index_type.or(index_type);
+        options.index_type = options.index_type.or(index_type).or(kind.only_type());
         Ok(Constraint::Key(TableKey {
             kind,
             if_not_exists,
@@ -86,7 +86,7 @@ impl Cursor<'_> {
     }
 
     fn is_index_type_at(&self, n: usize) -> bool {
-        ["BTREE", "HASH", "RTREE"]
+        ["BTREE", "HASH", "RTREE", "HNSW"]
             .iter()
             .any(|word| self.is_word_at(n, word))
     }
@@ -114,7 +114,8 @@ impl Cursor<'_> {
         }
         Ok(IndexPart::Column {
             name: self.column_name()?,
-            length: self.length()?,
+            // 0 says nothing.
+            length: self.length()?.filter(|length| *length > 0),
             desc: self.descending(),
         })
     }
@@ -235,7 +236,7 @@ impl Cursor<'_> {
         let table = self.table_name()?;
         let parts = self.parenthesised(Self::index_part)?;
         let mut options = self.index_options()?;
-        options.index_type = options.index_type.or(index_type);
+        options.index_type = options.index_type.or(index_type).or(kind.only_type());
         Ok(Statement::CreateIndex(Box::new(CreateIndex {
             kind,
             if_not_exists,
@@ -257,7 +258,6 @@ impl Cursor<'_> {
             } else {
                 return Ok(locks);
             }
-            locks.given = true;
         }
     }
 

@@ -23,7 +23,7 @@ impl Cursor<'_> {
             true => Some(self.number()?),
             false => None,
         };
-        let sub = match self.eat_all(&["SUBPARTITION", "BY"]) {
+        let mut sub = match self.eat_all(&["SUBPARTITION", "BY"]) {
             true => {
                 let method = self.partition_method()?;
                 let count = match self.eat("SUBPARTITIONS") {
@@ -38,6 +38,10 @@ impl Cursor<'_> {
             true => self.partition_defs()?,
             false => Vec::new(),
         };
+        if let (Some((_, count @ None)), Some(first)) = (&mut sub, definitions.first()) {
+            // Counted by their names, where the first partition has some.
+            *count = Some(first.sub.len() as u64).filter(|n| *n > 0);
+        }
         let hashed = matches!(
             method,
             PartitionMethod::Hash { .. } | PartitionMethod::Key { .. }

@@ -23,6 +23,9 @@ impl Cursor<'_> {
             if in_parentheses {
                 self.expect_sign(")")?;
             }
+            if temporary == Temporary::Global {
+                self.eat_all(&["ON", "COMMIT", "DELETE", "ROWS"]);
+            }
             return Ok(Statement::CreateTableLike {
                 temporary,
                 if_not_exists,

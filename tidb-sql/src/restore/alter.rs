@@ -1,6 +1,7 @@
 //! ALTER TABLE.
 
 use super::Writer;
+use crate::Release;
 use crate::ast::{
     AlterSpec, AlterTable, Expr, PartitionNames, PartitionTask, Placed, Position, StatsValue,
     TableOption,
@@ -10,7 +11,8 @@ impl Writer {
     pub(super) fn alter_table(&mut self, alter: &AlterTable) {
         self.text("ALTER TABLE ");
         self.table_name(&alter.name);
-        for (n, spec) in alter.specs.iter().enumerate() {
+        let specs = alter.specs.iter().filter(|spec| !self.says_nothing(spec));
+        for (n, spec) in specs.collect::<Vec<_>>().into_iter().enumerate() {
             let joined = matches!(
                 spec,
                 AlterSpec::PartitionBy(_)
@@ -19,6 +21,19 @@ impl Writer {
             );
             self.text(if n == 0 || joined { " " } else { ", " });
             self.spec(spec);
+        }
+    }
+
+    /// Whether all that a change is about is left out downstream: placement, attributes, TTL that is turned on.
+    fn says_nothing(&self, spec: &AlterSpec) -> bool {
+        match spec {
+            AlterSpec::Options(options) | AlterSpec::PartitionOptions { options, .. } => {
+                let options = self.with_ttl_off(options);
+                let placement = |option| matches!(option, &TableOption::PlacementPolicy(_));
+                self.release >= Release::V6_5 && options.iter().all(placement)
+            }
+            AlterSpec::Attributes { .. } => self.release >= Release::V6_5,
+            _ => false,
         }
     }
 
@@ -42,10 +57,8 @@ impl Writer {
                 self.text_if(*if_not_exists, "IF NOT EXISTS ");
                 self.text("(");
                 self.list(columns, ", ", Self::column);
-                for constraint in constraints {
-                    self.text(", ");
-                    self.constraint(constraint);
-                }
+                self.text_if(!columns.is_empty() && !constraints.is_empty(), ", ");
+                self.list(constraints, ", ", Self::constraint);
                 self.text(")");
             }
             AlterSpec::AddConstraint(constraint) => {

@@ -33,7 +33,7 @@ impl Writer {
                 }
                 if let Some(separator) = separator {
                     self.text(" SEPARATOR ");
-                    self.string(separator);
+                    self.string_value(separator);
                 }
                 self.text(")");
             }
@@ -118,6 +118,21 @@ impl Writer {
                 self.expr(text);
                 self.text(")");
             }
+            Function::WeightString(text, kind, length) => {
+                self.text("WEIGHT_STRING(");
+                self.expr(text);
+                self.text(" AS ");
+                self.text(kind);
+                self.text("(");
+                self.number(length);
+                self.text("))");
+            }
+            Function::MemberOf(member, array) => {
+                self.expr(member);
+                self.text(" MEMBER OF (");
+                self.expr(array);
+                self.text(")");
+            }
             Function::Sequence(name, sequence) => {
                 self.text(name);
                 self.text("(");
@@ -143,14 +158,14 @@ impl Writer {
         if let Some(base) = &spec.base {
             self.name(base);
         }
-        for (lead, items) in [
-            ("PARTITION BY ", &spec.partition),
-            ("ORDER BY ", &spec.order),
+        for (lead, items, between) in [
+            ("PARTITION BY ", &spec.partition, ", "),
+            ("ORDER BY ", &spec.order, ","),
         ] {
             if !items.is_empty() {
                 self.text_if(self.out.len() > start, " ");
                 self.text(lead);
-                self.list(items, ", ", Self::order_by);
+                self.list(items, between, Self::order_by);
             }
         }
         if let Some(frame) = &spec.frame {

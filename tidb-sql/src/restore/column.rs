@@ -46,11 +46,11 @@ impl Writer {
             ColumnOption::PrimaryKey { clustering, global } => {
                 self.text("PRIMARY KEY");
                 self.clustering(*clustering, " ");
-                self.global(*global);
+                self.text_if(*global, " GLOBAL");
             }
             ColumnOption::Unique { global } => {
                 self.text("UNIQUE KEY");
-                self.global(*global);
+                self.text_if(*global, " GLOBAL");
             }
             ColumnOption::NotNull => self.text("NOT NULL"),
             ColumnOption::Null => self.text("NULL"),
@@ -77,7 +77,7 @@ impl Writer {
             }
             ColumnOption::Comment(text) => {
                 self.text("COMMENT ");
-                self.string(text);
+                self.string_value(text);
             }
             ColumnOption::Generated { expr, stored } => {
                 self.text("GENERATED ALWAYS AS(");

@@ -202,9 +202,8 @@ impl Writer {
                 query,
             } => {
                 self.expr(expr);
-                self.text(" ");
-                self.text(spelled(*op).trim());
-                self.text(if *all { " ALL (" } else { " ANY (" });
+                self.text(spelled(*op));
+                self.text(if *all { "ALL (" } else { "ANY (" });
                 self.query(query);
                 self.text(")");
             }
@@ -247,18 +246,17 @@ impl Writer {
             Literal::Float(number) => self.text(&scientific(*number)),
             Literal::String { charset, value } => {
                 self.text_introducer(charset.as_deref());
-                self.string(value);
+                self.string_value(value);
             }
-            Literal::Hex { charset, value } => {
-                charset.iter().for_each(|charset| self.introducer(charset));
+            // What introduces bytes is lost.
+            Literal::Hex { value, .. } => {
                 self.text("x'");
                 for byte in value {
                     self.text(&format!("{byte:02x}"));
                 }
                 self.text("'");
             }
-            Literal::Bits { charset, value } => {
-                charset.iter().for_each(|charset| self.introducer(charset));
+            Literal::Bits { value, .. } => {
                 let bits: String = value.iter().map(|byte| format!("{byte:08b}")).collect();
                 let short = bits.trim_start_matches('0');
                 self.text("b'");
@@ -272,8 +270,7 @@ impl Writer {
             Literal::Temporal(keyword, value) => {
                 self.text(keyword);
                 self.text(" ");
-                self.text_introducer(None);
-                self.string(value);
+                self.string_value(value);
             }
         }
     }
@@ -331,17 +328,37 @@ impl Writer {
         }
     }
 
-    /// Texts and bytes are CHAR and BINARY here.
-    fn cast_to(&mut self, data_type: &DataType) {
-        let kind = match data_type.kind {
-            TypeKind::VarChar => TypeKind::Char,
-            TypeKind::VarBinary => TypeKind::Binary,
-            kind => kind,
-        };
-        self.data_type(&DataType {
-            kind,
-            ..data_type.clone()
-        });
+    /// Texts and bytes are CHAR and BINARY here; a character set is told unless it is the connection's.
+    fn cast_to(&mut self, to: &DataType) {
+        let bytes = to.binary || matches!(to.kind, TypeKind::Binary | TypeKind::VarBinary);
+        match to.kind {
+            _ if bytes => self.text("BINARY"),
+            TypeKind::VarChar => self.text("CHAR"),
+            kind => self.text(kind.keyword()),
+        }
+        let untold = matches!(
+            to.kind,
+            TypeKind::Float | TypeKind::Double | TypeKind::Vector
+        ) || matches!(to.kind, TypeKind::DateTime | TypeKind::Time)
+            && to.length == Some(0);
+        if let Some(length) = to.length
+            && !untold
+        {
+            self.text("(");
+            self.number(length);
+            if let Some(scale) = to.scale.filter(|scale| *scale > 0) {
+                self.text(", ");
+                self.number(scale);
+            }
+            self.text(")");
+        }
+        let told = |charset: &&String| !charset.eq_ignore_ascii_case(CONNECTION_CHARSET);
+        if let Some(charset) = to.charset.as_ref().filter(told)
+            && !bytes
+        {
+            self.text(" CHARSET ");
+            self.text(&charset.to_uppercase());
+        }
     }
 }
 

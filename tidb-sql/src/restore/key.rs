@@ -76,13 +76,6 @@ impl Writer {
         self.special("clustered_index", |w| w.text(keyword));
     }
 
-    pub(super) fn global(&mut self, global: bool) {
-        if global {
-            self.text(" ");
-            self.special("global_index", |w| w.text("GLOBAL"));
-        }
-    }
-
     fn index_options(&mut self, options: &IndexOptions) {
         let start = self.out.len();
         let between = |w: &mut Self| w.text_if(w.out.len() > start, " ");
@@ -124,8 +117,8 @@ impl Writer {
     }
 
     fn foreign_key(&mut self, key: &ForeignKey) {
+        self.text("CONSTRAINT ");
         if let Some(name) = &key.name {
-            self.text("CONSTRAINT ");
             self.name(name);
             self.text(" ");
         }
@@ -186,10 +179,9 @@ impl Writer {
     }
 
     pub(super) fn index_locks(&mut self, locks: IndexLocks) {
-        if !locks.given {
-            return;
+        if locks.algorithm.is_some() || locks.lock.is_some() {
+            self.text(" ");
         }
-        self.text(" ");
         if let Some(algorithm) = locks.algorithm {
             self.equals("ALGORITHM");
             self.text(algorithm);

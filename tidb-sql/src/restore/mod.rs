@@ -104,11 +104,16 @@ impl Writer {
         self.out.push('`');
     }
 
+    /// A text that is no expression: its backslashes stand as they are, whatever that means to who reads it.
     fn string(&mut self, value: &str) {
         self.out.push('\'');
-        self.out
-            .push_str(&value.replace('\'', "''").replace('\\', "\\\\"));
+        self.out.push_str(&value.replace('\'', "''"));
         self.out.push('\'');
+    }
+
+    /// A string as an expression has it: its backslashes are doubled under any `sql_mode`.
+    fn string_value(&mut self, value: &str) {
+        self.string(&value.replace('\\', "\\\\"));
     }
 
     /// `name = `.
@@ -233,7 +238,11 @@ impl Writer {
                 locks,
             } => {
                 self.text("DROP INDEX ");
-                self.text_if(*if_exists, "IF EXISTS ");
+                if *if_exists && self.release >= Release::V6_5 {
+                    self.special("", |w| w.text("IF EXISTS "));
+                } else {
+                    self.text_if(*if_exists, "IF EXISTS ");
+                }
                 self.name(name);
                 self.text(" ON ");
                 self.table_name(table);

@@ -258,7 +258,7 @@ impl Writer {
                 self.alias(alias.as_deref());
             }
             TableRef::Join(join) => self.join(join, level),
-            TableRef::Paren(tables) => self.from(tables, level.max(1)),
+            TableRef::Paren(tables) => self.from(tables, level),
         }
     }
 
@@ -274,7 +274,7 @@ impl Writer {
         self.text(hint.kind);
         self.text(" INDEX");
         if let Some(scope) = hint.scope {
-            self.text(" ");
+            self.text(" FOR ");
             self.text(scope);
         }
         self.text(" (");
