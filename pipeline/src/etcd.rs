@@ -3,7 +3,13 @@
 //! PD serves the etcd v3 API on its client URLs; a changefeed's state and the election of an owner live there. A call
 //! that cannot reach one endpoint goes to the next.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use proto::{
@@ -16,6 +22,7 @@ use proto::{
         lease_client::LeaseClient,
         range_request,
         request_op::Request as Op,
+        response_op::Response as Answer,
         watch_client::WatchClient,
         watch_request::RequestUnion,
     },
@@ -32,6 +39,13 @@ use tonic::{
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long one of several endpoints may take to renew a lease: the others have to be asked before it expires.
+const RENEW_TIMEOUT: Duration = Duration::from_secs(1);
+/// After so long without a word an endpoint is asked whether it is there. etcd breaks connections that ask more often than
+/// every 5 s.
+const PING_AFTER: Duration = Duration::from_secs(6);
+/// How long it may take to answer that.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why etcd did not answer as asked.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +71,9 @@ pub enum Error {
         /// The last answer.
         status: Box<Status>,
     },
-    /// The stream of a watch or a lease ended.
-    #[error("the {0} stream of etcd ended")]
-    StreamEnded(&'static str),
+    /// The stream of a watch ended.
+    #[error("the watch stream of etcd ended")]
+    StreamEnded,
     /// A watch was cancelled by the server.
     #[error("etcd cancelled the watch: {0}")]
     WatchCancelled(String),
@@ -74,6 +88,18 @@ impl Error {
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Error::Call { status, .. } if retriable(status))
     }
+
+    /// Whether a key was to be bound to a lease that has expired or was revoked.
+    #[must_use]
+    pub fn is_lease_gone(&self) -> bool {
+        match self {
+            Error::LeaseExpired(_) => true,
+            Error::Call { status, .. } => {
+                status.code() == Code::NotFound && status.message().contains("lease")
+            }
+            _ => false,
+        }
+    }
 }
 
 fn retriable(status: &Status) -> bool {
@@ -87,6 +113,8 @@ fn retriable(status: &Status) -> bool {
 #[derive(Debug, Clone)]
 pub struct Client {
     channels: Vec<(String, Channel)>,
+    /// The endpoint that answered last, by its place: the next call begins there.
+    answering: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -104,11 +132,15 @@ impl Client {
                         reason: error.to_string(),
                     })?
                     .connect_timeout(CONNECT_TIMEOUT)
-                    .http2_keep_alive_interval(Duration::from_secs(10));
+                    .http2_keep_alive_interval(PING_AFTER)
+                    .keep_alive_timeout(PING_TIMEOUT);
                 Ok((endpoint.clone(), address.connect_lazy()))
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { channels })
+        Ok(Self {
+            channels,
+            answering: Arc::default(),
+        })
     }
 
     /// Runs `call` on one endpoint after the other until one answers.
@@ -120,18 +152,37 @@ impl Client {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
+        let answered = self.call_within(name, CALL_TIMEOUT, |channel| {
+            let call = call(channel);
+            async move { call.await.map(tonic::Response::into_inner) }
+        });
+        answered.await
+    }
+
+    async fn call_within<T, F>(
+        &self,
+        name: &'static str,
+        limit: Duration,
+        mut call: impl FnMut(Channel) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
         let mut last = Status::unavailable("no endpoint");
-        for (_, channel) in &self.channels {
-            match tokio::time::timeout(CALL_TIMEOUT, call(channel.clone())).await {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
+        let first = self.answering.load(Ordering::Relaxed);
+        for place in (0..self.channels.len()).map(|n| (first + n) % self.channels.len()) {
+            let channel = self.channels[place].1.clone();
+            match tokio::time::timeout(limit, call(channel)).await {
+                Ok(Ok(answer)) => {
+                    self.answering.store(place, Ordering::Relaxed);
+                    return Ok(answer);
+                }
                 Ok(Err(status)) if retriable(&status) => last = status,
                 Ok(Err(status)) => {
                     last = status;
                     break;
                 }
-                Err(_) => {
-                    last = Status::deadline_exceeded(format!("no answer within {CALL_TIMEOUT:?}"))
-                }
+                Err(_) => last = Status::deadline_exceeded(format!("no answer within {limit:?}")),
             }
         }
         let endpoints = self
@@ -262,36 +313,23 @@ impl Client {
             start_revision: revision,
             ..Default::default()
         };
-        let mut last = None;
-        for (endpoint, channel) in &self.channels {
+        self.call_within("Watch", CALL_TIMEOUT, |channel| {
             let (requests, receiver) = mpsc::channel(1);
             let request = WatchRequest {
                 request_union: Some(RequestUnion::CreateRequest(create.clone())),
             };
-            if requests.send(request).await.is_err() {
-                continue;
+            async move {
+                // there is room for it
+                let _ = requests.try_send(request);
+                let mut client = WatchClient::new(channel);
+                let opened = client.watch(ReceiverStream::new(receiver)).await?;
+                Ok(Watch {
+                    _requests: requests,
+                    responses: opened.into_inner(),
+                })
             }
-            let open = WatchClient::new(channel.clone())
-                .watch(ReceiverStream::new(receiver))
-                .await;
-            match open {
-                Ok(response) => {
-                    return Ok(Watch {
-                        _requests: requests,
-                        responses: response.into_inner(),
-                    });
-                }
-                Err(status) => last = Some((endpoint.clone(), status)),
-            }
-        }
-        match last {
-            Some((endpoints, status)) => Err(Error::Call {
-                call: "Watch",
-                endpoints,
-                status: Box::new(status),
-            }),
-            None => Err(Error::NoEndpoint),
-        }
+        })
+        .await
     }
 
     /// A new lease of `ttl` seconds.
@@ -334,21 +372,18 @@ impl Client {
 
     /// Renews a lease once; its new time to live in seconds.
     pub async fn keep_alive(&self, lease: i64) -> Result<i64, Error> {
-        let mut stream = self
-            .call("LeaseKeepAlive", |channel| async move {
+        let limit = match self.channels.len() {
+            1 => CALL_TIMEOUT,
+            _ => RENEW_TIMEOUT,
+        };
+        let answer = self
+            .call_within("LeaseKeepAlive", limit, |channel| async move {
                 let request = tokio_stream::once(LeaseKeepAliveRequest { id: lease });
-                LeaseClient::new(channel).lease_keep_alive(request).await
+                let stream = LeaseClient::new(channel).lease_keep_alive(request).await?;
+                let answer = stream.into_inner().message().await?;
+                answer.ok_or_else(|| Status::unavailable("the stream ended"))
             })
             .await?;
-        let answer = tokio::time::timeout(CALL_TIMEOUT, stream.message())
-            .await
-            .map_err(|_| Error::StreamEnded("lease"))?
-            .map_err(|status| Error::Call {
-                call: "LeaseKeepAlive",
-                endpoints: String::new(),
-                status: Box::new(status),
-            })?
-            .ok_or(Error::StreamEnded("lease"))?;
         if answer.ttl <= 0 {
             Err(Error::LeaseExpired(lease))
         } else {
@@ -383,7 +418,7 @@ impl Watch {
                     endpoints: String::new(),
                     status: Box::new(status),
                 })?
-                .ok_or(Error::StreamEnded("watch"))?;
+                .ok_or(Error::StreamEnded)?;
             if response.canceled {
                 return Err(Error::WatchCancelled(response.cancel_reason));
             }
@@ -427,6 +462,20 @@ pub fn put(key: &str, value: impl Into<Bytes>, lease: i64) -> RequestOp {
     }
 }
 
+/// Within a transaction: write a key that is there as it is, so that it has another revision.
+#[must_use]
+pub fn touch(key: &str) -> RequestOp {
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    RequestOp {
+        request: Some(Op::RequestPut(PutRequest {
+            key,
+            ignore_value: true,
+            ignore_lease: true,
+            ..Default::default()
+        })),
+    }
+}
+
 /// Within a transaction: remove a key.
 #[must_use]
 pub fn delete(key: &str) -> RequestOp {
@@ -436,6 +485,43 @@ pub fn delete(key: &str) -> RequestOp {
             key,
             ..Default::default()
         })),
+    }
+}
+
+/// Within a transaction: read a key.
+#[must_use]
+pub fn get(key: &str) -> RequestOp {
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    RequestOp {
+        request: Some(Op::RequestRange(RangeRequest {
+            key,
+            ..Default::default()
+        })),
+    }
+}
+
+/// Within a transaction: another one, with comparisons of its own; it is made or not with the whole.
+#[must_use]
+pub fn nested(
+    compare: Vec<Compare>,
+    success: Vec<RequestOp>,
+    failure: Vec<RequestOp>,
+) -> RequestOp {
+    RequestOp {
+        request: Some(Op::RequestTxn(TxnRequest {
+            compare,
+            success,
+            failure,
+        })),
+    }
+}
+
+/// The key that a transaction read alone, if it is there.
+#[must_use]
+pub fn read(answer: &TxnResponse) -> Option<&KeyValue> {
+    match &answer.responses.first()?.response {
+        Some(Answer::ResponseRange(range)) => range.kvs.first(),
+        _ => None,
     }
 }
 
@@ -494,8 +580,28 @@ fn compare(key: &str, result: CompareResult, target: CompareTarget, union: Targe
 }
 
 #[cfg(test)]
+pub(crate) mod fake;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_silent_is_passed_over() {
+        // connections are taken, and nothing is said on them
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = (format!("http://{}", silent.local_addr().unwrap()), silent);
+        let (_fake, url) = fake::Fake::serve().await;
+        let client = Client::new(&[silent.0.clone(), url]).unwrap();
+        let asked = tokio::time::Instant::now();
+        assert_eq!(client.keep_alive(7).await.unwrap(), 10);
+        assert!(asked.elapsed() < 2 * RENEW_TIMEOUT);
+        // and is not asked first again
+        let later = tokio::time::timeout(RENEW_TIMEOUT, client.get("key"));
+        assert_eq!(later.await.expect("an answer at once").unwrap(), None);
+        let watch = tokio::time::timeout(RENEW_TIMEOUT, client.watch("key", 1));
+        watch.await.expect("an answer at once").unwrap();
+    }
 
     #[test]
     fn the_end_of_a_prefix() {
