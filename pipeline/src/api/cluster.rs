@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     changefeed::{
-        capture,
+        capture, election,
         keys::Id,
         owner::{View, not_exists},
     },
@@ -84,7 +84,7 @@ pub(super) async fn health(State(server): State<Shared>) -> Reply {
 
 /// All captures, the owner first.
 pub(super) async fn list_captures(server: &Shared) -> Result<Vec<Capture>, Coded> {
-    let owner = capture::owner(&server.etcd, &server.keys)
+    let owner = election::owner(&server.etcd, &server.keys)
         .await
         .map_err(etcd)?;
     // elected is not yet owning: this server knows of itself

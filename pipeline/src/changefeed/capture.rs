@@ -1,4 +1,4 @@
-//! A server's place among the captures: a session that has to be kept alive, and the election of an owner.
+//! A server's place among the captures: a session that has to be kept alive.
 
 use std::{
     sync::{
@@ -29,6 +29,8 @@ pub fn session_ttl(compat: Compat) -> i64 {
 
 /// From when times of fences count.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// How long a capture may take to answer that is asked whether it lives.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// How often a fence is looked at that is shut.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -130,8 +132,12 @@ impl Session {
     /// Ends the session: its keys are gone at once.
     pub async fn close(self) {
         self.keeper.abort();
-        if let Err(error) = self.etcd.revoke(self.lease).await {
-            tracing::warn!(%error, "failed to end the session, its keys stay until it expires");
+        match self.etcd.revoke(self.lease).await {
+            Ok(()) => {}
+            Err(error) if error.is_lease_gone() => {}
+            Err(error) => {
+                tracing::warn!(%error, "failed to end the session, its keys stay until it expires");
+            }
         }
     }
 }
@@ -208,30 +214,68 @@ pub async fn register(
     etcd.put(&keys.capture(&capture.id), value, lease).await
 }
 
+/// Why captures that had an address before cannot be taken for dead.
+#[derive(Debug, thiserror::Error)]
+pub enum BuryError {
+    /// etcd does not answer.
+    #[error(transparent)]
+    Etcd(#[from] etcd::Error),
+    /// One of them lives.
+    #[error(
+        "the address {address} is that of capture {capture}, which answers there; each server needs an --advertise-addr of its own"
+    )]
+    Alive {
+        /// The address.
+        address: String,
+        /// Its id.
+        capture: String,
+    },
+}
+
 /// Ends the sessions of captures that were registered under this address before: whoever has bound the address knows
-/// that they are dead, and need not wait until they expire.
+/// that they are dead, and need not wait until they expire. An address may be advertised that is not bound, so they are
+/// asked first.
 ///
 /// # Errors
-/// When etcd does not answer.
-pub async fn bury(etcd: &Client, keys: &Keys, address: &str) -> Result<(), etcd::Error> {
+/// When etcd does not answer, or one of them does.
+pub async fn bury(
+    etcd: &Client,
+    keys: &Keys,
+    address: &str,
+    http: &reqwest::Client,
+) -> Result<(), BuryError> {
     let (pairs, _) = etcd.list(&keys.capture_prefix()).await?;
     for pair in pairs {
-        let same = serde_json::from_slice::<CaptureInfo>(&pair.value)
-            .is_ok_and(|capture| capture.address == address);
-        if same && pair.lease != 0 {
-            tracing::info!(
-                capture = %String::from_utf8_lossy(&pair.key),
-                "a capture that had this address before is gone, its session is ended"
-            );
-            match etcd.revoke(pair.lease).await {
-                Ok(()) => {}
-                Err(error) if error.is_unreachable() => return Err(error),
-                // it expired meanwhile
-                Err(error) => tracing::debug!(%error, "the session had ended already"),
-            }
+        let capture = serde_json::from_slice::<CaptureInfo>(&pair.value)
+            .ok()
+            .filter(|capture| capture.address == address && pair.lease != 0);
+        let Some(capture) = capture else { continue };
+        if answers_as(http, address).await.as_ref() == Some(&capture.id) {
+            return Err(BuryError::Alive {
+                address: address.to_owned(),
+                capture: capture.id,
+            });
+        }
+        tracing::info!(
+            capture = capture.id,
+            "a capture that had this address before is gone, its session is ended"
+        );
+        match etcd.revoke(pair.lease).await {
+            Ok(()) => {}
+            Err(error) if error.is_unreachable() => return Err(error.into()),
+            // it expired meanwhile
+            Err(error) => tracing::debug!(%error, "the session had ended already"),
         }
     }
     Ok(())
+}
+
+/// The id of the capture that answers at an address.
+async fn answers_as(http: &reqwest::Client, address: &str) -> Option<String> {
+    let status = http.get(format!("http://{address}/status"));
+    let answer = status.timeout(ANSWER_WITHIN).send().await.ok()?;
+    let status: serde_json::Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+    Some(status.get("id")?.as_str()?.to_owned())
 }
 
 /// All captures.
@@ -249,86 +293,6 @@ pub async fn captures(etcd: &Client, keys: &Keys) -> Result<Vec<CaptureInfo>, et
         .iter()
         .filter_map(|pair| decode(&pair.value))
         .collect())
-}
-
-/// The id of the capture that owns the cluster, if one does.
-///
-/// # Errors
-/// When etcd does not answer.
-pub async fn owner(etcd: &Client, keys: &Keys) -> Result<Option<String>, etcd::Error> {
-    let (pairs, _) = etcd.list_by_age(&keys.owner_prefix()).await?;
-    Ok(pairs
-        .first()
-        .map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))
-}
-
-/// Proof of ownership, for transactions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ownership {
-    /// The key of the election.
-    pub key: String,
-    /// The revision that made it.
-    pub revision: i64,
-}
-
-impl Ownership {
-    /// The comparison under which an owner writes.
-    #[must_use]
-    pub fn guard(&self) -> proto::etcdserverpb::Compare {
-        etcd::created_at(&self.key, self.revision)
-    }
-
-    /// Gives ownership up; the next candidate takes over.
-    ///
-    /// # Errors
-    /// When etcd does not answer.
-    pub async fn resign(&self, etcd: &Client) -> Result<(), etcd::Error> {
-        etcd.txn(vec![self.guard()], vec![etcd::delete(&self.key)], vec![])
-            .await
-            .map(drop)
-    }
-}
-
-/// Stands for election until elected (etcd's `concurrency.Election`: the oldest key owns).
-///
-/// # Errors
-/// When etcd does not answer, or the session is gone.
-pub async fn campaign(
-    etcd: &Client,
-    keys: &Keys,
-    lease: i64,
-    capture: &str,
-) -> Result<Ownership, etcd::Error> {
-    let key = keys.owner(lease);
-    let put = etcd::put(&key, capture.to_owned(), lease);
-    etcd.txn(vec![etcd::absent(&key)], vec![put], vec![])
-        .await?;
-    loop {
-        let (candidates, revision) = etcd.list_by_age(&keys.owner_prefix()).await?;
-        let Some(mine) = candidates
-            .iter()
-            .position(|pair| pair.key == key.as_bytes())
-        else {
-            return Err(etcd::Error::LeaseExpired(lease));
-        };
-        if mine == 0 {
-            return Ok(Ownership {
-                key,
-                revision: candidates[0].create_revision,
-            });
-        }
-        // any candidate that goes is reason to look again
-        let mut watch = etcd.watch(&keys.owner_prefix(), revision + 1).await?;
-        loop {
-            let events = watch.next().await?;
-            if events
-                .iter()
-                .any(|event| event.r#type() == proto::mvccpb::event::EventType::Delete)
-            {
-                break;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

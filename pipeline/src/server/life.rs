@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Current, Server};
 use crate::{
     changefeed::{
-        capture::{self, Session},
+        capture::{self, BuryError, Session},
+        election,
         owner::{Context, Left, Owner},
         spread::follow::{self, follow},
     },
@@ -54,14 +55,31 @@ impl Signals {
 }
 
 /// Lives until `stop`.
-pub(super) async fn live(server: &Arc<Server>, stop: &CancellationToken) {
+///
+/// # Errors
+/// When another server has the address.
+pub(super) async fn live(server: &Arc<Server>, stop: &CancellationToken) -> Result<(), BuryError> {
+    // later sessions follow ones of our own, which are ended as soon as nothing is done under them any more
     while !stop.is_cancelled() {
-        if let Err(error) = one_session(server, stop).await {
-            tracing::warn!(%error, "failed to take part in the cluster of captures, it is tried again");
-            server.set_current(None);
-            pause(AGAIN, stop).await;
+        let buried = capture::bury(&server.etcd, &server.keys, &server.address, &server.http);
+        match buried.await {
+            Ok(()) => break,
+            Err(error @ BuryError::Alive { .. }) => return Err(error),
+            Err(error) => again(server, &error, stop).await,
         }
     }
+    while !stop.is_cancelled() {
+        if let Err(error) = one_session(server, stop).await {
+            again(server, &error, stop).await;
+        }
+    }
+    Ok(())
+}
+
+async fn again(server: &Server, error: &dyn std::error::Error, stop: &CancellationToken) {
+    tracing::warn!(%error, "failed to take part in the cluster of captures, it is tried again");
+    server.set_current(None);
+    pause(AGAIN, stop).await;
 }
 
 async fn pause(time: Duration, stop: &CancellationToken) {
@@ -73,47 +91,60 @@ async fn pause(time: Duration, stop: &CancellationToken) {
 
 /// From one session's beginning to its end.
 async fn one_session(server: &Arc<Server>, stop: &CancellationToken) -> Result<(), etcd::Error> {
-    capture::bury(&server.etcd, &server.keys, &server.address).await?;
     let session = Session::open(&server.etcd, server.session_ttl).await?;
     let id = uuid::Uuid::new_v4().to_string();
     let info = server.capture_info(&id);
-    capture::register(&server.etcd, &server.keys, &info, session.lease()).await?;
+    let registered = capture::register(&server.etcd, &server.keys, &info, session.lease());
+    if let Err(error) = registered.await {
+        // it may be there all the same, and nobody is behind it
+        session.close().await;
+        return Err(error);
+    }
     tracing::info!(capture = id, "capture registered");
     let lost = session.lost();
     let ground = follow::Ground {
         release: server.release,
-        etcd: server.etcd.clone(),
-        keys: server.keys.clone(),
+        voice: follow::Voice {
+            etcd: server.etcd.clone(),
+            keys: server.keys.clone(),
+            capture: id.clone(),
+            lease: session.lease(),
+        },
         upstream: server.upstream.clone(),
         time_zone: server.time_zone.clone(),
         sort_folder: server.sort_folder.clone(),
-        capture: id.clone(),
         address: server.address.clone(),
         meters: server.meters.clone(),
-        lease: session.lease(),
         fence: session.fence(),
     };
-    // without a session to renew it must end as if that were lost
-    let fence = lost.child_token();
-    let following = tokio::spawn(follow(ground, stop.clone(), fence.clone()));
-    let mut stood = Ok(());
-    while stood.is_ok() && !stop.is_cancelled() && !lost.is_cancelled() {
+    let following = tokio::spawn(follow(ground, stop.clone(), lost.clone()));
+    let mut stood = Ok(Left::Asked);
+    while !matches!(stood, Err(_) | Ok(Left::Stuck)) && !stop.is_cancelled() && !lost.is_cancelled()
+    {
         stood = stand(server, &session, &id, stop).await;
     }
     server.set_current(None);
-    if stood.is_err() {
-        fence.cancel();
+    if !stop.is_cancelled() {
+        // all that is done under it ends with the session
+        lost.cancel();
     }
-    if let Err(error) = following.await {
+    let followed = following.await.unwrap_or_else(|error| {
         tracing::error!(%error, "taking part in changefeeds broke off");
-    }
-    stood?;
+        false
+    });
     if lost.is_cancelled() {
         tracing::warn!(capture = id, "[CDC:ErrCaptureSuicide]capture suicide");
-        return Ok(());
     }
-    session.close().await;
-    Ok(())
+    match followed && !matches!(stood, Ok(Left::Stuck)) {
+        true => session.close().await,
+        false => {
+            tracing::warn!(
+                capture = id,
+                "what this capture did may go on, its session is left to expire"
+            );
+        }
+    }
+    stood.map(drop)
 }
 
 /// Stands for election once, and owns if elected.
@@ -122,7 +153,7 @@ async fn stand(
     session: &Session,
     id: &str,
     stop: &CancellationToken,
-) -> Result<(), etcd::Error> {
+) -> Result<Left, etcd::Error> {
     let lost = session.lost();
     let resign = CancellationToken::new();
     let current = |owner| Current {
@@ -131,11 +162,11 @@ async fn stand(
         resign: resign.clone(),
     };
     server.set_current(Some(current(None)));
-    let campaign = capture::campaign(&server.etcd, &server.keys, session.lease(), id);
+    let campaign = election::campaign(&server.etcd, &server.keys, session.lease(), id);
     let ownership = tokio::select! {
         ownership = campaign => ownership?,
-        () = stop.cancelled() => return Ok(()),
-        () = lost.cancelled() => return Ok(()),
+        () = stop.cancelled() => return Ok(Left::Asked),
+        () = lost.cancelled() => return Ok(Left::Asked),
     };
     let context = Context {
         release: server.release,
@@ -174,13 +205,13 @@ async fn stand(
         }
     };
     server.set_current(Some(current(None)));
-    if stop.is_cancelled() || lost.is_cancelled() {
-        return Ok(());
+    if left == Left::Stuck || stop.is_cancelled() || lost.is_cancelled() {
+        return Ok(left);
     }
     if left == Left::Asked {
         ownership.resign(&server.etcd).await?;
         tracing::info!("ownership given up");
     }
     pause(AFTER_RESIGNING, stop).await;
-    Ok(())
+    Ok(left)
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::logging::LogLevel;
 use crate::{
     api,
-    changefeed::{capture, gc::Safepoints, info::CaptureInfo, keys::Keys, owner},
+    changefeed::{capture, election, gc::Safepoints, info::CaptureInfo, keys::Keys, owner},
     coded::{Code, Coded},
     compat::{Compat, Release},
     etcd,
@@ -74,6 +74,9 @@ pub enum ServerError {
     /// PD's etcd does not answer.
     #[error("reach PD's etcd: {0}")]
     Etcd(#[from] etcd::Error),
+    /// Another server has the address.
+    #[error(transparent)]
+    Address(#[from] capture::BuryError),
     /// The API broke.
     #[error("serve the HTTP API: {0}")]
     Serve(std::io::Error),
@@ -171,7 +174,7 @@ impl Server {
     /// `ErrOwnerNotFound`, `ErrPDEtcdAPIError`.
     pub async fn owner_address(&self) -> Result<String, Coded> {
         let failed = |error| Coded::wrap(Code::ErrPDEtcdAPIError, error);
-        let owner = capture::owner(&self.etcd, &self.keys)
+        let owner = election::owner(&self.etcd, &self.keys)
             .await
             .map_err(failed)?;
         let captures = capture::captures(&self.etcd, &self.keys)
@@ -269,13 +272,14 @@ pub async fn run(options: Options, log_level: LogLevel) -> Result<(), ServerErro
             .with_graceful_shutdown(async move { closed.cancelled().await });
         (tokio::spawn(async move { serve.await }), closing)
     };
-    life::live(&server, &stop).await;
+    let lived = life::live(&server, &stop).await;
     serving.1.cancel();
     let (mut serve, _) = serving;
     // connections that are kept open must not keep the server
     let served = tokio::time::timeout(Duration::from_secs(1), &mut serve).await;
     serve.abort();
     waiting.abort();
+    lived?;
     match served {
         Ok(Ok(Err(error))) => Err(ServerError::Serve(error)),
         _ => Ok(()),

@@ -9,6 +9,7 @@
 mod cluster;
 mod load;
 mod replay;
+mod takeover;
 
 use std::{
     collections::BTreeMap,

@@ -80,6 +80,8 @@ pub struct Cluster {
     pub cdc: u16,
     tidb: u16,
     controller: u16,
+    /// The address of etcd, and the release of TiDB: what PD is started with.
+    pd_of: (String, String),
     children: Vec<(&'static str, Child)>,
 }
 
@@ -137,6 +139,7 @@ impl Cluster {
             cdc,
             tidb: sql,
             controller,
+            pd_of: (format!("http://127.0.0.1:{etcd}"), tidb.to_owned()),
             children: Vec::new(),
         };
         let local = |port: u16| format!("127.0.0.1:{port}");
@@ -165,12 +168,7 @@ impl Cluster {
             &mut kafka_command(&kafka_dir, kafka, controller, ""),
         );
         let version = tidb.trim_start_matches('v');
-        cluster.spawn(
-            "pd",
-            Command::new(embedded())
-                .args(["pd", "--addr", &local(pd), "--etcd", &url(etcd)])
-                .args(["--version", tidb]),
-        );
+        cluster.start_pd();
         cluster.spawn(
             "tikv",
             Command::new(embedded())
@@ -227,6 +225,7 @@ impl Cluster {
             cdc: 0,
             tidb: 0,
             controller,
+            pd_of: (String::new(), String::new()),
             children: Vec::new(),
         };
         let dir = cluster.dir.path().join("kafka");
@@ -430,6 +429,16 @@ impl Cluster {
             .args([signal, &child.id().to_string()])
             .status();
         assert!(sent.unwrap().success());
+    }
+
+    /// Starts PD, for the first time or after it was killed.
+    pub fn start_pd(&mut self) {
+        let (etcd, version) = self.pd_of.clone();
+        let mut command = Command::new(embedded());
+        command
+            .args(["pd", "--addr", &format!("127.0.0.1:{}", self.pd)])
+            .args(["--etcd", &etcd, "--version", &version]);
+        self.spawn("pd", &mut command);
     }
 
     /// Starts Kafka again after it was killed.

@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::run::Actor;
 use super::{
-    capture::{Fence, Ownership},
+    capture::Fence,
+    election::Ownership,
     gc::Safepoints,
     info::State,
     keys::{Id, Keys},
@@ -45,6 +46,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(100);
 /// How long a task may take to stop before it is dropped.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a task may take to end that was dropped.
+const DROP_WITHIN: Duration = Duration::from_secs(2);
 
 /// Everything that owning needs.
 #[derive(Debug, Clone)]
@@ -252,6 +255,8 @@ pub enum Left {
     Asked,
     /// Another has taken over.
     Replaced,
+    /// Tasks do not end: nobody may take over before the session has expired.
+    Stuck,
 }
 
 /// An owner's actor, ready to run.

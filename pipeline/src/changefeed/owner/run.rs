@@ -122,8 +122,10 @@ impl Actor {
             }
         };
         let may_write = left == Left::Asked && !lost.is_cancelled();
-        self.leave(may_write).await;
-        left
+        match self.leave(may_write).await {
+            true => left,
+            false => Left::Stuck,
+        }
     }
 
     /// Serves until asked to leave; an error means that another has taken over.
@@ -199,6 +201,9 @@ impl Actor {
                 return Ok(None);
             }
         };
+        if !pairs.iter().any(|pair| self.context.ownership.is(pair)) {
+            return Err(WriteError::Replaced);
+        }
         let there: BTreeSet<Id> = pairs
             .iter()
             .filter_map(|pair| {

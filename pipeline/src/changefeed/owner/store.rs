@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     changefeed::{
+        election::Wrote,
         info::{TaskPosition, UpstreamInfo},
         legacy::{LegacyPosition, TableReplica, TaskStatus},
         state::{Meta, StateError},
@@ -57,24 +58,16 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, StateError> {
 }
 
 impl Context {
-    /// Writes under the guard of ownership; the revision.
+    /// Writes as the owner; the revision.
     pub(super) async fn write(&self, ops: Vec<RequestOp>) -> Result<i64, WriteError> {
         let mut revision = 0;
-        let mut ops = ops.into_iter();
-        loop {
-            let batch: Vec<_> = ops.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                return Ok(revision);
-            }
-            let answer = self
-                .etcd
-                .txn(vec![self.ownership.guard()], batch, vec![])
-                .await?;
-            if !answer.succeeded {
-                return Err(WriteError::Replaced);
-            }
-            revision = answer.header.map_or(0, |header| header.revision);
+        for batch in ops.chunks(BATCH) {
+            revision = match self.ownership.write(&self.etcd, &[], batch).await? {
+                Wrote::At(revision) => revision,
+                Wrote::Refused | Wrote::Replaced => return Err(WriteError::Replaced),
+            };
         }
+        Ok(revision)
     }
 
     /// The keys that every cluster of captures has since v5; removes those of tasks that are no more.
@@ -105,22 +98,19 @@ impl Context {
             feed.meta.encode_position(&feed.position)?,
         );
         let (info_key, status_key) = (self.keys.info(&feed.id), self.keys.status(&feed.id));
-        let compare = vec![
-            self.ownership.guard(),
-            etcd::absent(&info_key),
-            etcd::absent(&status_key),
-        ];
-        let ops = vec![
+        let absent = [etcd::absent(&info_key), etcd::absent(&status_key)];
+        let ops = [
             etcd::put(&info_key, info, 0),
             etcd::put(&status_key, status.clone(), 0),
         ];
-        let answer = self.etcd.txn(compare, ops, vec![]).await?;
-        if !answer.succeeded {
-            return Err(WriteError::Exists);
-        }
+        let revision = match self.ownership.write(&self.etcd, &absent, &ops).await? {
+            Wrote::At(revision) => revision,
+            Wrote::Refused => return Err(WriteError::Exists),
+            Wrote::Replaced => return Err(WriteError::Replaced),
+        };
         feed.stored.info = Some(feed.meta.clone());
         feed.stored.status = status;
-        feed.stored.revision = answer.header.map_or(0, |header| header.revision);
+        feed.stored.revision = revision;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    STOP_WITHIN, due,
+    DROP_WITHIN, STOP_WITHIN, due,
     feed::Feed,
     run::{Actor, Kept},
     store::WriteError,
@@ -157,6 +157,9 @@ impl Actor {
         deleted: bool,
     ) -> Result<(), WriteError> {
         let key = String::from_utf8_lossy(&pair.key);
+        if deleted && key == self.context.ownership.key() {
+            return Err(WriteError::Replaced);
+        }
         if let Some(capture) = self.context.keys.parse_capture(&key) {
             let capture = capture.to_owned();
             self.on_capture(&capture, deleted);
@@ -212,38 +215,20 @@ impl Actor {
         Ok(())
     }
 
-    /// Stops all tasks and waits for them; persists where they stopped if this server still may, else drops them.
-    pub(super) async fn leave(&mut self, may_write: bool) {
+    /// Stops all tasks and waits for them; persists where they stopped if this server still may, else drops them. Whether all
+    /// have ended.
+    pub(super) async fn leave(&mut self, may_write: bool) -> bool {
         let now = Instant::now();
-        let mut left = 0;
         for feed in self.feeds.values_mut() {
-            left += usize::from(feed.stop(now));
-            // another owns, or may soon: nothing more is sent, not even what is on its way
-            if let Some(running) = feed.running.as_ref().filter(|_| !may_write) {
+            feed.stop(now);
+        }
+        // where another owns, or may soon, nothing more is sent, not even what is on its way
+        let mut ended = may_write && self.ends(STOP_WITHIN).await;
+        if !ended {
+            for running in self.feeds.values().filter_map(|feed| feed.running.as_ref()) {
                 running.abort.abort();
             }
-        }
-        let deadline = tokio::time::sleep(STOP_WITHIN);
-        tokio::pin!(deadline);
-        while left > 0 {
-            tokio::select! {
-                Some(ended) = self.ended.1.recv() => {
-                    if let Some(feed) = self.feeds.get_mut(&ended.id)
-                        && feed.running.as_ref().is_some_and(|r| r.number == ended.number)
-                    {
-                        feed.follow(Instant::now());
-                        feed.running = None;
-                        left -= 1;
-                    }
-                }
-                () = &mut deadline => {
-                    tracing::warn!(tasks = left, "tasks do not stop and are dropped");
-                    for running in self.feeds.values().filter_map(|feed| feed.running.as_ref()) {
-                        running.abort.abort();
-                    }
-                    break;
-                }
-            }
+            ended = self.ends(DROP_WITHIN).await;
         }
         if may_write {
             for feed in self.feeds.values_mut() {
@@ -253,5 +238,31 @@ impl Actor {
                 tracing::warn!(%error, "failed to persist the last checkpoints, the ones before hold");
             }
         }
+        ended
+    }
+
+    /// Waits for the ends of tasks; whether all have ended.
+    async fn ends(&mut self, within: Duration) -> bool {
+        let ends = async {
+            while self.feeds.values().any(|feed| feed.running.is_some()) {
+                let Some(ended) = self.ended.1.recv().await else {
+                    return;
+                };
+                if let Some(feed) = self.feeds.get_mut(&ended.id)
+                    && feed
+                        .running
+                        .as_ref()
+                        .is_some_and(|r| r.number == ended.number)
+                {
+                    feed.follow(Instant::now());
+                    feed.running = None;
+                }
+            }
+        };
+        let ended = tokio::time::timeout(within, ends).await.is_ok();
+        if !ended {
+            tracing::warn!("tasks do not stop and are dropped");
+        }
+        ended
     }
 }

@@ -1,20 +1,18 @@
 //! The side of the owner: which capture has which tables, how far all are, and when a DDL statement may go out.
 
+mod ending;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use super::{
-    Part, Run, failed, json,
-    mirror::{Mirror, Pairs},
-    placement::Placement,
-    read,
-    tables::Tables,
-};
+use proto::etcdserverpb::{Compare, RequestOp};
+
+use super::{Part, Run, failed, json, mirror::Mirror, placement::Placement, read, tables::Tables};
 use crate::{
     changefeed::{
-        capture::Ownership,
+        election::Ownership,
         keys::{Id, Keys},
     },
     coded::{Code, Coded},
@@ -64,6 +62,9 @@ pub struct Lead {
     placement: Placement,
     /// None for a changefeed on this capture alone.
     spread: Option<Spread>,
+    /// At which `placed` was written: a run is made and ended only as long as nobody has written that since, so that
+    /// what etcd does late does nothing. 0 if it is not there.
+    placed_at: i64,
     /// Whether the run's key is, or may be, there.
     open: bool,
 }
@@ -97,28 +98,31 @@ impl Lead {
         wish: Option<Wish>,
     ) -> Result<Self, Coded> {
         let (etcd, keys) = (&ground.etcd, &ground.keys);
-        let run = etcd.get(&keys.run(&id)).await.map_err(failed)?;
-        let placement = match run {
-            Some(pair) => {
-                let placed = known(read::<Run>(&pair).map(|run| run.tables));
-                let ops = vec![
-                    etcd::delete(&keys.run(&id)),
-                    etcd::put(&keys.placed(&id), json(&placed)?, 0),
-                ];
-                write(&ground, None, ops).await?;
-                placed
-            }
-            None => {
-                let placed = etcd.get(&keys.placed(&id)).await.map_err(failed)?;
-                known(placed.map_or_else(|| Ok(Placement::default()), |pair| read(&pair)))
-            }
+        let (run_key, placed_key) = (keys.run(&id), keys.placed(&id));
+        let run = etcd.get(&run_key).await.map_err(failed)?;
+        let placed = etcd.get(&placed_key).await.map_err(failed)?;
+        // a changefeed on one capture writes nothing
+        let spreads =
+            run.is_some() || placed.is_some() || members.iter().any(|m| *m != ground.capture);
+        let placement = match (run, placed) {
+            (Some(pair), _) => known(read::<Run>(&pair).map(|run| run.tables)),
+            (None, Some(pair)) => known(read(&pair)),
+            (None, None) => Placement::default(),
         };
+        let mut placed_at = 0;
+        if spreads {
+            let ops = vec![
+                etcd::delete(&run_key),
+                etcd::put(&placed_key, json(&placement)?, 0),
+            ];
+            placed_at = write(&ground, vec![], ops).await?;
+        }
         // read after the run is gone: a part that is not there now does not come any more
         let mut mirror = Mirror::open(etcd, &keys.part_prefix(&id))
             .await
             .map_err(failed)?;
-        all_ended(&mut mirror, &id).await?;
-        clear(etcd, &mut mirror).await?;
+        ending::all_ended(&mut mirror, &id, None).await?;
+        ending::clear(&ground, &mut mirror).await?;
         Ok(Self {
             ground,
             id,
@@ -127,6 +131,7 @@ impl Lead {
             info,
             placement,
             spread: None,
+            placed_at,
             open: false,
         })
     }
@@ -169,7 +174,11 @@ impl Lead {
         let put = vec![etcd::put(&key, json(&run)?, 0)];
         // even if there is no answer
         self.open = true;
-        let revision = write(&self.ground, Some(etcd::absent(&key)), put).await?;
+        let guards = vec![
+            etcd::absent(&key),
+            etcd::unchanged(&keys.placed(&self.id), self.placed_at),
+        ];
+        let revision = write(&self.ground, guards, put).await?;
         let mirror = Mirror::open(etcd, &keys.part_prefix(&self.id))
             .await
             .map_err(failed)?;
@@ -317,7 +326,7 @@ impl Lead {
             pace.tick().await;
             let guard = etcd::created_at(&key, spread.revision);
             let put = vec![etcd::put(&key, value.clone(), 0)];
-            match write(&self.ground, Some(guard), put).await {
+            match write(&self.ground, vec![guard], put).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.code() == Code::ErrPDEtcdAPIError => {
                     tracing::warn!(changefeed = %self.id, %error, "failed to let captures pass a DDL statement, it is tried again");
@@ -326,83 +335,6 @@ impl Lead {
             }
         }
     }
-
-    /// Ends the run: the parts of all captures end. What cannot be written now is tried again by [`gone`](Self::gone).
-    pub async fn dismiss(&mut self) {
-        if !self.open {
-            return;
-        }
-        match self.end_run().await {
-            Err(error) if error.code() == Code::ErrPDEtcdAPIError => {
-                tracing::warn!(changefeed = %self.id, %error, "failed to end what other captures do, it is tried again");
-            }
-            Err(error) => {
-                tracing::warn!(changefeed = %self.id, %error, "what other captures do is not ours to end");
-                self.open = false;
-            }
-            Ok(()) => self.open = false,
-        }
-    }
-
-    async fn end_run(&self) -> Result<(), Coded> {
-        let (etcd, keys) = (&self.ground.etcd, &self.ground.keys);
-        let key = keys.run(&self.id);
-        let there = etcd.get(&key).await.map_err(failed)?;
-        let known = self.spread.as_ref().map(|spread| spread.revision);
-        let Some(revision) = there
-            .map(|pair| pair.create_revision)
-            .filter(|made| known.is_none_or(|known| known == *made))
-        else {
-            // it was removed before, without an answer, or by another that owns
-            return Ok(());
-        };
-        let ops = vec![
-            etcd::delete(&key),
-            etcd::put(&keys.placed(&self.id), json(&self.placement)?, 0),
-        ];
-        let guard = etcd::created_at(&key, revision);
-        write(&self.ground, Some(guard), ops).await.map(drop)
-    }
-
-    /// Waits until the parts of all captures have ended, and takes in what they have done last.
-    pub async fn gone(&mut self) {
-        let mut pace = tokio::time::interval(AGAIN);
-        while self.open {
-            pace.tick().await;
-            self.dismiss().await;
-        }
-        let Some(spread) = &mut self.spread else {
-            return;
-        };
-        if let Err(error) = all_ended(&mut spread.mirror, &self.id).await {
-            tracing::warn!(changefeed = %self.id, %error, "what another capture does cannot be waited for, the next start says so too");
-            return;
-        }
-        spread.seen = false;
-        if let Err(error) = self.catch_up() {
-            tracing::debug!(changefeed = %self.id, %error, "another capture ended its part with an error");
-        }
-        if let Some(spread) = &mut self.spread
-            && let Err(error) = clear(&self.ground.etcd, &mut spread.mirror).await
-        {
-            tracing::warn!(changefeed = %self.id, %error, "the keys of parts that have ended stay until the next start");
-        }
-    }
-}
-
-/// Removes the keys of parts that have ended, unless one has changed.
-async fn clear(etcd: &etcd::Client, mirror: &mut Mirror) -> Result<(), Coded> {
-    let ended: Vec<_> = mirror.pairs().values().cloned().collect();
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let key = |pair: &proto::mvccpb::KeyValue| String::from_utf8_lossy(&pair.key).into_owned();
-    let same = ended
-        .iter()
-        .map(|pair| etcd::unchanged(&key(pair), pair.mod_revision));
-    let gone = ended.iter().map(|pair| etcd::delete(&key(pair)));
-    let outcome = etcd.txn(same.collect(), gone.collect(), vec![]).await;
-    outcome.map_err(failed).map(drop)
 }
 
 /// A placement that cannot be read is only a wish that is not known.
@@ -413,40 +345,14 @@ fn known(placed: Result<Placement, Coded>) -> Placement {
     })
 }
 
-/// Waits until all parts have ended, or their sessions have; one that cannot be read is not known to have ended, and never may be.
-async fn all_ended(mirror: &mut Mirror, id: &Id) -> Result<(), Coded> {
-    let mut told = false;
-    loop {
-        let left = unended(&mirror.pairs())?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        if !std::mem::replace(&mut told, true) {
-            tracing::info!(changefeed = %id, parts = ?left, "waits for captures to end their parts");
-        }
-        mirror.changed().await;
-    }
-}
-
-/// Parts that have not ended.
-fn unended(parts: &Pairs) -> Result<Vec<String>, Coded> {
-    let mut left = Vec::new();
-    for (key, pair) in parts {
-        if !read::<Part>(pair)?.ended {
-            left.push(key.clone());
-        }
-    }
-    Ok(left)
-}
-
 /// Writes as the owner; the revision.
 async fn write(
     ground: &Ground,
-    guard: Option<proto::etcdserverpb::Compare>,
-    ops: Vec<proto::etcdserverpb::RequestOp>,
+    mut guards: Vec<Compare>,
+    ops: Vec<RequestOp>,
 ) -> Result<i64, Coded> {
-    let guards = [ground.ownership.guard()].into_iter().chain(guard);
-    let answer = ground.etcd.txn(guards.collect(), ops, vec![]).await;
+    guards.push(ground.ownership.guard());
+    let answer = ground.etcd.txn(guards, ops, vec![]).await;
     let answer = answer.map_err(failed)?;
     match answer.succeeded {
         true => Ok(answer.header.map_or(0, |header| header.revision)),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::super::{Failure, pd};
 use crate::{
     changefeed::{
-        capture,
+        capture, election,
         info::{AdminJob, CaptureInfo},
         keys::{Id, Keys},
         legacy::{JobStatus, LegacyInfo, LegacyPosition, TaskStatus},
@@ -158,7 +158,7 @@ impl Cluster {
         let captures = capture::captures(&self.etcd, &self.keys)
             .await
             .map_err(failed)?;
-        let owner = capture::owner(&self.etcd, &self.keys)
+        let owner = election::owner(&self.etcd, &self.keys)
             .await
             .map_err(failed)?;
         Ok((captures, owner))

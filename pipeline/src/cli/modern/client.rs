@@ -8,8 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::super::{Failure, flags::Values, pd};
 use crate::{
     api::{ErrorBody, HINT, model::ServerStatus},
-    changefeed::capture,
     changefeed::keys::Keys,
+    changefeed::{capture, election},
     compat::Compat,
 };
 
@@ -164,7 +164,7 @@ async fn owner(pd: &str) -> Result<String, Failure> {
             error.into()
         }
     };
-    let owner = capture::owner(&etcd, &keys).await.map_err(failed)?;
+    let owner = election::owner(&etcd, &keys).await.map_err(failed)?;
     let captures = capture::captures(&etcd, &keys).await.map_err(failed)?;
     captures
         .into_iter()

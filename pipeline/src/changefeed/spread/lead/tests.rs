@@ -1,221 +1,26 @@
 //! A leader before an etcd that does not always answer.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
-};
-
-use futures_util::{Stream, StreamExt};
-use proto::{
-    etcdserverpb::{
-        Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse, RangeRequest,
-        RangeResponse, ResponseHeader, TxnRequest, TxnResponse, WatchRequest, WatchResponse,
-        compare::TargetUnion,
-        kv_server::{Kv, KvServer},
-        request_op::Request as Op,
-        watch_server::{Watch, WatchServer},
-    },
-    mvccpb::{Event, KeyValue, event::EventType},
-};
-use tokio::sync::watch;
-use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
-use tonic::{Request, Response, Status, Streaming};
+use proto::mvccpb::KeyValue;
 
 use super::*;
-use crate::{changefeed::spread::Failure, compat::Compat};
+use crate::{
+    changefeed::spread::Failure,
+    compat::Compat,
+    etcd::fake::{Fake, Fault},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What becomes of the next transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// It is not made.
-    Refused,
-    /// It is made, and nobody is told.
-    Unanswered,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    revision: i64,
-    pairs: BTreeMap<Vec<u8>, KeyValue>,
-    fault: Option<Fault>,
-}
-
-/// Keys in memory.
-#[derive(Debug, Clone)]
-struct Fake {
-    state: Arc<Mutex<State>>,
-    log: watch::Sender<Vec<Event>>,
-}
-
-impl State {
-    fn holds(&self, compare: &Compare) -> bool {
-        let pair = self.pairs.get(&compare.key[..]);
-        match compare.target_union {
-            Some(TargetUnion::CreateRevision(at)) => at == pair.map_or(0, |p| p.create_revision),
-            Some(TargetUnion::ModRevision(at)) => at == pair.map_or(0, |p| p.mod_revision),
-            _ => panic!("not asked here: {compare:?}"),
-        }
-    }
-
-    fn apply(&mut self, op: Op) -> Option<Event> {
-        let (kv, kind) = match op {
-            Op::RequestPut(put) => {
-                let old = self.pairs.get(&put.key[..]);
-                let pair = KeyValue {
-                    create_revision: old.map_or(self.revision, |old| old.create_revision),
-                    mod_revision: self.revision,
-                    key: put.key,
-                    value: put.value,
-                    ..KeyValue::default()
-                };
-                self.pairs.insert(pair.key.to_vec(), pair.clone());
-                (pair, EventType::Put)
-            }
-            Op::RequestDeleteRange(delete) => {
-                let mut pair = self.pairs.remove(&delete.key[..])?;
-                pair.mod_revision = self.revision;
-                (pair, EventType::Delete)
-            }
-            other => panic!("not asked here: {other:?}"),
-        };
-        Some(Event {
-            r#type: kind.into(),
-            kv: Some(kv),
-            ..Event::default()
-        })
-    }
-}
-
-impl Fake {
-    async fn start() -> (Self, Ground) {
-        let fake = Self {
-            state: Arc::default(),
-            log: watch::channel(Vec::new()).0,
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = tonic::transport::Server::builder()
-            .add_service(KvServer::new(fake.clone()))
-            .add_service(WatchServer::new(fake.clone()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        tokio::spawn(server);
-        let etcd = etcd::Client::new(&[url]).unwrap();
-        etcd.txn(vec![], vec![etcd::put("owner", "a", 0)], vec![])
-            .await
-            .unwrap();
-        let ground = Ground {
-            etcd,
-            keys: Keys::new(Compat::V8_5, "default"),
-            ownership: Ownership {
-                key: "owner".to_owned(),
-                revision: 1,
-            },
-            capture: "a".to_owned(),
-        };
-        (fake, ground)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    fn header(state: &State) -> Option<ResponseHeader> {
-        Some(ResponseHeader {
-            revision: state.revision,
-            ..ResponseHeader::default()
-        })
-    }
-}
-
-#[tonic::async_trait]
-impl Kv for Fake {
-    async fn range(
-        &self,
-        request: Request<RangeRequest>,
-    ) -> Result<Response<RangeResponse>, Status> {
-        let (request, state) = (request.into_inner(), self.state());
-        let kvs: Vec<_> = match request.range_end.is_empty() {
-            true => state
-                .pairs
-                .get(&request.key[..])
-                .cloned()
-                .into_iter()
-                .collect(),
-            false => state
-                .pairs
-                .range(request.key.to_vec()..request.range_end.to_vec())
-                .map(|(_, pair)| pair.clone())
-                .collect(),
-        };
-        Ok(Response::new(RangeResponse {
-            header: Self::header(&state),
-            kvs,
-            ..RangeResponse::default()
-        }))
-    }
-
-    async fn put(&self, _: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
-        Err(Status::unimplemented("put"))
-    }
-
-    async fn delete_range(
-        &self,
-        _: Request<DeleteRangeRequest>,
-    ) -> Result<Response<DeleteRangeResponse>, Status> {
-        Err(Status::unimplemented("delete"))
-    }
-
-    async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
-        let (request, mut state) = (request.into_inner(), self.state());
-        let fault = state.fault.take();
-        if fault == Some(Fault::Refused) {
-            return Err(Status::unavailable("etcdserver: leader changed"));
-        }
-        let succeeded = request.compare.iter().all(|compare| state.holds(compare));
-        if succeeded {
-            state.revision += 1;
-            for op in request.success {
-                let event = op.request.and_then(|op| state.apply(op));
-                self.log.send_modify(|log| log.extend(event));
-            }
-        }
-        if fault == Some(Fault::Unanswered) {
-            return Err(Status::unavailable("etcdserver: request timed out"));
-        }
-        Ok(Response::new(TxnResponse {
-            header: Self::header(&state),
-            succeeded,
-            ..TxnResponse::default()
-        }))
-    }
-}
-
-#[tonic::async_trait]
-impl Watch for Fake {
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
-
-    /// All events of all keys, for whoever asks for the parts.
-    async fn watch(
-        &self,
-        _: Request<Streaming<WatchRequest>>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
-        let mut told = 0;
-        let news = WatchStream::new(self.log.subscribe()).map(move |log| {
-            let events = log[told..].iter().filter(|event| {
-                let key = event.kv.as_ref().map(|pair| pair.key.clone());
-                key.is_some_and(|key| String::from_utf8_lossy(&key).contains("/part/"))
-            });
-            let events = events.cloned().collect();
-            told = log.len();
-            Ok(WatchResponse {
-                events,
-                ..WatchResponse::default()
-            })
-        });
-        Ok(Response::new(Box::pin(news)))
-    }
+async fn start() -> (Fake, Ground) {
+    let (fake, etcd) = Fake::start().await;
+    etcd.put("owner", "a", 0).await.unwrap();
+    let ground = Ground {
+        etcd,
+        keys: Keys::new(Compat::V8_5, "default"),
+        ownership: Ownership::new("owner".to_owned(), 1),
+        capture: "a".to_owned(),
+    };
+    (fake, ground)
 }
 
 fn id() -> Id {
@@ -247,7 +52,7 @@ async fn tell(ground: &Ground, part: &Part) {
 
 #[tokio::test]
 async fn a_run_ends_though_etcd_refuses_at_first() {
-    let (fake, ground) = Fake::start().await;
+    let (fake, ground) = start().await;
     let mut lead = gathered(&ground).await;
     lead.begin(10, false, &two_tables()).await.unwrap();
     let run = run_of(&ground).await.expect("a run").create_revision;
@@ -288,7 +93,7 @@ async fn a_run_ends_though_etcd_refuses_at_first() {
 
 #[tokio::test]
 async fn a_run_that_may_have_begun_is_ended() {
-    let (fake, ground) = Fake::start().await;
+    let (fake, ground) = start().await;
     let mut lead = gathered(&ground).await;
     fake.state().fault = Some(Fault::Unanswered);
     let error = lead.begin(10, false, &two_tables()).await.unwrap_err();
@@ -304,7 +109,7 @@ async fn a_run_that_may_have_begun_is_ended() {
 
 #[tokio::test]
 async fn a_part_that_cannot_be_read_is_told_and_not_waited_for() {
-    let (_, ground) = Fake::start().await;
+    let (_, ground) = start().await;
     let key = ground.keys.part(&id(), "b");
     let put = etcd::put(&key, "{", 0);
     ground.etcd.txn(vec![], vec![put], vec![]).await.unwrap();
@@ -313,4 +118,89 @@ async fn a_part_that_cannot_be_read_is_told_and_not_waited_for() {
     let error = gathered.expect("an end").unwrap_err();
     assert_eq!(error.code(), Code::ErrPDEtcdAPIError);
     assert!(error.message().contains(&key), "{error}");
+}
+
+#[tokio::test]
+async fn a_run_that_comes_late_is_not_made() {
+    let (fake, ground) = start().await;
+    let mut lead = gathered(&ground).await;
+    fake.state().fault = Some(Fault::Late);
+    lead.begin(10, false, &two_tables()).await.unwrap_err();
+    lead.dismiss().await;
+    // nobody leads it, and here the changefeed may run alone
+    assert!(!fake.come_late(), "a run that nobody leads");
+    assert_eq!(run_of(&ground).await, None);
+
+    // nor when what it had to do with is gone by then
+    let mut lead = gathered(&ground).await;
+    fake.state().fault = Some(Fault::Late);
+    lead.begin(10, false, &two_tables()).await.unwrap_err();
+    let alone = ["a".to_owned()].into();
+    let mut lead = Lead::gather(ground.clone(), id(), String::new(), alone, None)
+        .await
+        .unwrap();
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    assert!(!fake.come_late(), "a run beside one that is alone");
+    assert_eq!(run_of(&ground).await, None);
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_that_comes_late_ends_no_other() {
+    let (fake, ground) = start().await;
+    let mut lead = gathered(&ground).await;
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    fake.state().fault = Some(Fault::Late);
+    lead.dismiss().await;
+    drop(lead);
+    let mut next = gathered(&ground).await;
+    next.begin(20, false, &two_tables()).await.unwrap();
+    assert!(!fake.come_late());
+    assert!(run_of(&ground).await.is_some());
+}
+
+#[tokio::test]
+async fn an_end_that_was_not_answered_was_an_end() {
+    let (fake, ground) = start().await;
+    let mut lead = gathered(&ground).await;
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    let run = run_of(&ground).await.expect("a run").create_revision;
+    let mut part = Part {
+        run,
+        checkpoint_ts: 20,
+        ..Part::default()
+    };
+    tell(&ground, &part).await;
+    fake.state().fault = Some(Fault::Unanswered);
+    lead.dismiss().await;
+    assert_eq!(run_of(&ground).await, None);
+    // the part is waited for all the same
+    let ends = async {
+        (part.ended, part.checkpoint_ts) = (true, 30);
+        tell(&ground, &part).await;
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(lead.gone(), ends) })
+        .await
+        .expect("the part has ended");
+    assert_eq!(lead.checkpoint_ts(), 30);
+}
+
+#[tokio::test]
+async fn who_does_not_own_any_more_waits_for_no_part() {
+    let (_, ground) = start().await;
+    let mut lead = gathered(&ground).await;
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    let run = run_of(&ground).await.expect("a run").create_revision;
+    let part = Part {
+        run,
+        ..Part::default()
+    };
+    tell(&ground, &part).await;
+    // by hand
+    let ops = vec![etcd::delete("owner")];
+    ground.etcd.txn(vec![], ops, vec![]).await.unwrap();
+    lead.dismiss().await;
+    tokio::time::timeout(PATIENCE, lead.gone())
+        .await
+        .expect("nothing to wait for");
+    assert!(run_of(&ground).await.is_some(), "the next owner's to end");
 }
