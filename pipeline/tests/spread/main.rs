@@ -8,6 +8,7 @@
 #[path = "../surface/cluster.rs"]
 mod cluster;
 mod load;
+mod many;
 mod replay;
 mod takeover;
 
