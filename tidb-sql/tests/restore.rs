@@ -61,6 +61,20 @@ const SPELLED: &[(&str, &str)] = &[
         "RENAME TABLE `a` TO `b`, `c`.`d` TO `e`",
     ),
     (
+        "create table t (d date default '2020-01-01', e int as (d > date '2020-01-01'), constraint foreign key (e) references p(id), \
+         foreign key (e) references p(id))",
+        "CREATE TABLE `t` (`d` DATE DEFAULT _UTF8MB4'2020-01-01',`e` INT GENERATED ALWAYS AS(`d`>DATE '2020-01-01') VIRTUAL,\
+         CONSTRAINT FOREIGN KEY (`e`) REFERENCES `p`(`id`),CONSTRAINT FOREIGN KEY (`e`) REFERENCES `p`(`id`))",
+    ),
+    (
+        "create index i on t (a) algorithm = default lock = default",
+        "CREATE INDEX `i` ON `t` (`a`)",
+    ),
+    (
+        "drop index i on t lock = none algorithm = inplace",
+        "DROP INDEX `i` ON `t` ALGORITHM = INPLACE LOCK = NONE",
+    ),
+    (
         "drop index if exists i on t",
         "DROP INDEX /*T! IF EXISTS  */`i` ON `t`",
     ),
@@ -159,6 +173,16 @@ fn generated_expressions_are_spelled_as_tables_keep_them() {
 fn what_is_spelled_is_read_back_as_the_same() {
     for (_, spelled) in SPELLED {
         assert_eq!(restored(spelled, Release::V8_5), *spelled);
+    }
+}
+
+#[test]
+fn defaults_that_are_calls_stand_in_parentheses_since_8_5() {
+    let sql = "create table t (u varchar(36) default (uuid()), d datetime default now())";
+    let rest = ",`d` DATETIME DEFAULT CURRENT_TIMESTAMP())";
+    for (release, default) in [(Release::V8_5, "(UUID())"), (Release::V6_5, "UUID()")] {
+        let expected = format!("CREATE TABLE `t` (`u` VARCHAR(36) DEFAULT {default}{rest}");
+        assert_eq!(restored(sql, release), expected);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Columns and their types.
 
 use super::Writer;
+use crate::Release;
 use crate::ast::{ColumnDef, ColumnOption, DataType, Expr, Function, TypeKind};
 
 impl Writer {
@@ -105,10 +106,11 @@ impl Writer {
         }
     }
 
-    /// Calls stand in parentheses, but for the time.
+    /// Calls stand in parentheses, but for the time; before 8.5 none does.
     fn default_value(&mut self, value: &Expr) {
         let is_now = |name: &str| name.eq_ignore_ascii_case("CURRENT_TIMESTAMP");
         let bare = match value {
+            _ if self.release < Release::V8_5 => true,
             Expr::Function(Function::Plain { name, .. }) => is_now(name),
             Expr::Function(_) => false,
             _ => true,
