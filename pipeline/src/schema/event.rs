@@ -59,9 +59,9 @@ impl DdlEvent {
         if !self.action.is_emitted(self.compat) {
             return Verdict::Skip;
         }
-        // v4.0.9 forgets that a table was left out when it is dropped, and tells of the drop.
+        // Up to v6.5 it is forgotten that a table was left out when it is dropped, and the drop is told of.
         let drops = matches!(self.action, Action::DROP_TABLE | Action::DROP_VIEW);
-        if drops && self.compat == Compat::V4_0_9 {
+        if drops && self.compat < Compat::V8_5 {
             return Verdict::Emit;
         }
         let eligible = |info: &Option<Arc<TableInfo>>| {

@@ -223,13 +223,18 @@ fn old_versions_tell_of_the_drop_of_a_table_without_a_key() {
         .on_kv(&table_job(101, CREATE, 30, 7, "nopk"))
         .unwrap();
     storage.on_kv(&table_job(102, DROP, 40, 7, "nopk")).unwrap();
-    let verdicts: Vec<_> = storage
-        .on_resolved(50)
-        .unwrap()
-        .iter()
-        .map(|event| event.verdict(false))
-        .collect();
-    assert_eq!(verdicts, [Verdict::Skip, Verdict::Emit]);
+    let mut events = storage.on_resolved(50).unwrap();
+    for (compat, of_drop) in [
+        (Compat::V4_0_9, Verdict::Emit),
+        (Compat::V6_5, Verdict::Emit),
+        (Compat::V8_5, Verdict::Skip),
+    ] {
+        let verdicts = events.iter_mut().map(|event| {
+            event.compat = compat;
+            event.verdict(false)
+        });
+        assert_eq!(verdicts.collect::<Vec<_>>(), [Verdict::Skip, of_drop]);
+    }
 }
 
 #[test]
