@@ -351,8 +351,13 @@ impl Cursor<'_> {
             return Err(self.unexpected());
         };
         let mut to = DataType::new(*kind);
-        if matches!(kind, TypeKind::DateTime | TypeKind::Time) {
-            to.length = self.length()?;
+        match kind {
+            TypeKind::DateTime | TypeKind::Time => to.length = self.length()?,
+            // Digits of 32 bits, or more.
+            TypeKind::Float if self.length()?.is_some_and(|digits| digits > 24) => {
+                to.kind = TypeKind::Double;
+            }
+            _ => {}
         }
         Ok(CastType::Type(to))
     }

@@ -347,9 +347,9 @@ impl Cursor<'_> {
         self.expect_sign("(")?;
         let names = match self.is_sign(")") {
             true => Vec::new(),
-            false => self.list(|c| match c.eat("PRIMARY") {
-                true => Ok("PRIMARY".to_owned()),
-                false => c.name(),
+            false => self.list(|c| match c.peek() {
+                Some(token) if c.eat("PRIMARY") => Ok(token.text.to_owned()),
+                _ => c.name(),
             })?,
         };
         self.expect_sign(")")?;

@@ -1,7 +1,7 @@
 //! Calls and windows.
 
 use super::Writer;
-use crate::ast::{Frame, FrameBound, Function, Window, WindowSpec};
+use crate::ast::{Expr, Frame, FrameBound, Function, Literal, Window, WindowSpec};
 
 impl Writer {
     pub(super) fn function(&mut self, function: &Function) {
@@ -11,7 +11,11 @@ impl Writer {
                     self.name(schema);
                     self.text(".");
                 }
-                self.text(&name.to_uppercase());
+                self.text(match &*name.to_uppercase() {
+                    "INSERT" => "INSERT_FUNC",
+                    "PASSWORD" => "PASSWORD_FUNC",
+                    name => name,
+                });
                 self.text("(");
                 self.list(args, ", ", Self::expr);
                 self.text(")");
@@ -23,7 +27,11 @@ impl Writer {
                 order,
                 separator,
             } => {
-                self.text(&name.to_uppercase());
+                self.text(match &*name.to_uppercase() {
+                    "STD" | "STDDEV" => "STDDEV_POP",
+                    "VARIANCE" => "VAR_POP",
+                    name => name,
+                });
                 self.text("(");
                 self.text_if(*distinct, "DISTINCT ");
                 self.list(args, ", ", Self::expr);
@@ -110,10 +118,15 @@ impl Writer {
                     self.text(direction);
                     self.text(" ");
                 }
-                if let Some(remove) = remove {
-                    self.expr(remove);
-                    self.text(" ");
+                match remove {
+                    Some(remove) => self.expr(remove),
+                    None if direction.is_some() => self.expr(&Expr::Literal(Literal::String {
+                        charset: None,
+                        value: " ".to_owned(),
+                    })),
+                    None => {}
                 }
+                self.text_if(direction.is_some() || remove.is_some(), " ");
                 self.text_if(direction.is_some() || remove.is_some(), "FROM ");
                 self.expr(text);
                 self.text(")");
