@@ -130,14 +130,18 @@ const OLD: &[Action] = &[
     Action::DROP_COLUMNS,
 ];
 
-/// What later versions emit beside that.
-const NEW: &[Action] = &[
+/// What v6.5 emits beside that.
+const SINCE_V6_5: &[Action] = &[
     Action::REBASE_AUTO_ID,
     Action::ALTER_INDEX_VISIBILITY,
     Action::EXCHANGE_TABLE_PARTITION,
     Action::RENAME_TABLES,
-    Action::CREATE_TABLES,
     Action::MULTI_SCHEMA_CHANGE,
+];
+
+/// What v8.5 emits beside these.
+const SINCE_V8_5: &[Action] = &[
+    Action::CREATE_TABLES,
     Action::REORGANIZE_PARTITION,
     Action::ALTER_TTL_INFO,
     Action::ALTER_TTL_REMOVE,
@@ -148,7 +152,9 @@ const NEW: &[Action] = &[
 impl Action {
     /// Whether a changefeed of `compat` emits jobs of this kind at all.
     pub fn is_emitted(self, compat: Compat) -> bool {
-        OLD.contains(&self) || (compat > Compat::V4_0_9 && NEW.contains(&self))
+        OLD.contains(&self)
+            || (compat >= Compat::V6_5 && SINCE_V6_5.contains(&self))
+            || (compat >= Compat::V8_5 && SINCE_V8_5.contains(&self))
     }
 
     /// Whether the job is about a database, not a table.
