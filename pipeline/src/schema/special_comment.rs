@@ -16,8 +16,8 @@ static FEATURES: LazyLock<Vec<(&str, Vec<Regex>)>> = LazyLock::new(|| {
         (
             "/*!90000 ",
             patterns(&[
-                r"SHARD_ROW_ID_BITS\s*=?\s*\d+\s*",
-                r"PRE_SPLIT_REGIONS\s*=?\s*\d+\s*",
+                r"SHARD_ROW_ID_BITS\s*=\s*\d+\s*",
+                r"PRE_SPLIT_REGIONS\s*=\s*\d+\s*",
             ]),
         ),
         (
@@ -99,6 +99,10 @@ mod tests {
             (
                 "create table n (a int) pre_split_regions = 2 shard_row_id_bits = 4",
                 "create table n (a int) /*!90000 shard_row_id_bits = 4 pre_split_regions = 2 */",
+            ),
+            (
+                "create table n (a int) shard_row_id_bits 4 auto_id_cache 5",
+                "create table n (a int) shard_row_id_bits 4 /*T![auto_id_cache] auto_id_cache 5 */",
             ),
             (
                 "create table t (id int) /*!90000 SHARD_ROW_ID_BITS=1 */",

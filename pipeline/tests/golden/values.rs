@@ -36,7 +36,7 @@ fn message(table: &TableInfo, value: Value<'_>, rules: TextRules) -> Json {
         old: None,
     };
     let mut out = Vec::new();
-    let encoded = Encoder::new(Config::new(Compat::V8_5), rules)
+    let encoded = Encoder::new(Config::new(rules.release), rules)
         .encode_row(&event, 0, &mut out)
         .expect("a message");
     assert_eq!(encoded, Encoded::Whole);
@@ -186,5 +186,43 @@ fn absent_columns() {
             other => other.clone(),
         };
         assert_eq!(message["data"][0]["c"], expected, "{vector}");
+    }
+}
+
+/// v4.0.9 has no bits where v6.5 has the number 0, and v6.5 takes the text of a default for a number where it says the type.
+#[test]
+fn absent_columns_of_older_releases() {
+    let bits = |compat| (compat, "bit(3)", None);
+    for ((compat, sql_type, default), value, java) in [
+        (bits(Compat::V4_0_9), "", -7),
+        (bits(Compat::V6_5), "0", -7),
+        (
+            (
+                Compat::V6_5,
+                "bigint unsigned",
+                Some("18446744073709551615"),
+            ),
+            "18446744073709551615",
+            3,
+        ),
+        ((Compat::V6_5, "bigint unsigned", Some("7")), "7", -5),
+        ((Compat::V6_5, "tinyint unsigned", Some("128")), "128", 5),
+    ] {
+        let mut field_type = field_type(sql_type);
+        field_type.flag |= field::FLAG_NOT_NULL;
+        let column = ColumnModel {
+            origin_default: default.map(Json::from),
+            ..column_model(1, field_type)
+        };
+        let table = table(vec![column], compat);
+        let kv = put(vec![128, 0, 0, 0, 0, 0]);
+        let rules = TextRules {
+            release: compat.into(),
+            ..rules()
+        };
+        let event = mount(&kv, &table, &rules);
+        let message = message(&table, event.row()[0].borrowed(), rules);
+        assert_eq!(message["data"][0]["c"], value, "{sql_type}");
+        assert_eq!(message["sqlType"]["c"], java, "{sql_type}");
     }
 }

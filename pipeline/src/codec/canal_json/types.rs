@@ -54,9 +54,15 @@ impl SqlType {
 
     /// The number to print for `value`.
     pub(super) fn of(self, value: &Value<'_>) -> i32 {
-        match value {
-            Value::Uint(number) if *number > self.limit => self.above,
-            _ => self.base,
+        let number = match value {
+            Value::Uint(number) => Some(*number),
+            // A default in its own spelling.
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number.is_some_and(|number| number > self.limit) {
+            true => self.above,
+            false => self.base,
         }
     }
 
