@@ -1,6 +1,7 @@
 //! Expressions.
 
 use super::{Spelling, Writer};
+use crate::Release;
 use crate::ast::{
     BinaryOp, CastStyle, CastType, DataType, Expr, Literal, Truth, TypeKind, UnaryOp,
 };
@@ -8,6 +9,9 @@ use crate::stack::on_enough_stack;
 
 /// The character set of TiCDC's own connection, with which it introduces strings.
 const CONNECTION_CHARSET: &str = "UTF8MB4";
+
+/// Of a DECIMAL that says nothing of them.
+const DECIMAL_DIGITS: u64 = 10;
 
 impl Writer {
     pub(super) fn expr(&mut self, expr: &Expr) {
@@ -277,7 +281,7 @@ impl Writer {
 
     /// What stands before a string. In the tables that 4.0 describes only what the statement has.
     fn text_introducer(&mut self, charset: Option<&str>) {
-        let left_out = self.spelling == Spelling::Generated && self.release < crate::Release::V6_5;
+        let left_out = self.spelling == Spelling::Generated && self.release < Release::V6_5;
         match charset {
             None if left_out => {}
             charset => self.introducer(charset.unwrap_or(CONNECTION_CHARSET)),
@@ -331,6 +335,10 @@ impl Writer {
     /// Texts and bytes are CHAR and BINARY here; a character set is told unless it is the connection's.
     fn cast_to(&mut self, to: &DataType) {
         let bytes = to.binary || matches!(to.kind, TypeKind::Binary | TypeKind::VarBinary);
+        // 6.5 has no word for it.
+        if self.release == Release::V6_5 && to.kind == TypeKind::Binary && to.length.is_some() {
+            return;
+        }
         match to.kind {
             _ if bytes => self.text("BINARY"),
             TypeKind::VarChar => self.text("CHAR"),
@@ -341,7 +349,8 @@ impl Writer {
             TypeKind::Float | TypeKind::Double | TypeKind::Vector
         ) || matches!(to.kind, TypeKind::DateTime | TypeKind::Time)
             && to.length == Some(0);
-        if let Some(length) = to.length
+        let default = (to.kind == TypeKind::Decimal).then_some(DECIMAL_DIGITS);
+        if let Some(length) = to.length.or(default)
             && !untold
         {
             self.text("(");
