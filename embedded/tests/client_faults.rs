@@ -7,7 +7,7 @@ mod commit;
 mod fake;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use commit::commit;
@@ -70,6 +70,35 @@ async fn a_transaction_over_regions_outlives_every_region_error() {
         .map(|n| (key(n), Bytes::from_static(b"b")))
         .collect();
     assert_eq!(values(&client).await, expected);
+    assert_eq!(fake.lock_count(), 0);
+}
+
+/// A store gets no more of a large transaction at once than it can answer, and hears that its owner is there.
+#[tokio::test]
+async fn a_large_transaction_goes_in_parts_and_stays_alive() {
+    const LARGE: usize = 600 << 10;
+    let fake = Fake::start().await;
+    let client = connect(&fake).await;
+    let value = Bytes::from(vec![b'v'; LARGE]);
+    let changes: BTreeMap<_, _> = (0..40)
+        .map(|n| (key(n), Change::Put(value.clone())))
+        .collect();
+    let start_ts = client.tso().await.unwrap();
+    let held = fake.prewrites.clone().write_owned().await;
+    let committed = tokio::spawn({
+        let client = client.clone();
+        async move { commit(&client, start_ts, &key(0), changes).await }
+    });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while fake.count("heart beat") == 0 {
+        assert!(Instant::now() < deadline, "no heart beat");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(fake.count("prewrite"), 16);
+    drop(held);
+    committed.await.unwrap().unwrap();
+    assert_eq!(fake.count("prewrite"), 40);
+    assert_eq!(values(&client).await.len(), 40);
     assert_eq!(fake.lock_count(), 0);
 }
 

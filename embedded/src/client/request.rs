@@ -53,6 +53,7 @@ region_requests! {
     BatchRollbackRequest => BatchRollbackResponse by kv_batch_rollback,
     CheckTxnStatusRequest => CheckTxnStatusResponse by kv_check_txn_status,
     ScanLockRequest => ScanLockResponse by kv_scan_lock,
+    TxnHeartBeatRequest => TxnHeartBeatResponse by kv_txn_heart_beat,
     ResolveLockRequest => ResolveLockResponse by kv_resolve_lock,
     SplitRegionRequest => SplitRegionResponse by split_region,
 }

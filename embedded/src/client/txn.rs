@@ -1,9 +1,12 @@
 //! Transactions in two phases over any number of regions.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use proto::kvrpcpb as kv;
 
 use super::region::Region;
@@ -13,9 +16,12 @@ use super::{Client, ClientError, Ts, keys, lock};
 
 /// Bytes of keys and values sent to a region at once.
 const BATCH_BYTES: usize = 1 << 20;
-/// How long the locks of a transaction stand when its owner is gone. A transaction that takes longer may be rolled back
-/// by whoever meets its locks, which its owner then learns and begins again.
+/// Batches that are under way at once: a store that has many before it answers none in time.
+const AT_ONCE: usize = 16;
+/// How long the locks of a transaction stand when its owner is gone.
 const LOCK_TTL_MS: u64 = 20_000;
+/// How often the owner of a transaction that is being prewritten says that it is there.
+const HEART_BEAT: Duration = Duration::from_secs(3);
 
 /// What happens to a key in a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +89,8 @@ impl Client {
         let size = changes.len() as u64;
         let mutations = changes.iter().map(|(k, c)| (k.clone(), Some(c.clone())));
         let mut backoff = self.backoff("prewrite a transaction");
-        let prewritten = self
-            .over_regions(
+        let prewritten = async {
+            self.over_regions(
                 mutations.collect(),
                 &mut backoff,
                 &|client, region, batch, mut backoff| {
@@ -103,7 +109,12 @@ impl Client {
                     })
                 },
             )
-            .await;
+            .await
+        };
+        let prewritten = tokio::select! {
+            prewritten = prewritten => prewritten,
+            never = self.stay_alive(start_ts, primary) => match never {},
+        };
         if let Err(error) = prewritten {
             if let Err(error) = self.roll_back(start_ts, changes.keys().cloned()).await {
                 tracing::warn!(start_ts, %error, "locks of a failed transaction are left to expire");
@@ -113,7 +124,28 @@ impl Client {
         Ok(())
     }
 
-    /// The second phase, which decides: commits the primary together with the other `keys` of its region, in one request;
+    /// Prolongs the life of a transaction, as far as its primary is locked: whoever meets its locks would roll it back else.
+    async fn stay_alive(&self, start_ts: Ts, primary: &Bytes) -> Infallible {
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(HEART_BEAT).await;
+            let lived = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let request = kv::TxnHeartBeatRequest {
+                primary_lock: primary.clone(),
+                start_version: start_ts,
+                advise_lock_ttl: lived.saturating_add(LOCK_TTL_MS),
+                ..Default::default()
+            };
+            let mut backoff = Backoff::new("prolong a transaction", HEART_BEAT);
+            match self.send_to_key(primary, &request, &mut backoff).await {
+                // Its primary is not locked yet, or not any more: the prewrite or the commit will tell.
+                Ok((_, reply)) => tracing::debug!(start_ts, error = ?reply.error, "a heart beat"),
+                Err(error) => tracing::debug!(start_ts, %error, "no heart beat"),
+            }
+        }
+    }
+
+    /// The second phase, which decides: commits the primary together with other `keys` of its region, in one request;
     /// gives the keys that remain.
     ///
     /// # Errors
@@ -134,10 +166,15 @@ impl Client {
                 .region_of(primary, &mut backoff)
                 .await
                 .map_err(|e| undetermined(e.to_string()))?;
-            let (here, rest): (Vec<Bytes>, Vec<Bytes>) = all
-                .iter()
-                .cloned()
-                .partition(|k| region.contains(&keys::encode(k)));
+            let mut room = BATCH_BYTES;
+            let (here, rest): (Vec<Bytes>, Vec<Bytes>) = all.iter().cloned().partition(|key| {
+                let fits =
+                    key == primary || (key.len() <= room && region.contains(&keys::encode(key)));
+                if fits {
+                    room = room.saturating_sub(key.len());
+                }
+                fits
+            });
             let outcome = self
                 .commit_batch(
                     (start_ts, commit_ts),
@@ -304,8 +341,8 @@ impl Client {
         .await
     }
 
-    /// Does `step` with every batch of keys, a batch within one region, all at once; what comes back because its region
-    /// moved is cut anew and done again.
+    /// Does `step` with every batch of keys, a batch within one region, [`AT_ONCE`] of them at once; what comes back because
+    /// its region moved is cut anew and done again. Patience is with each batch, and begins anew when any of them was done.
     async fn over_regions<'a>(
         &'a self,
         mut todo: Batch,
@@ -333,11 +370,17 @@ impl Client {
                     }
                 }
             }
-            let moved = try_join_all(batches.into_iter().map(|(region, batch, _)| {
-                let budget = Backoff::new(backoff.what(), backoff.left());
-                step(self, region, batch, budget)
-            }))
-            .await?;
+            let what = backoff.what();
+            let steps = batches.into_iter().map(|(region, batch, _)| async move {
+                step(self, region, batch, self.backoff(what)).await
+            });
+            let moved: Vec<Moved> = stream::iter(steps)
+                .buffer_unordered(AT_ONCE)
+                .try_collect()
+                .await?;
+            if moved.iter().any(Option::is_none) {
+                *backoff = self.backoff(what);
+            }
             let mut cause = None;
             for (batch, why) in moved.into_iter().flatten() {
                 todo.extend(batch);

@@ -53,6 +53,8 @@ struct State {
 #[derive(Debug, Clone, Default)]
 pub struct Fake {
     state: Arc<Mutex<State>>,
+    /// Prewrites are carried out as long as nobody writes here.
+    pub prewrites: Arc<tokio::sync::RwLock<()>>,
     pub addr: String,
 }
 
@@ -290,6 +292,7 @@ macro_rules! store {
 
             async fn kv_prewrite(&self, r: Request<kv::PrewriteRequest>) -> Result<Response<kv::PrewriteResponse>, Status> {
                 serve!(self, "prewrite", r, PrewriteResponse, {
+                    let _open = self.prewrites.read().await;
                     let mut state = self.lock();
                     let mut errors = vec![];
                     for m in &r.mutations {
@@ -320,6 +323,12 @@ macro_rules! store {
                     state.commits.extend(r.keys.iter().map(|key| (key.clone(), synced)));
                     let error = r.keys.iter().find_map(|k| state.commit(k, r.start_version, r.commit_version).err());
                     kv::CommitResponse { error, ..Default::default() }
+                })
+            }
+
+            async fn kv_txn_heart_beat(&self, r: Request<kv::TxnHeartBeatRequest>) -> Result<Response<kv::TxnHeartBeatResponse>, Status> {
+                serve!(self, "heart beat", r, TxnHeartBeatResponse, {
+                    kv::TxnHeartBeatResponse { lock_ttl: r.advise_lock_ttl, ..Default::default() }
                 })
             }
 
@@ -387,7 +396,6 @@ macro_rules! store {
 store! {
     kv_pessimistic_lock: PessimisticLockRequest => PessimisticLockResponse,
     kv_pessimistic_rollback: PessimisticRollbackRequest => PessimisticRollbackResponse,
-    kv_txn_heart_beat: TxnHeartBeatRequest => TxnHeartBeatResponse,
     kv_check_secondary_locks: CheckSecondaryLocksRequest => CheckSecondaryLocksResponse,
     kv_cleanup: CleanupRequest => CleanupResponse,
     kv_batch_get: BatchGetRequest => BatchGetResponse,
