@@ -81,6 +81,7 @@ pub(super) struct Worker {
     locating: bool,
     resolving: bool,
     watch: stale::Watch,
+    /// The last complaint, or row of a scan.
     complained: Instant,
     last_trouble: String,
     meters: FeedMeters,
@@ -330,6 +331,10 @@ impl Worker {
         match event.event {
             Some(event::Event::Entries(rows)) => {
                 self.meters.pulled.count(&rows.entries);
+                if !registration.assembler.initialized() {
+                    // A long scan gets further too.
+                    self.complained = Instant::now();
+                }
                 let mut committed = Vec::new();
                 let outcome = registration.assembler.rows(rows.entries, &mut committed);
                 self.meters.assembled.inc_by(committed.len() as u64);
