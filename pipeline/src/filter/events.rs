@@ -140,9 +140,14 @@ impl Rule {
 }
 
 impl Condition {
-    fn compiled(&self, table: &TableInfo, time_zone: &TimeZone) -> Result<Expr, Coded> {
+    fn compiled(
+        &self,
+        table: &TableInfo,
+        time_zone: &TimeZone,
+        compat: Compat,
+    ) -> Result<Expr, Coded> {
         let place = format!("{}.{}", table.schema, table.name);
-        Expr::new(&self.text, table, time_zone).map_err(|error| match error {
+        Expr::new(&self.text, table, time_zone, compat).map_err(|error| match error {
             CompileError::Syntax(error) => self.misread(&error),
             CompileError::UnknownColumn { column } => Coded::new(
                 Code::ErrExpressionColumnNotFound,
@@ -209,7 +214,7 @@ impl EventFilters {
                     continue;
                 }
                 for condition in rule.conditions() {
-                    condition.compiled(table, &self.time_zone)?;
+                    condition.compiled(table, &self.time_zone, self.compat)?;
                 }
             }
         }
@@ -302,6 +307,7 @@ impl EventFilters {
             .collect();
         (!dropped.is_empty() || !conditions.is_empty()).then(|| RowFilters {
             time_zone: self.time_zone.clone(),
+            compat: self.compat,
             dropped,
             conditions,
         })
@@ -312,6 +318,7 @@ impl EventFilters {
 #[derive(Debug)]
 pub struct RowFilters {
     time_zone: TimeZone,
+    compat: Compat,
     dropped: Vec<ChangeKind>,
     conditions: Vec<Compiled>,
 }
@@ -336,9 +343,11 @@ impl RowFilters {
             let Some(row) = compiled.condition.on.row(event) else {
                 continue;
             };
-            let expr = compiled
-                .expr
-                .get_or_init(|| compiled.condition.compiled(event.table, &self.time_zone));
+            let expr = compiled.expr.get_or_init(|| {
+                compiled
+                    .condition
+                    .compiled(event.table, &self.time_zone, self.compat)
+            });
             let expr = expr.as_ref().map_err(Clone::clone)?;
             let holds = expr.is_one(row).map_err(|error| {
                 Coded::new(

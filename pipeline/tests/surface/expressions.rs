@@ -235,7 +235,7 @@ fn conditions_hold_where_sql_says_so() {
 
     let (mut compared, mut without, mut refused, mut wrong) = (0, 0, 0, Vec::new());
     for (at, text) in expressions.iter().enumerate() {
-        let expr = match Expr::new(text, &table, &TimeZone::UTC) {
+        let expr = match Expr::new(text, &table, &TimeZone::UTC, Compat::V6_5) {
             Ok(expr) => expr,
             Err(CompileError::Unsupported { .. }) => {
                 refused += 1;

@@ -14,7 +14,10 @@ pub(super) enum Arithmetic {
     Add,
     Subtract,
     Multiply,
-    Divide,
+    Divide {
+        /// Digits that a quotient has more than its dividend, at least.
+        digits: usize,
+    },
     /// DIV
     DivideWhole,
     Modulo,
@@ -60,8 +63,8 @@ impl Arithmetic {
             Self::Add => a.checked_add(b),
             Self::Subtract => a.checked_sub(b),
             Self::Multiply => a.checked_mul(b),
-            Self::DivideWhole | Self::Divide if b == 0 => return Ok(Datum::Null),
-            Self::DivideWhole | Self::Divide => a.checked_div(b),
+            Self::DivideWhole | Self::Divide { .. } if b == 0 => return Ok(Datum::Null),
+            Self::DivideWhole | Self::Divide { .. } => a.checked_div(b),
             Self::Modulo if b == 0 => return Ok(Datum::Null),
             Self::Modulo => a.checked_rem(b),
         };
@@ -74,7 +77,8 @@ impl Arithmetic {
             Self::Add => Some(a.add(b)?),
             Self::Subtract => Some(a.subtract(b)?),
             Self::Multiply => Some(a.multiply(b)?),
-            Self::Divide | Self::DivideWhole => a.divide(b),
+            Self::Divide { digits } => a.divide(b, digits),
+            Self::DivideWhole => a.divide(b, 0),
             Self::Modulo => a.remainder(b),
         };
         Ok(result.map_or(Datum::Null, Datum::Decimal))
@@ -86,7 +90,7 @@ impl Arithmetic {
             Self::Subtract => a - b,
             Self::Multiply => a * b,
             _ if b == 0.0 => return Ok(Datum::Null),
-            Self::Divide | Self::DivideWhole => a / b,
+            Self::Divide { .. } | Self::DivideWhole => a / b,
             Self::Modulo => a % b,
         };
         number::finite(result).map(Datum::Real)

@@ -106,7 +106,12 @@ pub(super) fn bits_type(tp: &Type) -> Result<(), Refusal> {
     }
 }
 
-pub(super) fn calculated(op: BinaryOp, a: Node, b: Node) -> Result<Node, Refusal> {
+pub(super) fn calculated(
+    op: BinaryOp,
+    a: Node,
+    b: Node,
+    division_digits: usize,
+) -> Result<Node, Refusal> {
     let all_constant = a.constant && b.constant;
     let bits = match op {
         BinaryOp::BitAnd => Some(Bits::And),
@@ -130,7 +135,9 @@ pub(super) fn calculated(op: BinaryOp, a: Node, b: Node) -> Result<Node, Refusal
         BinaryOp::Add => Arithmetic::Add,
         BinaryOp::Subtract => Arithmetic::Subtract,
         BinaryOp::Multiply => Arithmetic::Multiply,
-        BinaryOp::Divide => Arithmetic::Divide,
+        BinaryOp::Divide => Arithmetic::Divide {
+            digits: division_digits,
+        },
         BinaryOp::IntDivide => Arithmetic::DivideWhole,
         BinaryOp::Mod => Arithmetic::Modulo,
         _ => return Err("an operator that is not evaluated".to_owned()),
@@ -147,7 +154,7 @@ pub(super) fn arithmetic_node(op: Arithmetic, a: Node, b: Node) -> Result<Node, 
         }
         (Type::Real, _) | (_, Type::Real) => Type::Real,
         (Type::Int { unsigned: a }, Type::Int { unsigned: b }) => match op {
-            Arithmetic::Divide => Type::Decimal,
+            Arithmetic::Divide { .. } => Type::Decimal,
             Arithmetic::Modulo => Type::Int { unsigned: *a },
             _ => Type::Int { unsigned: *a || *b },
         },

@@ -21,7 +21,11 @@ use super::{
     sides::{between, compared, one_of},
     value::{Collation, Datum, Strength, Type},
 };
-use crate::schema::TableInfo;
+use crate::{compat::Compat, schema::TableInfo};
+
+/// Digits that a quotient has more than its dividend, at least, by TiDB's own default. In TiCDC v8.4.0 the session that
+/// evaluates conditions has not taken up that default and adds none: there `5 / 2` is 2.
+const DIVISION_DIGITS: usize = 4;
 
 /// How deep an expression may be; AND, OR and lists count once.
 const MAX_DEPTH: usize = 100;
@@ -40,14 +44,19 @@ pub(super) fn shown(expr: &Expr) -> String {
 pub(super) struct Compiler<'a> {
     table: &'a TableInfo,
     columns: &'a mut Columns,
+    division_digits: usize,
     depth: usize,
 }
 
 impl<'a> Compiler<'a> {
-    pub(super) fn new(table: &'a TableInfo, columns: &'a mut Columns) -> Self {
+    pub(super) fn new(table: &'a TableInfo, columns: &'a mut Columns, compat: Compat) -> Self {
         Self {
             table,
             columns,
+            division_digits: match compat >= Compat::V8_5 {
+                true => 0,
+                false => DIVISION_DIGITS,
+            },
             depth: 0,
         }
     }
@@ -162,7 +171,7 @@ impl<'a> Compiler<'a> {
                 let (a, b) = (self.compile(a)?, self.compile(b)?);
                 match Operator::of(*op) {
                     Some(operator) => compared(operator, a, b),
-                    None => calculated(*op, a, b),
+                    None => calculated(*op, a, b, self.division_digits),
                 }
                 .map_err(refuse)?
             }

@@ -43,7 +43,7 @@ use tidb_sql::{ParseOptions, ast, parse_expr};
 
 pub use error::{CompileError, EvalError};
 
-use crate::{mount::Value, schema::TableInfo};
+use crate::{compat::Compat, mount::Value, schema::TableInfo};
 use column::Columns;
 use compile::Compiler;
 use eval::Node;
@@ -66,14 +66,20 @@ pub fn parse(text: &str) -> Result<ast::Expr, CompileError> {
 }
 
 impl Expr {
-    /// Makes an expression fit a table. TIMESTAMP columns are as a clock in `time_zone` shows them.
+    /// Makes an expression fit a table. TIMESTAMP columns are as a clock in `time_zone` shows them, quotients have the digits
+    /// that they have in the TiCDC of `compat`.
     ///
     /// # Errors
     /// [`CompileError`].
-    pub fn new(text: &str, table: &TableInfo, time_zone: &TimeZone) -> Result<Self, CompileError> {
+    pub fn new(
+        text: &str,
+        table: &TableInfo,
+        time_zone: &TimeZone,
+        compat: Compat,
+    ) -> Result<Self, CompileError> {
         let parsed = parse(text)?;
         let mut columns = Columns::new(time_zone.clone());
-        let root = Compiler::new(table, &mut columns).compile(&parsed)?;
+        let root = Compiler::new(table, &mut columns, compat).compile(&parsed)?;
         match root.tp {
             // Only these have a number that TiCDC looks at; of a BIT it looks at another field.
             Type::Int { .. } | Type::Year | Type::Named(_) => Ok(Self { root, columns }),

@@ -14,8 +14,6 @@ const MAX_DIGITS: usize = 65;
 const MAX_CONSTANT: usize = 9 * WORD;
 /// Digits that TiDB keeps in one word of a DECIMAL: quotients end at one's end.
 const WORD: usize = 9;
-/// Digits that a quotient has more than its dividend, at least.
-const DIVISION_DIGITS: usize = 4;
 
 /// An exact number: `digits / 10^scale`.
 #[derive(Debug, Clone)]
@@ -102,15 +100,15 @@ impl Decimal {
         Self::checked(digits, self.scale + other.scale, "DECIMAL")
     }
 
-    /// The quotient with as many digits as TiDB computes, which are more than it shows: whole words of nine.
-    /// Nothing for a division by zero.
-    pub(super) fn divide(&self, other: &Self) -> Option<Self> {
+    /// The quotient with as many digits as TiDB computes: at least `digits` more than the dividend has, in whole words of
+    /// nine. Nothing for a division by zero.
+    pub(super) fn divide(&self, other: &Self, digits: usize) -> Option<Self> {
         if other.is_zero() {
             return None;
         }
         let words = |digits: usize| digits.div_ceil(WORD) * WORD;
         let (f1, f2) = (words(self.scale), words(other.scale));
-        let more = DIVISION_DIGITS.saturating_sub(f1 - self.scale + f2 - other.scale);
+        let more = digits.saturating_sub(f1 - self.scale + f2 - other.scale);
         let scale = words(f1 + f2 + more);
         let dividend = &self.digits * power(scale + other.scale);
         let divisor = &other.digits * power(self.scale);
@@ -293,12 +291,12 @@ mod tests {
             ("10", "0.4", "25.000000000"),
         ] {
             assert_eq!(
-                decimal(a).divide(&decimal(b)).unwrap().text(),
+                decimal(a).divide(&decimal(b), 4).unwrap().text(),
                 quotient,
                 "{a}/{b}"
             );
         }
-        assert!(decimal("1").divide(&decimal("0.00")).is_none());
+        assert!(decimal("1").divide(&decimal("0.00"), 4).is_none());
     }
 
     #[test]

@@ -89,15 +89,35 @@ fn row() -> Vec<Value<'static>> {
 }
 
 fn judged(text: &str) -> Result<bool, EvalError> {
+    judged_by(text, Compat::V6_5)
+}
+
+fn judged_by(text: &str, compat: Compat) -> Result<bool, EvalError> {
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
-    let expr = Expr::new(text, &table(), &zone).unwrap_or_else(|error| panic!("{text}: {error}"));
-    expr.is_one(&row())
+    let expr = Expr::new(text, &table(), &zone, compat);
+    expr.unwrap_or_else(|error| panic!("{text}: {error}"))
+        .is_one(&row())
 }
 
 fn refused(text: &str) -> CompileError {
-    match Expr::new(text, &table(), &TimeZone::UTC) {
+    match Expr::new(text, &table(), &TimeZone::UTC, Compat::V8_5) {
         Ok(_) => panic!("{text} is taken"),
         Err(error) => error,
+    }
+}
+
+#[test]
+fn quotients_of_v8_4_have_no_digits_of_their_own() {
+    for (text, in_6_5, in_8_4) in [
+        ("u / 2 = 3.5", true, false),
+        ("u / 2 = 3", false, true),
+        ("u / 2.0 = 3.5", true, true),
+        ("1 / 3 = 0", false, true),
+        ("d / 8 = 1.5625", true, true),
+        ("f / 2 = 0.125", true, true),
+    ] {
+        assert_eq!(judged_by(text, Compat::V6_5), Ok(in_6_5), "{text}");
+        assert_eq!(judged_by(text, Compat::V8_5), Ok(in_8_4), "{text}");
     }
 }
 
@@ -415,7 +435,7 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in "[a-z0-9'\"()=<>+*/%!&|~^, .`-]{0,40}") {
-        if let Ok(expr) = Expr::new(&text, &table(), &TimeZone::UTC) {
+        if let Ok(expr) = Expr::new(&text, &table(), &TimeZone::UTC, Compat::V8_5) {
             let _ = expr.is_one(&row());
         }
     }
