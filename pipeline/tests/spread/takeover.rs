@@ -164,6 +164,18 @@ fn captures_of_v6_5_take_over() {
     spread(&cluster, "mid", &[first, second]);
     println!("owner key removed: {:?}", removed.elapsed());
     load.more(50);
+    // and so is that under which both work: it is told, and written anew
+    let run = "/tidb/cdc_spread/default/run/default/mid";
+    let removed = Instant::now();
+    assert!(etcd(&cluster, |etcd| async move { etcd.delete(run).await }).unwrap());
+    until("another run", || match keys(&cluster, run).len() {
+        0 => Err(run.to_owned()),
+        _ => Ok(()),
+    });
+    cluster.caught_up("mid");
+    spread(&cluster, "mid", &[first, second]);
+    println!("run key removed: {:?}", removed.elapsed());
+    load.more(50);
 
     // kill -9 of a capture that does not own, and of the owner
     cluster.kill("cdc");

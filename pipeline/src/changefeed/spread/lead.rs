@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proto::etcdserverpb::{Compare, RequestOp};
+use proto::{
+    etcdserverpb::{Compare, RequestOp},
+    mvccpb::KeyValue,
+};
 
 use super::{Part, Run, failed, json, mirror::Mirror, placement::Placement, read, tables::Tables};
 use crate::{
@@ -75,9 +78,13 @@ struct Spread {
     run: Run,
     /// At which the run's key was made.
     revision: i64,
+    /// At which it was last written.
+    written_at: i64,
     mirror: Mirror,
     /// Whether the mirror has been looked at.
     seen: bool,
+    /// A part has ended that nobody told to: the run's key may have been removed.
+    doubt: bool,
     /// When to ask after captures that have told nothing; none once that was done, or all have.
     ask_at: Option<Instant>,
     /// The last of each capture: what it has done stays done when it is gone.
@@ -104,6 +111,12 @@ impl Lead {
         // a changefeed on one capture writes nothing
         let spreads =
             run.is_some() || placed.is_some() || members.iter().any(|m| *m != ground.capture);
+        // one that is made late finds that the next has been here
+        let last = |pair: &Option<KeyValue>| pair.as_ref().map_or(0, |pair| pair.mod_revision);
+        let guards = vec![
+            etcd::unchanged(&run_key, last(&run)),
+            etcd::unchanged(&placed_key, last(&placed)),
+        ];
         let placement = match (run, placed) {
             (Some(pair), _) => known(read::<Run>(&pair).map(|run| run.tables)),
             (None, Some(pair)) => known(read(&pair)),
@@ -115,7 +128,7 @@ impl Lead {
                 etcd::delete(&run_key),
                 etcd::put(&placed_key, json(&placement)?, 0),
             ];
-            placed_at = write(&ground, vec![], ops).await?;
+            placed_at = write(&ground, guards, ops).await?;
         }
         // read after the run is gone: a part that is not there now does not come any more
         let mut mirror = Mirror::open(etcd, &keys.part_prefix(&id))
@@ -186,8 +199,10 @@ impl Lead {
         self.spread = Some(Spread {
             run,
             revision,
+            written_at: revision,
             mirror,
             seen: false,
+            doubt: false,
             ask_at: Some(Instant::now() + SLOW),
             parts: BTreeMap::new(),
         });
@@ -253,10 +268,36 @@ impl Lead {
                 tracing::warn!(changefeed = %self.id, capture, code = failure.code, "a capture ended its part with an error");
                 failed.get_or_insert_with(|| Coded::from(failure));
             }
+            spread.doubt |= part.ended && part.error.is_none();
             // what it has done last counts even if it has failed
             spread.parts.insert(capture.to_owned(), part);
         }
         failed.map_or(Ok(true), Err)
+    }
+
+    /// Sees to it that the run is there, where a part has ended that nobody told to.
+    ///
+    /// # Errors
+    /// `ErrPDEtcdAPIError` if somebody removed its key: captures do nothing without it.
+    pub async fn certain(&mut self) -> Result<(), Coded> {
+        let Some(spread) = self.spread.as_mut().filter(|spread| spread.doubt) else {
+            return Ok(());
+        };
+        let key = self.ground.keys.run(&self.id);
+        match self.ground.etcd.get(&key).await {
+            Ok(Some(pair)) if pair.create_revision == spread.revision => {
+                spread.doubt = false;
+                Ok(())
+            }
+            Ok(_) => Err(Coded::wrap(
+                Code::ErrPDEtcdAPIError,
+                format_args!("somebody removed {key}, under which captures work"),
+            )),
+            Err(error) => {
+                tracing::warn!(changefeed = %self.id, %error, "failed to look whether the tables are spread still, it is tried again");
+                Ok(())
+            }
+        }
     }
 
     /// Waits until other captures have told something; for ever if there are none.
@@ -324,15 +365,29 @@ impl Lead {
         let mut pace = tokio::time::interval(AGAIN);
         loop {
             pace.tick().await;
-            let guard = etcd::created_at(&key, spread.revision);
+            // over what was let pass before: else that could be written later than this
+            let guards = vec![
+                self.ground.ownership.guard(),
+                etcd::unchanged(&key, spread.written_at),
+            ];
             let put = vec![etcd::put(&key, value.clone(), 0)];
-            match write(&self.ground, vec![guard], put).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.code() == Code::ErrPDEtcdAPIError => {
+            let answer = self.ground.etcd.txn(guards, put, vec![etcd::get(&key)]);
+            let answer = match answer.await {
+                Ok(answer) => answer,
+                Err(error) => {
                     tracing::warn!(changefeed = %self.id, %error, "failed to let captures pass a DDL statement, it is tried again");
+                    continue;
                 }
-                Err(error) => return Err(error),
+            };
+            if answer.succeeded {
+                spread.written_at = answer.header.map_or(0, |header| header.revision);
+                return Ok(());
             }
+            // by a write of ours that was not answered
+            let moved = etcd::read(&answer).filter(|pair| {
+                pair.create_revision == spread.revision && pair.mod_revision != spread.written_at
+            });
+            spread.written_at = moved.ok_or_else(replaced)?.mod_revision;
         }
     }
 }
@@ -356,11 +411,15 @@ async fn write(
     let answer = answer.map_err(failed)?;
     match answer.succeeded {
         true => Ok(answer.header.map_or(0, |header| header.revision)),
-        false => Err(Coded::new(
-            Code::ErrOwnerNotFound,
-            "another capture owns the changefeed by now",
-        )),
+        false => Err(replaced()),
     }
+}
+
+fn replaced() -> Coded {
+    Coded::new(
+        Code::ErrOwnerNotFound,
+        "another capture owns the changefeed by now",
+    )
 }
 
 #[cfg(test)]

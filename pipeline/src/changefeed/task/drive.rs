@@ -211,6 +211,7 @@ impl<'a, C: Cluster> Task<'a, C> {
         if self.role.catch_up()? {
             self.report();
         }
+        self.role.certain().await?;
         let barrier = self.barrier();
         let complete = self
             .sorter

@@ -53,6 +53,14 @@ impl Role {
         }
     }
 
+    /// Fails if others do nothing any more and nobody told them to.
+    pub(super) async fn certain(&mut self) -> Result<(), Coded> {
+        match self {
+            Role::Lead(lead) => lead.certain().await,
+            Role::Alone | Role::Part(_) => Ok(()),
+        }
+    }
+
     /// Waits until others have told something; for ever if there are none.
     pub(super) async fn changed(&mut self) {
         match self {

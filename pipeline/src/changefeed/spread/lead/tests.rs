@@ -204,3 +204,63 @@ async fn who_does_not_own_any_more_waits_for_no_part() {
         .expect("nothing to wait for");
     assert!(run_of(&ground).await.is_some(), "the next owner's to end");
 }
+
+#[tokio::test]
+async fn a_statement_that_is_let_pass_late_holds_no_later_one() {
+    let (fake, ground) = start().await;
+    let mut lead = gathered(&ground).await;
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    for fault in [Fault::Unanswered, Fault::Late] {
+        fake.state().fault = Some(fault);
+        lead.release(20, &two_tables()).await.unwrap();
+    }
+    lead.release(30, &two_tables()).await.unwrap();
+    fake.come_late();
+    let run: Run = read(&run_of(&ground).await.expect("a run")).unwrap();
+    assert_eq!(run.released_ts, 30);
+    // somebody removed it
+    let ops = vec![etcd::delete(&ground.keys.run(&id()))];
+    ground.etcd.txn(vec![], ops, vec![]).await.unwrap();
+    let error = lead.release(40, &two_tables()).await.unwrap_err();
+    assert_eq!(error.code(), Code::ErrOwnerNotFound);
+}
+
+#[tokio::test]
+async fn who_gathers_late_ends_no_later_run() {
+    let (fake, ground) = start().await;
+    let members = ["a", "b"].map(str::to_owned).into();
+    fake.state().fault = Some(Fault::Late);
+    let gathered_late = Lead::gather(ground.clone(), id(), String::new(), members, None).await;
+    gathered_late.unwrap_err();
+    let mut lead = gathered(&ground).await;
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    assert!(!fake.come_late());
+    assert!(run_of(&ground).await.is_some());
+}
+
+#[tokio::test]
+async fn a_run_whose_key_is_removed_is_over() {
+    let (_, ground) = start().await;
+    let mut lead = gathered(&ground).await;
+    lead.begin(10, false, &two_tables()).await.unwrap();
+    let mut part = Part {
+        run: run_of(&ground).await.expect("a run").create_revision,
+        ended: true,
+        ..Part::default()
+    };
+    let told = async |lead: &mut Lead, part: &Part| {
+        tell(&ground, part).await;
+        while !lead.catch_up().unwrap() {
+            lead.changed().await;
+        }
+    };
+    // a capture that leaves ends its parts, too
+    told(&mut lead, &part).await;
+    lead.certain().await.unwrap();
+    let ops = vec![etcd::delete(&ground.keys.run(&id()))];
+    ground.etcd.txn(vec![], ops, vec![]).await.unwrap();
+    part.messages = 1;
+    told(&mut lead, &part).await;
+    let error = lead.certain().await.unwrap_err();
+    assert!(error.message().contains(&ground.keys.run(&id())), "{error}");
+}
