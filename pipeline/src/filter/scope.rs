@@ -89,8 +89,8 @@ impl Scope {
     /// Whether the statement is sent.
     ///
     /// # Errors
-    /// `ErrOwnerUnknown` for a table that can no longer be replicated, `ErrSyncRenameTableFailed` for one that is
-    /// renamed into the filter (both since v6.5); those of [`EventFilters::drop_ddl`].
+    /// `ErrOwnerUnknown` for a table that can no longer be replicated (since v8.5), `ErrSyncRenameTableFailed` for one that is
+    /// renamed into the filter (since v6.5); those of [`EventFilters::drop_ddl`].
     pub fn takes_ddl(&self, event: &DdlEvent) -> Result<bool, Coded> {
         Ok(self.follows_ddl(event)? && !self.events.drop_ddl(event)?)
     }

@@ -49,7 +49,7 @@ pub enum Verdict {
     Emit,
     /// It does not: a kind that is never emitted, or a table that is not replicated.
     Skip,
-    /// The table could be replicated before and cannot after: the changefeed stops (since v6.5).
+    /// The table could be replicated before and cannot after: the changefeed stops (since v8.5).
     BecomesIneligible,
 }
 
@@ -70,7 +70,7 @@ impl DdlEvent {
         };
         match (eligible(&self.pre_info), eligible(&self.info)) {
             (_, true) => Verdict::Emit,
-            (true, false) if self.pre_info.is_some() && self.compat > Compat::V4_0_9 => {
+            (true, false) if self.pre_info.is_some() && self.compat >= Compat::V8_5 => {
                 Verdict::BecomesIneligible
             }
             _ => Verdict::Skip,

@@ -238,6 +238,24 @@ fn old_versions_tell_of_the_drop_of_a_table_without_a_key() {
 }
 
 #[test]
+fn a_table_that_loses_its_key_is_left_out_before_v8_5() {
+    let mut storage = storage();
+    storage.on_kv(&table_job(101, CREATE, 30, 7, "a")).unwrap();
+    storage
+        .on_kv(&table_job(102, ADD_COLUMN, 40, 7, "nopk"))
+        .unwrap();
+    let mut event = storage.on_resolved(50).unwrap().remove(1);
+    for (compat, verdict) in [
+        (Compat::V4_0_9, Verdict::Skip),
+        (Compat::V6_5, Verdict::Skip),
+        (Compat::V8_5, Verdict::BecomesIneligible),
+    ] {
+        event.compat = compat;
+        assert_eq!(event.verdict(false), verdict, "{compat}");
+    }
+}
+
+#[test]
 fn a_job_about_an_unknown_table_is_an_error() {
     let mut storage = storage();
     storage.on_kv(&table_job(101, DROP, 30, 7, "a")).unwrap();
