@@ -197,6 +197,21 @@ fn defaults_that_are_calls_stand_in_parentheses_since_8_5() {
     }
 }
 
+#[test]
+fn options_of_a_key_without_effect_leave_a_blank_in_6_5() {
+    let sql = "create table t (a int, key (a) comment 'c' comment '', key (a) key_block_size 0)";
+    for (release, blank) in [(Release::V8_5, ""), (Release::V6_5, " ")] {
+        let expected =
+            format!("CREATE TABLE `t` (`a` INT,INDEX(`a`) COMMENT 'c',INDEX(`a`){blank})");
+        assert_eq!(restored(sql, release), expected);
+    }
+    let sql = "create index i on t (a) comment ''";
+    assert_eq!(
+        restored(sql, Release::V6_5),
+        "CREATE INDEX `i` ON `t` (`a`)"
+    );
+}
+
 /// What TiDB writes then cannot be read again.
 #[test]
 fn bytes_of_a_length_have_no_name_in_6_5() {

@@ -63,12 +63,19 @@ pub struct IndexOptions {
     pub global: bool,
     /// VISIBLE or INVISIBLE.
     pub visible: Option<bool>,
+    /// There is an option without effect, an empty COMMENT or KEY_BLOCK_SIZE 0: 6.5 leaves a blank for it.
+    pub says_nothing: bool,
 }
 
 impl IndexOptions {
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let says_nothing = self.says_nothing;
+        *self
+            == Self {
+                says_nothing,
+                ..Self::default()
+            }
     }
 }
 

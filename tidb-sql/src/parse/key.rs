@@ -130,15 +130,19 @@ impl Cursor<'_> {
         loop {
             if self.eat("KEY_BLOCK_SIZE") {
                 self.eat_equals();
-                // 0 says nothing.
-                options.key_block_size = Some(self.number()?).filter(|n| *n > 0);
+                match self.number()? {
+                    0 => options.says_nothing = true,
+                    size => options.key_block_size = Some(size),
+                }
             } else if self.eat("USING") || self.is_index_type_at(1) && self.eat("TYPE") {
                 options.index_type = Some(self.index_type()?);
             } else if self.eat_all(&["WITH", "PARSER"]) {
                 options.parser = Some(self.name()?);
             } else if self.eat("COMMENT") {
-                // An empty one says nothing.
-                options.comment = Some(self.string()?).filter(|text| !text.is_empty());
+                match self.string()? {
+                    text if text.is_empty() => options.says_nothing = true,
+                    text => options.comment = Some(text),
+                }
             } else if self.eat("VISIBLE") {
                 options.visible = Some(true);
             } else if self.eat("INVISIBLE") {

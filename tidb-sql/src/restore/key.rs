@@ -1,6 +1,7 @@
 //! Keys, indexes, references.
 
 use super::Writer;
+use crate::Release;
 use crate::ast::{
     Clustering, Constraint, CreateIndex, ForeignKey, IndexKind, IndexLocks, IndexOptions,
     IndexPart, IndexType, Match, Reference, ReferenceAction, TableKey,
@@ -33,9 +34,10 @@ impl Writer {
             self.name(name);
         }
         self.parts(&key.parts);
-        if !key.options.is_empty() {
+        let options = &key.options;
+        if !options.is_empty() || options.says_nothing && self.release < Release::V8_5 {
             self.text(" ");
-            self.index_options(&key.options);
+            self.index_options(options);
         }
     }
 
