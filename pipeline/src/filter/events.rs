@@ -227,7 +227,8 @@ impl EventFilters {
     /// `ErrConvertDDLToEventTypeFailed` of v6.5 for a statement that cannot be read, `ErrTableIneligible` for a table renamed
     /// that was not known.
     pub fn drop_ddl(&self, event: &DdlEvent) -> Result<bool, Coded> {
-        if self.rules.is_empty() {
+        // v6.5 asks for the kind of a statement whether or not there is a rule.
+        if self.rules.is_empty() && self.compat != Compat::V6_5 {
             return Ok(false);
         }
         let unreadable = |error: &dyn std::error::Error| {
@@ -239,13 +240,12 @@ impl EventFilters {
                 ),
             )
         };
-        let of_event = match self.compat >= Compat::V8_5 {
-            true => kinds::of_job(event.action),
-            false => {
+        let of_event = match kinds::of_partitions(event.action) {
+            _ if self.compat >= Compat::V8_5 => kinds::of_job(event.action),
+            Some(kind) => vec![kind],
+            None => {
                 let statement = event.statement().map_err(|error| unreadable(&error))?;
-                kinds::of_statement(event.action, &statement)
-                    .into_iter()
-                    .collect()
+                kinds::of_statement(&statement).into_iter().collect()
             }
         };
         let Some(kind) = of_event.first() else {

@@ -3,13 +3,16 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 
 use super::{MetaReader, SchemaStorage, ddl_spans};
 use crate::{
+    coded::Code,
     compat::Compat,
+    filter::EventFilters,
     model::{Op, RawKv, Span, Ts},
     mount::memcomparable,
-    schema::{DdlEvent, SchemaError, TableInfo, Verdict},
+    schema::{Action, DdlEvent, SchemaError, TableInfo, Verdict},
 };
 
 struct Nothing;
@@ -253,6 +256,30 @@ fn a_table_that_loses_its_key_is_left_out_before_v8_5() {
         event.compat = compat;
         assert_eq!(event.verdict(false), verdict, "{compat}");
     }
+}
+
+/// With no rule at all: v6.5 looks at the text of each statement but those about partitions, in its own SQL mode.
+#[test]
+fn a_statement_that_v6_5_cannot_read_ends_a_changefeed() {
+    let mut storage = storage();
+    storage.on_kv(&table_job(101, CREATE, 30, 7, "a")).unwrap();
+    let mut event = storage.on_resolved(50).unwrap().remove(0);
+    event.query = r#"create table "a" ("id" int primary key)"#.to_owned();
+    let drops = |event: &DdlEvent, compat| {
+        let filters = EventFilters::new(None, compat, TimeZone::UTC).unwrap();
+        filters.drop_ddl(event).map_err(|error| error.code())
+    };
+    let unreadable = Err(Code::ErrConvertDDLToEventTypeFailed);
+    for (compat, expected) in [
+        (Compat::V4_0_9, Ok(false)),
+        (Compat::V6_5, unreadable),
+        (Compat::V8_5, Ok(false)),
+    ] {
+        event.compat = compat;
+        assert_eq!(drops(&event, compat), expected, "{compat}");
+    }
+    event.action = Action::ADD_TABLE_PARTITION;
+    assert_eq!(drops(&event, Compat::V6_5), Ok(false));
 }
 
 #[test]
