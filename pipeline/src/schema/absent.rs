@@ -103,7 +103,7 @@ fn converted(column: &ColumnModel, text: String) -> Value<'static> {
         field::ENUM => position(&field.elems, &text).map(|at| Value::Uint(at as u64 + 1)),
         field::SET => set_mask(&field.elems, &text).map(Value::Uint),
         field::BIT => Some(Value::Uint(big_endian(text.as_bytes()))),
-        field::YEAR => text.parse().ok().map(Value::Int),
+        field::YEAR => year(&text).map(Value::Int),
         tp if field::is_integer(tp) && field.flag & FLAG_UNSIGNED != 0 => {
             text.parse().ok().map(Value::Uint)
         }
@@ -118,6 +118,17 @@ fn converted(column: &ColumnModel, text: String) -> Value<'static> {
         _ => None,
     };
     parsed.unwrap_or(Value::Text(Cow::Owned(text)))
+}
+
+/// A year, of which one or two digits are the last ones of 1970 to 2069.
+fn year(text: &str) -> Option<i64> {
+    let trimmed = text.trim();
+    Some(match trimmed.parse().ok()? {
+        0 if text.len() != 4 && trimmed.starts_with('0') => 2000,
+        short @ 1..=69 => 2000 + short,
+        short @ 70..=99 => 1900 + short,
+        year => year,
+    })
 }
 
 fn position(elems: &[String], name: &str) -> Option<usize> {
@@ -142,4 +153,26 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0, |number, &byte| (number << 8) | u64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::year;
+
+    #[test]
+    fn short_years_have_their_century() {
+        for (text, full) in [
+            ("20", 2020),
+            ("69", 2069),
+            ("70", 1970),
+            ("5", 2005),
+            ("0", 2000),
+            ("00", 2000),
+            ("0000", 0),
+            ("1901", 1901),
+        ] {
+            assert_eq!(year(text), Some(full), "{text}");
+        }
+        assert_eq!(year("x"), None);
+    }
 }
