@@ -26,7 +26,7 @@ pub(super) fn value(column: &ColumnModel, compat: Compat) -> Value<'static> {
             own_text(column, &column.default, &column.default_bit),
             column.field_type.elems.first(),
         ) {
-            (Some(text), _) => Value::Text(Cow::Owned(text)),
+            (Some(text), _) => text,
             (None, Some(first)) if is_enum => Value::Text(Cow::Owned(first.clone())),
             // No bits at all.
             (None, _) if column.field_type.tp == field::BIT => Value::Text("".into()),
@@ -35,7 +35,7 @@ pub(super) fn value(column: &ColumnModel, compat: Compat) -> Value<'static> {
         // The text of the default that the column was added with, whatever the type.
         Compat::V6_5 => {
             match own_text(column, &column.origin_default, &column.origin_default_bit) {
-                Some(text) => Value::Text(Cow::Owned(text)),
+                Some(text) => text,
                 None if nullable => Value::Null,
                 None => zero(column),
             }
@@ -61,14 +61,16 @@ fn bits(column: &ColumnModel, encoded: &Option<String>) -> Option<Vec<u8>> {
     BASE64.decode(encoded).ok()
 }
 
-/// A default in its own spelling.
+/// A default in its own spelling; that of a BIT column is its bytes, text or not.
 fn own_text(
     column: &ColumnModel,
     text: &Option<serde_json::Value>,
     encoded: &Option<String>,
-) -> Option<String> {
-    let bits = bits(column, encoded).map(|bits| String::from_utf8_lossy(&bits).into_owned());
-    bits.or_else(|| default_text(text))
+) -> Option<Value<'static>> {
+    match bits(column, encoded) {
+        Some(bits) => Some(Value::Bytes(Cow::Owned(bits))),
+        None => default_text(text).map(|text| Value::Text(Cow::Owned(text))),
+    }
 }
 
 /// The type's zero.

@@ -1,5 +1,6 @@
 //! A column's bytes to canal-json's text, `sqlType` and `mysqlType`.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use pipeline::{
@@ -224,5 +225,32 @@ fn absent_columns_of_older_releases() {
         let message = message(&table, event.row()[0].borrowed(), rules);
         assert_eq!(message["data"][0]["c"], value, "{sql_type}");
         assert_eq!(message["sqlType"]["c"], java, "{sql_type}");
+    }
+}
+
+/// The bytes of a BIT column's default go out as a text, whether they are one or not.
+#[test]
+fn bits_of_a_default_are_no_text_in_older_releases() {
+    for compat in [Compat::V4_0_9, Compat::V6_5] {
+        let mut field_type = field_type("bit(16)");
+        field_type.flag |= field::FLAG_NOT_NULL;
+        let bits = Some(BASE64_STANDARD.encode([b'A', 0xff]));
+        let column = ColumnModel {
+            default_bit: bits.clone(),
+            origin_default_bit: bits,
+            ..column_model(1, field_type)
+        };
+        let table = table(vec![column], compat);
+        let kv = put(vec![128, 0, 0, 0, 0, 0]);
+        let rules = TextRules {
+            release: compat.into(),
+            ..rules()
+        };
+        let event = mount(&kv, &table, &rules);
+        let mut out = Vec::new();
+        let encoded = Encoder::new(Config::new(compat), rules).encode_row(&event, 0, &mut out);
+        assert_eq!(encoded.expect("a message"), Encoded::Whole);
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(text.contains(r#""c":"A\ufffd""#), "{text}");
     }
 }
