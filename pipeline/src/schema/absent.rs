@@ -28,8 +28,10 @@ pub(super) fn value(column: &ColumnModel, compat: Compat) -> Value<'static> {
         ) {
             (Some(text), _) => text,
             (None, Some(first)) if is_enum => Value::Text(Cow::Owned(first.clone())),
-            // No bits at all.
-            (None, _) if column.field_type.tp == field::BIT => Value::Text("".into()),
+            // No bits and no members are no number yet.
+            (None, _) if matches!(column.field_type.tp, field::BIT | field::SET) => {
+                Value::Text("".into())
+            }
             (None, _) => zero(column),
         },
         // The text of the default that the column was added with, whatever the type.

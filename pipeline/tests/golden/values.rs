@@ -190,12 +190,14 @@ fn absent_columns() {
     }
 }
 
-/// v4.0.9 has no bits where v6.5 has the number 0, and v6.5 takes the text of a default for a number where it says the type.
+/// v4.0.9 has no bits and no members where v6.5 has the number 0, and v6.5 takes the text of a default for a number where it says the type.
 #[test]
 fn absent_columns_of_older_releases() {
     let bits = |compat| (compat, "bit(3)", None);
     for ((compat, sql_type, default), value, java) in [
         (bits(Compat::V4_0_9), "", -7),
+        ((Compat::V4_0_9, "set('a','b')", None), "", 1),
+        ((Compat::V6_5, "set('a','b')", None), "0", -7),
         (bits(Compat::V6_5), "0", -7),
         (
             (
