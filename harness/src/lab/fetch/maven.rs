@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,6 +13,12 @@ use crate::lab::state::Lock;
 
 /// Pinned, so that every Maven resolves alike.
 const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+/// Before it is tried again, when a registry did not answer as it does otherwise.
+const PAUSES: [Duration; 3] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
 pub(crate) const MAVEN_HINT: &str = "install Maven: `apt-get install maven`";
 
 /// A line of `jars.sha256`.
@@ -195,13 +202,58 @@ fn copy(
     let repository_dir = repository_of(fetcher);
     // A Maven repository is not made for two at a time.
     let _lock = Lock::wait(&repository_dir).map_err(FetchError::file("lock", &repository_dir))?;
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let why = match resolve(fetcher, &mvn, folder, component, lock_file, count) {
+            Ok(()) => return Ok(()),
+            Err(why) => why,
+        };
+        let Some(pause) = pauses.next().filter(|_| may_pass(&why)) else {
+            return Err(failed(why));
+        };
+        let what = format!("{component}: {why}\n  once more in {} s", pause.as_secs());
+        fetcher.progress.line(&what);
+        std::thread::sleep(pause);
+    }
+}
+
+/// Whether what Maven says is of a moment: the registry was overloaded, or a connection broke.
+fn may_pass(why: &str) -> bool {
+    [
+        "status: 429",
+        "status: 5",
+        "timed out",
+        "Connection reset",
+        "Premature end",
+        "failed to respond",
+        "Temporary failure",
+    ]
+    .iter()
+    .any(|sign| why.contains(sign))
+}
+
+/// Runs Maven once; what it says if it fails.
+fn resolve(
+    fetcher: &Fetcher,
+    mvn: &Path,
+    folder: &Path,
+    component: &str,
+    lock_file: &[Jar],
+    count: usize,
+) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("mvn: {error}");
     let task = fetcher
         .progress
         .task(&format!("fetching {component}"), count as u64);
     let mut child = fetcher
-        .command(mvn)
+        .command(mvn.to_owned())
         .args(["--batch-mode", "--strict-checksums", "-Dstyle.color=never"])
-        .arg(format!("-Dmaven.repo.local={}", repository_dir.display()))
+        // What could not be had before is asked for again.
+        .arg("--update-snapshots")
+        .arg(format!(
+            "-Dmaven.repo.local={}",
+            repository_of(fetcher).display()
+        ))
         .arg(format!("-DoutputDirectory={}", folder.display()))
         .arg("-f")
         .arg(
@@ -215,7 +267,7 @@ fn copy(
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| failed(format!("mvn: {error}")))?;
+        .map_err(failed)?;
     let mut said = String::new();
     let output = child.stdout.take().map(BufReader::new);
     for line in output
@@ -234,13 +286,11 @@ fn copy(
             said.push('\n');
         }
     }
-    let status = child
-        .wait()
-        .map_err(|error| failed(format!("mvn: {error}")))?;
+    let status = child.wait().map_err(failed)?;
     if !status.success() {
         // The first line tells the cause, the others how to ask Maven for more.
         let first = said.lines().next().unwrap_or("it said nothing");
-        return Err(failed(format!("mvn ended with {status}: {first}")));
+        return Err(format!("mvn ended with {status}: {first}"));
     }
     task.done();
     Ok(())
@@ -286,6 +336,21 @@ mod tests {
             downloaded("[INFO] Downloading from central: https://host/a.jar"),
             None
         );
+    }
+
+    #[test]
+    fn what_is_of_a_moment_is_tried_again() {
+        assert!(may_pass(
+            "mvn ended with exit status: 1: [ERROR] Could not transfer artifact a:pom:1 from/to central (https://host): transfer \
+             failed for https://host/a-1.pom, status: 503 Service Unavailable -> [Help 1]"
+        ));
+        assert!(may_pass(
+            "[ERROR] … Connect to host:443 timed out -> [Help 1]"
+        ));
+        assert!(!may_pass(
+            "[ERROR] … Could not find artifact a:jar:1 in central (https://host) -> [Help 1]"
+        ));
+        assert!(!may_pass("[ERROR] … status: 403 Forbidden -> [Help 1]"));
     }
 
     #[test]
