@@ -225,7 +225,7 @@ impl EventFilters {
     ///
     /// # Errors
     /// `ErrConvertDDLToEventTypeFailed` of v6.5 for a statement that cannot be read, `ErrTableIneligible` for a table renamed
-    /// that was not known.
+    /// that was not known (since v8.5).
     pub fn drop_ddl(&self, event: &DdlEvent) -> Result<bool, Coded> {
         // v6.5 asks for the kind of a statement whether or not there is a rule.
         if self.rules.is_empty() && self.compat != Compat::V6_5 {
@@ -251,7 +251,8 @@ impl EventFilters {
         let Some(kind) = of_event.first() else {
             return Ok(false);
         };
-        let (schema, table) = match (&event.pre_info, *kind == kinds::RENAME_TABLE) {
+        let by_old_name = *kind == kinds::RENAME_TABLE && self.compat >= Compat::V8_5;
+        let (schema, table) = match (&event.pre_info, by_old_name) {
             (Some(before), true) => (&before.schema, &before.name),
             (None, true) => {
                 return Err(Coded::new(

@@ -9,6 +9,7 @@ use super::{MetaReader, SchemaStorage, ddl_spans};
 use crate::{
     coded::Code,
     compat::Compat,
+    config::replica::EventFilterRule,
     filter::EventFilters,
     model::{Op, RawKv, Span, Ts},
     mount::memcomparable,
@@ -280,6 +281,40 @@ fn a_statement_that_v6_5_cannot_read_ends_a_changefeed() {
     }
     event.action = Action::ADD_TABLE_PARTITION;
     assert_eq!(drops(&event, Compat::V6_5), Ok(false));
+}
+
+/// By a table's old name, or in v6.5 by its new one.
+#[test]
+fn a_rename_is_filtered_by_one_of_its_names() {
+    const RENAME: u8 = 14;
+    let mut storage = storage();
+    for kv in [
+        table_job(101, CREATE, 30, 7, "a"),
+        table_job(102, RENAME, 40, 7, "b"),
+    ] {
+        storage.on_kv(&kv).unwrap();
+    }
+    let mut event = storage.on_resolved(50).unwrap().remove(1);
+    event.query = "rename table d.a to d.b".to_owned();
+    for (compat, table, expected) in [
+        (Compat::V6_5, "d.a", false),
+        (Compat::V6_5, "d.b", true),
+        (Compat::V8_5, "d.a", true),
+        (Compat::V8_5, "d.b", false),
+    ] {
+        let rule = EventFilterRule {
+            matcher: vec![table.to_owned()],
+            ignore_event: vec!["rename table".to_owned()],
+            ..EventFilterRule::default()
+        };
+        let filters = EventFilters::new(Some(&[rule]), compat, TimeZone::UTC).unwrap();
+        event.compat = compat;
+        assert_eq!(
+            filters.drop_ddl(&event).unwrap(),
+            expected,
+            "{compat} {table}"
+        );
+    }
 }
 
 #[test]
