@@ -199,7 +199,10 @@ impl Parts {
         if part.unheard {
             self.running.remove(&id);
         } else if part.known.is_none() {
-            // its run was gone, or nothing is left that could tell
+            // its run was gone, or nothing is left that could tell but the log
+            if let Some(error) = part.end.as_ref().and_then(|end| end.error.as_ref()) {
+                tracing::warn!(changefeed = %id, ?error, "a part of the changefeed did not begin");
+            }
             let revision = part.revision;
             self.running.remove(&id);
             self.done.insert(id, revision);
