@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use commit::commit;
-use embedded::client::{Change, Client};
+use embedded::client::{Change, Client, Source, Synced};
 use nix::sys::signal::Signal;
 use replay::call::Server;
 use replay::feed::{Channel, number};
@@ -546,4 +546,45 @@ async fn garbage_that_a_service_needs_is_kept() {
     collected(at[2]).await;
     assert_eq!(lab.read(at[0]).await, []);
     assert_eq!(lab.read(at[2]).await.len(), 50);
+}
+
+/// Whoever meets a lock of a large transaction ends all that it has in a region, and nothing else there.
+#[tokio::test]
+async fn the_locks_of_a_large_transaction_are_resolved_together() {
+    const KEYS: usize = 700;
+    let lab = Lab::start(1, &[]).await;
+    lab.client.split_at(vec![key(1)]).await.unwrap();
+    let start_ts = lab.client.tso().await.unwrap();
+    let changes: BTreeMap<Bytes, Change> = (0..KEYS)
+        .map(|n| (key(n), Change::Put(Bytes::from_static(b"v"))))
+        .collect();
+    let other = BTreeMap::from([(key(KEYS / 2 + KEYS), Change::Delete)]);
+    for (ts, changes) in [(start_ts, &changes), (start_ts + 1, &other)] {
+        let (primary, _) = changes.first_key_value().unwrap();
+        let prewritten = lab.client.prewrite(Source::User, ts, primary, changes);
+        prewritten.await.unwrap();
+    }
+    let commit_ts = lab.client.tso().await.unwrap();
+    let (now, primary) = (Synced::Now, key(0));
+    let committed =
+        lab.client
+            .commit_primary(start_ts, commit_ts, now, &primary, changes.into_keys());
+    assert_eq!(committed.await.unwrap().len(), KEYS - 1);
+    let wrapped = [b"key00001".as_slice(), b"\xff", &[0; 8], b"\xf7"].concat();
+    let request = json!({ "header": lab.header(), "region_key": hex::encode(wrapped) });
+    let region = lab.pd.unary("/pdpb.PD/GetRegion", &request).await.unwrap();
+    let request = json!({
+        "context": Lab::context(&region, 1), "start_version": start_ts, "commit_version": commit_ts,
+    });
+    let path = "/tikvpb.Tikv/KvResolveLock";
+    let reply = lab.store(0).unary(path, &request).await.unwrap();
+    assert!(reply["error"].is_null(), "{reply}");
+    let now = lab.client.tso().await.unwrap();
+    let left = lab.client.locks(now).await.unwrap();
+    assert_eq!(
+        left.iter().map(|lock| &lock.key).collect::<Vec<_>>(),
+        [&key(KEYS / 2 + KEYS)]
+    );
+    let last = lab.get(0, &Lab::context(&region, 1), &key(KEYS - 1)).await;
+    assert_eq!(last["value"], hex::encode("v"), "{last}");
 }

@@ -1,7 +1,14 @@
 //! Keys as PD and regions know them: memcomparable-wrapped.
 
+use bytes::Bytes;
+
 const GROUP: usize = 8;
 const MARKER: u8 = 0xff;
+
+/// The smallest raw key above `raw`.
+pub(crate) fn after(raw: &[u8]) -> Bytes {
+    [raw, &[0]].concat().into()
+}
 
 /// Wraps a raw key (`docs/spec/tikv-cdc-protocol.md §3`): groups of eight bytes, zero-padded, each followed by
 /// `0xff - padding`.

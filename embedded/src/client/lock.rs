@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
-use super::read::after;
+use super::keys::after;
 use super::request::Attempt;
 use super::retry::Backoff;
 use super::{Client, ClientError, Ts};

@@ -7,6 +7,7 @@
 //! [`Client`] is cheap to clone. Every call retries for as long as the client's patience lasts and then says what kept it
 //! from succeeding.
 
+mod batch;
 mod error;
 pub(crate) mod keys;
 mod lock;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
+use super::keys::after;
 use super::request::Attempt;
 use super::{Client, ClientError, Ts};
 
@@ -115,11 +116,4 @@ impl Snapshot {
             return Ok((pairs, next));
         }
     }
-}
-
-/// The smallest key above `key`.
-pub(super) fn after(key: &[u8]) -> Bytes {
-    let mut next = key.to_vec();
-    next.push(0);
-    next.into()
 }

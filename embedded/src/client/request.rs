@@ -2,30 +2,26 @@
 
 use proto::errorpb;
 use proto::kvrpcpb as kv;
-use proto::tikvpb::tikv_client::TikvClient;
+use proto::tikvpb::batch_commands_request::request::Cmd;
+use proto::tikvpb::batch_commands_response::response::Cmd as Answer;
 use tonic::Status;
-use tonic::metadata::MetadataValue;
-use tonic::transport::Channel;
 
 use super::region::Region;
 use super::retry::Backoff;
+use super::store::Store;
 use super::{Client, ClientError, Synced, keys};
-use crate::tikv::UNSYNCED;
 
 /// A request that goes to one region.
 pub(super) trait RegionRequest: Clone + Send {
     type Reply: Send;
 
     fn set_context(&mut self, context: kv::Context);
-    fn send(
-        self,
-        client: TikvClient<Channel>,
-    ) -> impl Future<Output = Result<Self::Reply, Status>> + Send;
+    fn send(self, store: Store) -> impl Future<Output = Result<Self::Reply, Status>> + Send;
     fn region_error(reply: &mut Self::Reply) -> Option<errorpb::Error>;
 }
 
 macro_rules! region_requests {
-    ($($request:ident => $reply:ident by $call:ident),* $(,)?) => {$(
+    ($($request:ident => $reply:ident $by:tt),* $(,)?) => {$(
         impl RegionRequest for kv::$request {
             type Reply = kv::$reply;
 
@@ -35,8 +31,8 @@ macro_rules! region_requests {
                 self.context = Some(context);
             }
 
-            async fn send(self, mut client: TikvClient<Channel>) -> Result<kv::$reply, Status> {
-                client.$call(self).await.map(tonic::Response::into_inner)
+            async fn send(self, store: Store) -> Result<kv::$reply, Status> {
+                send!(store, self, $by)
             }
 
             fn region_error(reply: &mut kv::$reply) -> Option<errorpb::Error> {
@@ -46,16 +42,36 @@ macro_rules! region_requests {
     )*};
 }
 
+/// Sends a request in a call of its own, or among others.
+macro_rules! send {
+    ($store:ident, $request:expr, (by $call:ident)) => {{
+        let mut client = $store.client;
+        client
+            .$call($request)
+            .await
+            .map(tonic::Response::into_inner)
+    }};
+    ($store:ident, $request:expr, (among $calls:ident as $command:ident)) => {
+        match $store.$calls.call(Cmd::$command($request)).await? {
+            Answer::$command(reply) => Ok(reply),
+            _ => Err(Status::internal(concat!(
+                "the answer is none to the command ",
+                stringify!($command)
+            ))),
+        }
+    };
+}
+
 region_requests! {
-    GetRequest => GetResponse by kv_get,
-    ScanRequest => ScanResponse by kv_scan,
-    PrewriteRequest => PrewriteResponse by kv_prewrite,
-    BatchRollbackRequest => BatchRollbackResponse by kv_batch_rollback,
-    CheckTxnStatusRequest => CheckTxnStatusResponse by kv_check_txn_status,
-    ScanLockRequest => ScanLockResponse by kv_scan_lock,
-    TxnHeartBeatRequest => TxnHeartBeatResponse by kv_txn_heart_beat,
-    ResolveLockRequest => ResolveLockResponse by kv_resolve_lock,
-    SplitRegionRequest => SplitRegionResponse by split_region,
+    GetRequest => GetResponse (by kv_get),
+    ScanRequest => ScanResponse (by kv_scan),
+    PrewriteRequest => PrewriteResponse (among calls as Prewrite),
+    BatchRollbackRequest => BatchRollbackResponse (by kv_batch_rollback),
+    CheckTxnStatusRequest => CheckTxnStatusResponse (by kv_check_txn_status),
+    ScanLockRequest => ScanLockResponse (by kv_scan_lock),
+    TxnHeartBeatRequest => TxnHeartBeatResponse (by kv_txn_heart_beat),
+    ResolveLockRequest => ResolveLockResponse (by kv_resolve_lock),
+    SplitRegionRequest => SplitRegionResponse (by split_region),
 }
 
 /// A commit, and whether it needs a sync of its own.
@@ -72,17 +88,11 @@ impl RegionRequest for Commit {
         self.request.context = Some(context);
     }
 
-    async fn send(self, mut client: TikvClient<Channel>) -> Result<Self::Reply, Status> {
-        let mut request = tonic::Request::new(self.request);
-        if self.synced == Synced::Later {
-            request
-                .metadata_mut()
-                .insert(UNSYNCED, MetadataValue::from_static("1"));
+    async fn send(self, store: Store) -> Result<Self::Reply, Status> {
+        match self.synced {
+            Synced::Now => send!(store, self.request, (among calls as Commit)),
+            Synced::Later => send!(store, self.request, (among unsynced as Commit)),
         }
-        client
-            .kv_commit(request)
-            .await
-            .map(tonic::Response::into_inner)
     }
 
     fn region_error(reply: &mut Self::Reply) -> Option<errorpb::Error> {
@@ -123,14 +133,14 @@ impl Client {
     ) -> Result<Attempt<R::Reply>, ClientError> {
         loop {
             let store_id = region.leader.store_id;
-            let client = self
+            let store = self
                 .inner
                 .stores
                 .get(&self.inner.pd, store_id, backoff)
                 .await?;
             let mut request = request.clone();
             request.set_context(region.context());
-            let mut reply = match request.send(client).await {
+            let mut reply = match request.send(store).await {
                 Ok(reply) => reply,
                 Err(status) => {
                     self.inner.stores.forget(store_id);

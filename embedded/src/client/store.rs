@@ -7,9 +7,10 @@ use std::time::Duration;
 use proto::tikvpb::tikv_client::TikvClient;
 use tonic::transport::{Channel, Endpoint};
 
-use super::ClientError;
+use super::batch::Calls;
 use super::pd::Pd;
 use super::retry::Backoff;
+use super::{ClientError, Synced};
 
 /// Largest message taken: a scan page or a row may pass the 4 MiB that gRPC clients accept by default.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -34,10 +35,18 @@ pub(super) fn channel(address: &str) -> Result<Channel, ClientError> {
         .connect_lazy())
 }
 
+/// A connection to a store, and the streams of calls on it.
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    pub(super) client: TikvClient<Channel>,
+    pub(super) calls: Calls,
+    pub(super) unsynced: Calls,
+}
+
 /// Connections by store id.
 #[derive(Debug, Default)]
 pub(super) struct Stores {
-    clients: Mutex<HashMap<u64, TikvClient<Channel>>>,
+    known: Mutex<HashMap<u64, Store>>,
 }
 
 impl Stores {
@@ -47,16 +56,21 @@ impl Stores {
         pd: &Pd,
         store_id: u64,
         backoff: &mut Backoff,
-    ) -> Result<TikvClient<Channel>, ClientError> {
-        if let Some(client) = self.locked().get(&store_id) {
-            return Ok(client.clone());
+    ) -> Result<Store, ClientError> {
+        if let Some(store) = self.locked().get(&store_id) {
+            return Ok(store.clone());
         }
         let address = pd.store_address(store_id, backoff).await?;
         let client = TikvClient::new(channel(&address)?)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        self.locked().insert(store_id, client.clone());
-        Ok(client)
+        let store = Store {
+            calls: Calls::new(client.clone(), Synced::Now, CALL_TIMEOUT),
+            unsynced: Calls::new(client.clone(), Synced::Later, CALL_TIMEOUT),
+            client,
+        };
+        self.locked().insert(store_id, store.clone());
+        Ok(store)
     }
 
     /// Forgets a store whose connection failed: its address may have changed.
@@ -64,8 +78,8 @@ impl Stores {
         self.locked().remove(&store_id);
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, TikvClient<Channel>>> {
-        self.clients
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Store>> {
+        self.known
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }

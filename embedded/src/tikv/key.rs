@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-pub(crate) use crate::client::keys::{decode as unwrap, encode as wrap};
+pub(crate) use crate::client::keys::{after, decode as unwrap, encode as wrap};
 
 /// Milliseconds since 1970 of a timestamp.
 pub(crate) fn physical(ts: u64) -> u64 {

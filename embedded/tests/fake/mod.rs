@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
+use proto::tikvpb::batch_commands_request::request::Cmd;
+use proto::tikvpb::batch_commands_response::{Response as Reply, response::Cmd as Answer};
 use proto::{errorpb, kvrpcpb as kv, metapb, pdpb, tikvpb};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -250,9 +252,35 @@ macro_rules! store {
 
             async fn batch_commands(
                 &self,
-                _: Request<Streaming<tikvpb::BatchCommandsRequest>>,
+                r: Request<Streaming<tikvpb::BatchCommandsRequest>>,
             ) -> Result<Response<Self::BatchCommandsStream>, Status> {
-                Err(Status::unimplemented("batch_commands"))
+                let (metadata, _, messages) = r.into_parts();
+                let commands = messages.flat_map(|message| {
+                    let message = message.unwrap_or_default();
+                    stream::iter(message.requests.into_iter().zip(message.request_ids))
+                });
+                let fake = self.clone();
+                let answers = commands.map(move |(request, id)| {
+                    let (fake, metadata) = (fake.clone(), metadata.clone());
+                    async move {
+                        let cmd = match request.cmd {
+                            Some(Cmd::Prewrite(r)) => {
+                                Answer::Prewrite(fake.kv_prewrite(Request::new(r)).await?.into_inner())
+                            }
+                            Some(Cmd::Commit(r)) => {
+                                let r = Request::from_parts(metadata, Default::default(), r);
+                                Answer::Commit(fake.kv_commit(r).await?.into_inner())
+                            }
+                            other => return Err(Status::unimplemented(format!("{other:?}"))),
+                        };
+                        Ok(tikvpb::BatchCommandsResponse {
+                            responses: vec![Reply { cmd: Some(cmd) }],
+                            request_ids: vec![id],
+                            ..Default::default()
+                        })
+                    }
+                });
+                Ok(Response::new(Box::pin(answers.buffer_unordered(64))))
             }
 
             async fn kv_get(&self, r: Request<kv::GetRequest>) -> Result<Response<kv::GetResponse>, Status> {

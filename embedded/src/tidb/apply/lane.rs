@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
@@ -266,17 +267,33 @@ async fn run(entered: mpsc::UnboundedReceiver<Entered>) -> Result<(), ApplyError
     Ok(())
 }
 
-/// Waits for each transaction to be prewritten and gets its commit TSO, while the ones before are being committed.
+/// Waits for each transaction to be prewritten and gets its commit TSO, while the ones before are being committed. Those that
+/// are prewritten by then share a round trip to PD.
 async fn order(
     mut entered: mpsc::UnboundedReceiver<Entered>,
     orderly: mpsc::Sender<Ordered>,
 ) -> Result<(), ApplyError> {
-    while let Some(mut next) = entered.recv().await {
-        let start_ts = joined((&mut next.prewritten).await)?;
-        let commit_ts = tso(&next.txn.client).await?;
-        if orderly.send((next, start_ts, commit_ts)).await.is_err() {
-            // The other end has failed, and tells why.
-            break;
+    let mut next = entered.recv().await;
+    while let Some(mut first) = next.take() {
+        let start_ts = joined((&mut first.prewritten).await)?;
+        let mut ready = vec![(first, start_ts)];
+        next = entered.try_recv().ok();
+        while let Some(mut behind) = next.take_if(|next| next.prewritten.is_finished()) {
+            let start_ts = joined((&mut behind.prewritten).await)?;
+            ready.push((behind, start_ts));
+            next = entered.try_recv().ok();
+        }
+        let timestamps = ready.iter().map(|(ready, _)| tso(&ready.txn.client));
+        let mut timestamps = try_join_all(timestamps).await?;
+        timestamps.sort_unstable();
+        for ((ready, start_ts), commit_ts) in ready.into_iter().zip(timestamps) {
+            if orderly.send((ready, start_ts, commit_ts)).await.is_err() {
+                // The other end has failed, and tells why.
+                return Ok(());
+            }
+        }
+        if next.is_none() {
+            next = entered.recv().await;
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Reading versions at a point in time.
 
+use std::cell::RefCell;
+use std::iter::Peekable;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -12,7 +14,23 @@ use crate::tikv::key::{self, Range};
 pub(crate) struct Reader {
     trees: Trees,
     snapshot: Snapshot,
+    pass: RefCell<Option<Pass>>,
 }
+
+/// Locks by key, from one key on.
+type Locks = Box<dyn Iterator<Item = Result<(Bytes, Lock), EngineError>> + Send>;
+
+/// A pass over locks.
+struct Pass {
+    locks: Peekable<Locks>,
+    /// From the key that was asked for last to the end of the pass.
+    rest: Range,
+}
+
+/// It is quicker to look so many locks up than to begin a pass.
+const FEW: usize = 16;
+/// Locks between two keys that are read over; from there on it is quicker to look the second one up.
+const READ_OVER: usize = 64;
 
 /// What became of a transaction on a key.
 #[derive(Debug, PartialEq)]
@@ -30,11 +48,61 @@ impl Reader {
         Self {
             snapshot: trees.db.snapshot(),
             trees: trees.clone(),
+            pass: RefCell::default(),
+        }
+    }
+
+    /// The locks that are asked for next are those of many `keys`, which have them, in order: they are read in one pass, each
+    /// block once.
+    pub(crate) fn in_order<'a>(&self, keys: impl ExactSizeIterator<Item = &'a Bytes> + Clone) {
+        if keys.len() > FEW
+            && let (Some(first), Some(last)) = (keys.clone().min(), keys.max())
+        {
+            let all = Range {
+                start: first.clone(),
+                end: key::after(last),
+            };
+            self.pass.replace(Some(self.pass_over(all)));
         }
     }
 
     /// The lock of a key.
     pub(crate) fn lock(&self, raw: &[u8]) -> Result<Option<Lock>, EngineError> {
+        match self.pass.borrow_mut().as_mut() {
+            Some(pass) => self.lock_in(pass, raw),
+            None => self.look_up_lock(raw),
+        }
+    }
+
+    fn lock_in(&self, pass: &mut Pass, raw: &[u8]) -> Result<Option<Lock>, EngineError> {
+        if *raw < *pass.rest.start {
+            // Not in order.
+            return self.look_up_lock(raw);
+        }
+        pass.rest.start = Bytes::copy_from_slice(raw);
+        for _ in 0..READ_OVER {
+            match pass.locks.peek() {
+                Some(Ok((key, _))) if **key < *raw => {}
+                Some(Ok((key, lock))) => return Ok((**key == *raw).then(|| lock.clone())),
+                Some(Err(error)) => return Err(error.clone()),
+                None if pass.rest.contains(raw) => return Ok(None),
+                None => return self.look_up_lock(raw),
+            }
+            pass.locks.next();
+        }
+        *pass = self.pass_over(pass.rest.clone());
+        self.look_up_lock(raw)
+    }
+
+    fn pass_over(&self, rest: Range) -> Pass {
+        let locks: Locks = Box::new(self.locks(&rest));
+        Pass {
+            locks: locks.peekable(),
+            rest,
+        }
+    }
+
+    fn look_up_lock(&self, raw: &[u8]) -> Result<Option<Lock>, EngineError> {
         match self.snapshot.get(&self.trees.lock, raw)? {
             Some(value) => Ok(Some(decode("lock", raw, value)?)),
             None => Ok(None),
@@ -230,4 +298,63 @@ fn decode<M: prost::Message + Default>(
         key: hex::encode(raw),
         problem: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::super::{Changes, Engine, Publish};
+    use super::*;
+
+    struct Unheard;
+
+    impl Publish for Unheard {
+        fn publish(&mut self, _: &mut Changes) {}
+    }
+
+    fn key(n: u16) -> Bytes {
+        Bytes::copy_from_slice(&n.to_be_bytes())
+    }
+
+    async fn compare(held: BTreeSet<u16>, asked: Vec<u16>) -> Result<(), TestCaseError> {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path(), Box::new(Unheard)).unwrap();
+        let mut changes = Changes::default();
+        for n in held {
+            let lock = Lock {
+                start_ts: n.into(),
+                ..Default::default()
+            };
+            changes.prewrite(&key(n), &lock, Bytes::new(), None);
+        }
+        engine.apply(changes).await.unwrap();
+        let (in_order, looked_up) = (engine.reader(), engine.reader());
+        let keys: Vec<Bytes> = asked.iter().map(|n| key(*n)).collect();
+        in_order.in_order(keys.iter());
+        for n in asked {
+            let (got, expected) = (in_order.lock(&key(n)), looked_up.lock(&key(n)));
+            prop_assert_eq!(got.unwrap(), expected.unwrap(), "key {}", n);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        /// Also of keys that are not in order, and where there are many locks between two of them.
+        #[test]
+        fn a_pass_over_locks_finds_what_is_looked_up(
+            held in prop::collection::btree_set(0..400u16, 0..300),
+            mut asked in prop::collection::vec(0..400u16, 1..60),
+            sorted in any::<bool>(),
+        ) {
+            if sorted {
+                asked.sort_unstable();
+            }
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(compare(held, asked))?;
+        }
+    }
 }

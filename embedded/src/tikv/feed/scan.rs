@@ -136,12 +136,22 @@ impl Scanner {
             return Ok(());
         }
         let as_of = lock.start_ts.max(lock.for_update_ts);
+        // The versions of the key stand next, if there are any.
+        let written = match self.writes.peek() {
+            Some(Ok((next, ..))) => *next == key,
+            Some(Err(error)) => return Err(error.clone()),
+            None => false,
+        };
+        let old_value = match written {
+            true => self.reader.get(&key, as_of)?,
+            false => None,
+        };
         let row = Row {
             start_ts: lock.start_ts,
             r#type: LogType::Prewrite.into(),
             op_type: op_of_lock(lock.kind()).into(),
             value: self.reader.value_of_lock(&key, lock)?,
-            old_value: self.reader.get(&key, as_of)?.unwrap_or_default(),
+            old_value: old_value.unwrap_or_default(),
             txn_source: lock.txn_source,
             key,
             ..Row::default()

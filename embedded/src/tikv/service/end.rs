@@ -8,6 +8,7 @@ use tonic::Status;
 
 use super::TikvService;
 use super::read::senseless;
+use crate::tikv::key;
 use crate::tikv::store::Failure;
 use crate::tikv::txn::end;
 
@@ -15,15 +16,8 @@ use crate::tikv::txn::end;
 const BATCH: usize = 256;
 
 impl TikvService {
-    pub(super) async fn commit(
-        &self,
-        request: kv::CommitRequest,
-    ) -> Result<kv::CommitResponse, Status> {
-        self.commit_keys(request, false).await
-    }
-
     /// Commits, `unsynced` if the client sees to a sync itself.
-    pub(super) async fn commit_keys(
+    pub(super) async fn commit(
         &self,
         request: kv::CommitRequest,
         unsynced: bool,
@@ -61,6 +55,7 @@ impl TikvService {
             let (keys, start_ts) = (request.keys.clone(), request.start_version);
             self.store
                 .write(request.keys, move |reader, changes| {
+                    reader.in_order(keys.iter());
                     keys.iter()
                         .try_for_each(|key| end::roll_back(reader, changes, key, start_ts, false))
                 })
@@ -114,20 +109,26 @@ impl TikvService {
                     .await?;
                 return Ok(kv::ResolveLockResponse::default());
             }
-            let (range, known) = (region.range.clone(), ends.clone());
-            let locks = self
-                .store
-                .look(move |reader| {
-                    let found = reader.locks(&range).filter(
-                        |found| !matches!(found, Ok((_, lock)) if !known.contains_key(&lock.start_ts)),
-                    );
-                    found
-                        .map(|found| Ok(found.map(|(key, lock)| (key, lock.start_ts))?))
-                        .collect::<Result<Vec<(Bytes, u64)>, Failure>>()
-                })
-                .await?;
-            for batch in locks.chunks(BATCH) {
-                self.end_locks(batch.to_vec(), ends.clone()).await?;
+            let mut range = region.range.clone();
+            loop {
+                let (asked, known) = (range.clone(), ends.clone());
+                let locks = self
+                    .store
+                    .look(move |reader| {
+                        let found = reader.locks(&asked).filter(|found| {
+                            !matches!(found, Ok((_, lock)) if !known.contains_key(&lock.start_ts))
+                        });
+                        found
+                            .take(BATCH)
+                            .map(|found| Ok(found.map(|(key, lock)| (key, lock.start_ts))?))
+                            .collect::<Result<Vec<(Bytes, u64)>, Failure>>()
+                    })
+                    .await?;
+                let Some((last, _)) = locks.last() else {
+                    break;
+                };
+                range.start = key::after(last);
+                self.end_locks(locks, ends.clone()).await?;
             }
             Ok(kv::ResolveLockResponse::default())
         };
@@ -143,6 +144,7 @@ impl TikvService {
         let keys = locks.iter().map(|(key, _)| key.clone()).collect();
         self.store
             .write(keys, move |reader, changes| {
+                reader.in_order(locks.iter().map(|(key, _)| key));
                 locks.iter().try_for_each(|(key, start_ts)| {
                     let commit_ts = ends.get(start_ts).copied().unwrap_or_default();
                     end::resolve(reader, changes, key, *start_ts, commit_ts)

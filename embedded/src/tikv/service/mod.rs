@@ -22,12 +22,12 @@ use proto::{kvrpcpb as kv, tikvpb};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::key::Range;
+use super::key::{self, Range};
 use super::region::Region;
 use super::store::{Failure, Store};
 
-/// In the metadata of a commit: it needs no sync of its own, since a later one of the same client brings it. No other client
-/// knows of it.
+/// In the metadata of a commit, or of a stream of calls for all its commits: they need no sync of their own, since a later commit
+/// of the same client brings it. No other client knows of it.
 pub(crate) const UNSYNCED: &str = "embedded-unsynced";
 
 /// The service.
@@ -127,12 +127,10 @@ impl TikvService {
 }
 
 /// The range of exactly one key.
-fn only(key: &Bytes) -> Range {
-    let mut end = key.to_vec();
-    end.push(0);
+fn only(raw: &Bytes) -> Range {
     Range {
-        start: key.clone(),
-        end: end.into(),
+        start: raw.clone(),
+        end: key::after(raw),
     }
 }
 
@@ -147,7 +145,8 @@ macro_rules! serve {
                 &self,
                 requests: Request<Streaming<tikvpb::BatchCommandsRequest>>,
             ) -> Result<Response<Self::BatchCommandsStream>, Status> {
-                Ok(Response::new(batch::serve(self.clone(), requests.into_inner())))
+                let unsynced = requests.metadata().contains_key(UNSYNCED);
+                Ok(Response::new(batch::serve(self.clone(), unsynced, requests.into_inner())))
             }
 
             async fn kv_commit(
@@ -155,7 +154,7 @@ macro_rules! serve {
                 request: Request<kv::CommitRequest>,
             ) -> Result<Response<kv::CommitResponse>, Status> {
                 let unsynced = request.metadata().contains_key(UNSYNCED);
-                self.commit_keys(request.into_inner(), unsynced).await.map(Response::new)
+                self.commit(request.into_inner(), unsynced).await.map(Response::new)
             }
 
             $(async fn $rpc(&self, request: Request<kv::$request>) -> Result<Response<kv::$reply>, Status> {

@@ -16,6 +16,7 @@ pub(crate) fn commit_all(
 ) -> Result<(), Stop> {
     // Until the primary is met.
     changes.unsynced = true;
+    reader.in_order(keys.iter());
     keys.iter()
         .try_for_each(|key| commit(reader, changes, key, start_ts, commit_ts))
 }
