@@ -102,6 +102,23 @@ async fn a_large_transaction_goes_in_parts_and_stays_alive() {
     assert_eq!(fake.lock_count(), 0);
 }
 
+/// Nor of one with many keys: each costs the store its time.
+#[tokio::test]
+async fn a_transaction_of_many_keys_goes_in_parts() {
+    const KEYS: usize = 10_000;
+    let fake = Fake::start().await;
+    let client = connect(&fake).await;
+    let start_ts = client.tso().await.unwrap();
+    commit(&client, start_ts, &key(0), puts(0..KEYS, "a"))
+        .await
+        .unwrap();
+    for call in ["prewrite", "commit"] {
+        assert_eq!(fake.count(call), 3, "{call}");
+    }
+    assert_eq!(values(&client).await.len(), KEYS);
+    assert_eq!(fake.lock_count(), 0);
+}
+
 #[tokio::test]
 async fn a_lost_reply_to_a_commit_is_asked_again() {
     let fake = Fake::start().await;

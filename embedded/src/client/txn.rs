@@ -16,6 +16,8 @@ use super::{Client, ClientError, Ts, keys, lock};
 
 /// Bytes of keys and values sent to a region at once.
 const BATCH_BYTES: usize = 1 << 20;
+/// Keys sent to a region at once: a store has to answer within the time of a call, whatever has become of each of them.
+const BATCH_KEYS: usize = 4096;
 /// Batches that are under way at once: a store that has many before it answers none in time.
 const AT_ONCE: usize = 16;
 /// How long the locks of a transaction stand when its owner is gone.
@@ -166,12 +168,13 @@ impl Client {
                 .region_of(primary, &mut backoff)
                 .await
                 .map_err(|e| undetermined(e.to_string()))?;
-            let mut room = BATCH_BYTES;
+            let (mut room, mut places) = (BATCH_BYTES, BATCH_KEYS);
             let (here, rest): (Vec<Bytes>, Vec<Bytes>) = all.iter().cloned().partition(|key| {
-                let fits =
-                    key == primary || (key.len() <= room && region.contains(&keys::encode(key)));
+                let fits = key == primary
+                    || (key.len() <= room && places > 0 && region.contains(&keys::encode(key)));
                 if fits {
                     room = room.saturating_sub(key.len());
+                    places = places.saturating_sub(1);
                 }
                 fits
             });
@@ -359,7 +362,9 @@ impl Client {
                 let wrapped = keys::encode(&key);
                 match batches.last_mut() {
                     Some((region, batch, bytes))
-                        if region.contains(&wrapped) && *bytes + weight <= BATCH_BYTES =>
+                        if region.contains(&wrapped)
+                            && *bytes + weight <= BATCH_BYTES
+                            && batch.len() < BATCH_KEYS =>
                     {
                         *bytes += weight;
                         batch.push((key, change));
