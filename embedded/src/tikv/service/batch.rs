@@ -2,9 +2,7 @@
 
 use std::pin::Pin;
 
-use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use prost::{DecodeError, Message as _};
 use proto::tikvpb::{
     BatchCommandsEmptyResponse, BatchCommandsRequest, BatchCommandsResponse,
     batch_commands_request::request::Cmd, batch_commands_response::Response,
