@@ -102,8 +102,7 @@ async fn exchange(
     };
     first.send(&mut sent, waiting);
     let mut answers = store.batch_commands(outgoing).await?.into_inner();
-    let mut called = true;
-    while called || !waiting.is_empty() {
+    loop {
         tokio::select! {
             message = answers.message() => {
                 let message = message?.ok_or_else(ended)?;
@@ -112,17 +111,18 @@ async fn exchange(
                         Status::internal(format!("the answer to call {id} is none that is known here"))
                     });
                     if let Some(reply) = waiting.remove(&id) {
+                        // Who gave up needs none.
                         let _ = reply.send(answer);
                     }
                 }
             }
-            next = gather(calls, &out), if called => match next? {
+            next = gather(calls, &out) => match next? {
                 Some(next) => next.send(&mut sent, waiting),
-                None => called = false,
+                // Nobody waits either: whoever does has a way to call.
+                None => return Ok(()),
             },
         }
     }
-    Ok(())
 }
 
 /// Calls that go in one message.

@@ -42,7 +42,7 @@ macro_rules! region_requests {
     )*};
 }
 
-/// Sends a request in a call of its own, or among others.
+/// Sends a request in a call of its own, or among others: those that every transaction needs, so that many are under way.
 macro_rules! send {
     ($store:ident, $request:expr, (by $call:ident)) => {{
         let mut client = $store.client;
