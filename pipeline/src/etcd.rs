@@ -6,10 +6,8 @@
 mod ops;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +22,7 @@ use proto::{
     },
     mvccpb::{Event, KeyValue},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Status, Streaming,
@@ -112,35 +110,59 @@ fn retriable(status: &Status) -> bool {
 /// A client; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    channels: Vec<(String, Channel)>,
-    /// The endpoint that answered last, by its place: the next call begins there.
-    answering: Arc<AtomicUsize>,
+    /// URLs, `http://host:port`.
+    endpoints: watch::Receiver<Vec<String>>,
+    open: Arc<Mutex<Open>>,
+}
+
+/// Connections; they open with the first call.
+#[derive(Debug, Default)]
+struct Open {
+    channels: HashMap<String, Channel>,
+    /// The endpoint that answered last: the next call begins there.
+    answering: Option<String>,
 }
 
 impl Client {
-    /// A client of the etcd behind these URLs (`http://host:port`). Connections open with the first call.
+    /// A client of the etcd behind these URLs (`http://host:port`).
     pub fn new(endpoints: &[String]) -> Result<Self, Error> {
         if endpoints.is_empty() {
             return Err(Error::NoEndpoint);
         }
-        let channels = endpoints
-            .iter()
-            .map(|endpoint| {
-                let address = Endpoint::from_shared(endpoint.clone())
-                    .map_err(|error| Error::Endpoint {
-                        endpoint: endpoint.clone(),
-                        reason: error.to_string(),
-                    })?
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .http2_keep_alive_interval(PING_AFTER)
-                    .keep_alive_timeout(PING_TIMEOUT);
-                Ok((endpoint.clone(), address.connect_lazy()))
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Self {
-            channels,
-            answering: Arc::default(),
-        })
+        for url in endpoints {
+            endpoint(url)?;
+        }
+        Ok(Self::following(watch::channel(endpoints.to_vec()).1))
+    }
+
+    /// A client of an etcd whose members come and go.
+    #[must_use]
+    pub fn following(endpoints: watch::Receiver<Vec<String>>) -> Self {
+        Self {
+            endpoints,
+            open: Arc::default(),
+        }
+    }
+
+    /// The endpoints there are now, the one that answered last first.
+    fn known(&self) -> Vec<String> {
+        let mut known = self.endpoints.borrow().clone();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.channels.retain(|url, _| known.contains(url));
+        let answering = open.answering.as_ref();
+        let first = known.iter().position(|url| Some(url) == answering);
+        known.rotate_left(first.unwrap_or_default());
+        known
+    }
+
+    fn channel(&self, url: &str) -> Result<Channel, Error> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = open.channels.get(url) {
+            return Ok(channel.clone());
+        }
+        let channel = endpoint(url)?.connect_lazy();
+        open.channels.insert(url.to_owned(), channel.clone());
+        Ok(channel)
     }
 
     /// Runs `call` on one endpoint after the other until one answers.
@@ -169,12 +191,13 @@ impl Client {
         F: Future<Output = Result<T, Status>>,
     {
         let mut last = Status::unavailable("no endpoint");
-        let first = self.answering.load(Ordering::Relaxed);
-        for place in (0..self.channels.len()).map(|n| (first + n) % self.channels.len()) {
-            let channel = self.channels[place].1.clone();
+        let known = self.known();
+        for url in &known {
+            let channel = self.channel(url)?;
             match tokio::time::timeout(limit, call(channel)).await {
                 Ok(Ok(answer)) => {
-                    self.answering.store(place, Ordering::Relaxed);
+                    let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+                    open.answering = Some(url.clone());
                     return Ok(answer);
                 }
                 Ok(Err(status)) if retriable(&status) => last = status,
@@ -185,15 +208,9 @@ impl Client {
                 Err(_) => last = Status::deadline_exceeded(format!("no answer within {limit:?}")),
             }
         }
-        let endpoints = self
-            .channels
-            .iter()
-            .map(|(endpoint, _)| endpoint.as_str())
-            .collect::<Vec<_>>()
-            .join(",");
         Err(Error::Call {
             call: name,
-            endpoints,
+            endpoints: known.join(","),
             status: Box::new(last),
         })
     }
@@ -372,7 +389,7 @@ impl Client {
 
     /// Renews a lease once; its new time to live in seconds.
     pub async fn keep_alive(&self, lease: i64) -> Result<i64, Error> {
-        let limit = match self.channels.len() {
+        let limit = match self.endpoints.borrow().len() {
             1 => CALL_TIMEOUT,
             _ => RENEW_TIMEOUT,
         };
@@ -390,6 +407,18 @@ impl Client {
             Ok(answer.ttl)
         }
     }
+}
+
+/// How an endpoint is connected to.
+fn endpoint(url: &str) -> Result<Endpoint, Error> {
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| Error::Endpoint {
+        endpoint: url.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_TIMEOUT))
 }
 
 /// All keys of a changefeed's state in one answer: more than tonic's default of 4 MiB is possible.
@@ -471,6 +500,17 @@ mod tests {
         assert_eq!(later.await.expect("an answer at once").unwrap(), None);
         let watch = tokio::time::timeout(RENEW_TIMEOUT, client.watch("key", 1));
         watch.await.expect("an answer at once").unwrap();
+    }
+
+    #[tokio::test]
+    async fn members_come_and_go() {
+        let (_first, url) = fake::Fake::serve().await;
+        let (members, endpoints) = watch::channel(vec![url]);
+        let client = Client::following(endpoints);
+        client.put("key", "of the first", 0).await.unwrap();
+        let (_second, url) = fake::Fake::serve().await;
+        members.send_replace(vec![url]);
+        assert_eq!(client.get("key").await.unwrap(), None, "the second's");
     }
 
     #[test]

@@ -363,7 +363,7 @@ async fn connect_once(pd: &[String]) -> Result<(Upstream, etcd::Client, u64), Se
             pd: pd.join(","),
             source: Box::new(source),
         })?;
-    let etcd = etcd::Client::new(&upstream.pd_endpoints())?;
+    let etcd = etcd::Client::following(upstream.pd_members());
     let cluster = etcd.cluster_id().await?;
     Ok((upstream, etcd, cluster))
 }

@@ -14,6 +14,8 @@ pub use self::{
     feed::{Batch, FeedEvent, Subscription},
     kv::{Pairs, Scan, Snapshot},
 };
+use tokio::sync::watch;
+
 use self::{
     feed::{Hub, Room},
     kv::Kv,
@@ -86,10 +88,16 @@ impl Upstream {
         self.pd.cluster_id()
     }
 
-    /// The client addresses of all members of PD known by now, as `http://host:port`; PD's etcd answers there too.
+    /// The client addresses of all members of PD known by now, as `http://host:port`.
     #[must_use]
     pub fn pd_endpoints(&self) -> Vec<String> {
-        self.pd.endpoints()
+        self.pd_members().borrow().clone()
+    }
+
+    /// The same, as members come and go; PD's etcd answers there too.
+    #[must_use]
+    pub fn pd_members(&self) -> watch::Receiver<Vec<String>> {
+        self.pd.members()
     }
 
     /// A timestamp newer than that of every transaction committed before this call.

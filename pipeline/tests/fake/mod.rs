@@ -7,7 +7,7 @@ mod reader;
 mod serve;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -51,8 +51,8 @@ struct Store {
 
 #[derive(Debug)]
 struct State {
-    /// Keys from which on locks were asked for.
-    asked: BTreeSet<Bytes>,
+    /// How often locks were asked for.
+    lock_scans: u64,
     /// The first has id 1.
     stores: Vec<Store>,
     /// By their start.
@@ -92,7 +92,7 @@ impl Cluster {
     /// [`scan`](Self::scan) says.
     pub async fn with_stores(multiplex: &[bool]) -> Self {
         let state = State {
-            asked: BTreeSet::new(),
+            lock_scans: 0,
             stores: Vec::new(),
             regions: vec![Region {
                 id: 2,
@@ -185,25 +185,19 @@ impl Cluster {
     /// Prewrites a key with a value that nothing else has, or a delete; false if it is locked, or there is nothing to delete.
     pub fn prewrite(&self, key: &Bytes, delete: bool) -> bool {
         let mut state = self.state();
-        let old = state.newest(key);
-        if state.locks.contains_key(key) || delete && old.is_none() {
-            return false;
-        }
         state.now += 1;
-        let change = RawKv {
-            op: if delete { Op::Delete } else { Op::Put },
-            key: key.clone(),
-            value: match delete {
-                true => Bytes::new(),
-                false => state.now.to_string().into(),
-            },
-            old_value: old.unwrap_or_default(),
-            start_ts: state.now,
-            commit_ts: 0,
-        };
-        state.tell(&change, LogType::Prewrite);
-        state.locks.insert(key.clone(), change);
-        true
+        let start_ts = state.now;
+        state.prewrite(key, delete, start_ts)
+    }
+
+    /// Prewrites keys that are not locked in one transaction.
+    pub fn prewrite_all(&self, keys: &[Bytes]) {
+        let mut state = self.state();
+        state.now += 1;
+        let start_ts = state.now;
+        for key in keys {
+            assert!(state.prewrite(key, false, start_ts), "{key:?} is locked");
+        }
     }
 
     /// The id of the region that holds a key.
@@ -212,12 +206,9 @@ impl Cluster {
         state.regions[state.place(&wrapped(key))].id
     }
 
-    /// Whether the lock of a key was asked for.
-    pub fn asked_for_lock(&self, key: &Bytes) -> Result<(), String> {
-        match self.state().asked.contains(key) {
-            true => Ok(()),
-            false => Err(format!("the lock of {key:?} was not asked for")),
-        }
+    /// How often locks were asked for.
+    pub fn lock_scans(&self) -> u64 {
+        self.state().lock_scans
     }
 
     /// Commits the n-th locked key, or rolls it back.
@@ -495,6 +486,27 @@ impl State {
 
     fn newest(&self, key: &Bytes) -> Option<Bytes> {
         self.versions.get(key)?.last()?.value.clone()
+    }
+
+    fn prewrite(&mut self, key: &Bytes, delete: bool, start_ts: Ts) -> bool {
+        let old = self.newest(key);
+        if self.locks.contains_key(key) || delete && old.is_none() {
+            return false;
+        }
+        let change = RawKv {
+            op: if delete { Op::Delete } else { Op::Put },
+            key: key.clone(),
+            value: match delete {
+                true => Bytes::new(),
+                false => start_ts.to_string().into(),
+            },
+            old_value: old.unwrap_or_default(),
+            start_ts,
+            commit_ts: 0,
+        };
+        self.tell(&change, LogType::Prewrite);
+        self.locks.insert(key.clone(), change);
+        true
     }
 
     fn nth_lock(&self, n: usize) -> Option<Bytes> {

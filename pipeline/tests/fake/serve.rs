@@ -27,7 +27,7 @@ struct Service {
 
 impl Cluster {
     /// Serves one more store.
-    pub(super) async fn serve(&self, multiplexes: bool) {
+    pub async fn serve(&self, multiplexes: bool) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let store = {
@@ -297,7 +297,7 @@ impl tikvpb::tikv_server::Tikv for Service {
     ) -> Result<Response<kv::ScanLockResponse>, Status> {
         let request = request.into_inner();
         let mut state = self.cluster.state();
-        state.asked.insert(request.start_key.clone());
+        state.lock_scans += 1;
         let locks = state
             .locks
             .range(request.start_key.clone()..)

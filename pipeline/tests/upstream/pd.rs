@@ -24,6 +24,12 @@ async fn the_leader_of_pd_is_found_and_followed() {
         let least = upstream.update_service_safepoint("a", 60, ts).await;
         assert_eq!(least.expect("a safepoint"), ts);
     }
+    // A member that has come is known once anybody was asked for the members.
+    cluster.serve(true).await;
+    cluster.lead_pd(3, true);
+    let ts = upstream.tso().await.expect("a timestamp");
+    assert!(ts > last, "{ts} after {last}");
+    assert_eq!(upstream.pd_endpoints(), cluster.pd());
     // One that is behind the least is refused, which the answer shows.
     let least = upstream.update_service_safepoint("b", 60, last - 1).await;
     assert_eq!(least.expect("a safepoint"), last);

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use bytes::Bytes;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -126,7 +127,12 @@ impl Engine {
             .map_err(open)?;
         let keyspace = |name: &str| {
             db.keyspace(name, || {
-                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(MEMTABLE_BYTES)
+                    // In one piece the filter of a table of small records takes a megabyte, which no cache of ours keeps: it
+                    // would be read for every look. Those of the first level, and indexes of the first two, are in memory.
+                    .filter_block_partitioning_policy(PartitioningPolicy::new([false, true]))
+                    .index_block_partitioning_policy(PartitioningPolicy::new([false, false, true]))
             })
             .map_err(open)
         };

@@ -10,6 +10,7 @@ use proto::errorpb;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::link::{Item, Link, Quota};
+use super::locks::Locks;
 use super::subscription::{End, Id, Stage, Subscription};
 use crate::tikv::engine::{Changes, EngineError, FeedRow, Publish, Reader};
 use crate::tikv::key::Range;
@@ -27,8 +28,7 @@ pub(crate) struct Hub {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Start-ts of every lock for a change, by key.
-    pub(super) locks: BTreeMap<Bytes, u64>,
+    pub(super) locks: Locks,
     /// Regions that someone listens to, by start key.
     pub(super) observed: BTreeMap<Bytes, Observed>,
     start_of: HashMap<u64, Bytes>,

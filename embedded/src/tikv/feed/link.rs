@@ -1,7 +1,8 @@
 //! The way to one client: a queue whose memory is counted, and how it is packed into messages.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prost::Message as _;
 use proto::cdcpb;
@@ -13,8 +14,6 @@ use tonic::Status;
 const MESSAGE_BYTES: usize = 6 << 20;
 /// Steps of scans that may wait for the client, before its scans wait.
 const SCAN_STEPS: usize = 16;
-/// Resolved-ts that may wait for the client: they say the same again, so that further ones can be left out.
-const RESOLVED_WAITING: usize = 1024;
 
 /// Memory for events that clients have not taken yet, shared by all of them.
 #[derive(Debug)]
@@ -105,6 +104,33 @@ impl Features {
     }
 }
 
+/// Messages with resolved-ts that wait for the client, by request id.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<HashMap<u64, usize>>);
+
+impl Waiting {
+    /// Takes the messages of a round in, unless some of an earlier one wait still.
+    fn begin(&self, request_id: u64, messages: usize) -> bool {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = messages > 0 && !waiting.contains_key(&request_id);
+        if free {
+            waiting.insert(request_id, messages);
+        }
+        free
+    }
+
+    /// A message is on its way.
+    fn end(&self, request_id: u64) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = waiting.get_mut(&request_id) {
+            *left -= 1;
+            if *left == 0 {
+                waiting.remove(&request_id);
+            }
+        }
+    }
+}
+
 /// The sending end.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -114,27 +140,27 @@ pub(crate) struct Link {
     features: OnceLock<Features>,
     queue: mpsc::UnboundedSender<Item>,
     steps: Arc<Semaphore>,
-    resolved_waiting: Arc<AtomicUsize>,
+    resolved: Arc<Waiting>,
     closed: AtomicBool,
 }
 
 impl Link {
     pub(crate) fn new(id: u64, multiplexed: bool) -> (Arc<Self>, Packer) {
         let (queue, waiting) = mpsc::unbounded_channel();
-        let resolved_waiting = Arc::new(AtomicUsize::new(0));
+        let resolved = Arc::new(Waiting::default());
         let link = Arc::new(Self {
             id,
             multiplexed,
             features: OnceLock::new(),
             queue,
             steps: Arc::new(Semaphore::new(SCAN_STEPS)),
-            resolved_waiting: resolved_waiting.clone(),
+            resolved: resolved.clone(),
             closed: AtomicBool::new(false),
         });
         let packer = Packer {
             waiting,
             next: None,
-            resolved_waiting,
+            resolved,
         };
         (link, packer)
     }
@@ -154,14 +180,18 @@ impl Link {
     }
 
     pub(crate) fn send(&self, item: Item) {
-        if let Item::Resolved(_) = &item
-            && self.resolved_waiting.fetch_add(1, Ordering::Relaxed) >= RESOLVED_WAITING
-        {
-            self.resolved_waiting.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
         // The client may be gone; its subscriptions go when its requests end.
         let _ = self.queue.send(item);
+    }
+
+    /// Sends the resolved-ts of a request's regions. A client that is slow is told less often: none is sent while others of
+    /// the same request wait. So no request waits for those of others, however many there are.
+    pub(crate) fn send_resolved(&self, request_id: u64, messages: Vec<cdcpb::ResolvedTs>) {
+        if self.resolved.begin(request_id, messages.len()) {
+            for message in messages {
+                self.send(Item::Resolved(message));
+            }
+        }
     }
 
     /// Sends an event that must get through.
@@ -185,7 +215,7 @@ impl Link {
 pub(crate) struct Packer {
     waiting: mpsc::UnboundedReceiver<Item>,
     next: Option<Item>,
-    resolved_waiting: Arc<AtomicUsize>,
+    resolved: Arc<Waiting>,
 }
 
 impl Packer {
@@ -211,7 +241,7 @@ impl Packer {
         loop {
             match item {
                 Item::Resolved(resolved) if message.events.is_empty() => {
-                    self.resolved_waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.resolved.end(resolved.request_id);
                     message.resolved_ts = Some(resolved);
                     return Some((message, held));
                 }
@@ -293,7 +323,7 @@ mod tests {
         for bytes in [10, 4 << 20, 4 << 20, 8 << 20, 10] {
             link.send_always(event(bytes));
         }
-        link.send(Item::Resolved(cdcpb::ResolvedTs::default()));
+        link.send_resolved(0, vec![cdcpb::ResolvedTs::default()]);
         link.send_always(event(1));
         let mut shape = Vec::new();
         for _ in 0..6 {
@@ -311,5 +341,33 @@ mod tests {
                 (1, false)
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn every_request_is_told_its_resolved_ts_however_many_there_are() {
+        const REQUESTS: u64 = 5000;
+        let (link, mut packer) = Link::new(1, true);
+        let round = |ts| {
+            for request_id in 0..REQUESTS {
+                let message = cdcpb::ResolvedTs {
+                    regions: vec![7],
+                    ts,
+                    request_id,
+                };
+                link.send_resolved(request_id, vec![message.clone(), message]);
+            }
+        };
+        round(0);
+        let mut told = vec![0; REQUESTS as usize];
+        // A client that takes less than comes.
+        for ts in 1..20 {
+            for _ in 0..REQUESTS {
+                let (message, _) = packer.message().await.unwrap();
+                told[message.resolved_ts.unwrap().request_id as usize] += 1;
+            }
+            round(ts);
+        }
+        let (least, most) = (told.iter().min().unwrap(), told.iter().max().unwrap());
+        assert!(*least >= 8 && most - least <= 2, "{least} to {most}");
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod hub;
 pub(crate) mod link;
+mod locks;
 mod resolved;
 pub(crate) mod scan;
 pub(crate) mod service;

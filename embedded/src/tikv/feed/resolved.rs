@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
-use super::link::{Item, Link};
+use super::link::Link;
 use super::subscription::Stage;
 use crate::client::Client;
 use crate::tikv::concurrency::Concurrency;
@@ -91,13 +91,7 @@ impl Hub {
                 if subscription.stage != Stage::Initialized {
                     continue;
                 }
-                let range = &subscription.range;
-                let held = state
-                    .locks
-                    .range(range.start.clone()..)
-                    .take_while(|(key, _)| range.contains(key))
-                    .map(|(_, start_ts)| *start_ts)
-                    .min();
+                let held = state.locks.least(&subscription.range);
                 let resolved = held.map_or(ts, |held| held.min(ts));
                 subscription.resolved_ts = subscription.resolved_ts.max(resolved);
                 let (link, id) = (&subscription.link, subscription.id);
@@ -116,9 +110,7 @@ impl Hub {
             }
         }
         for ((_, request_id), (link, regions)) in rounds {
-            for message in groups(regions, request_id) {
-                link.send(Item::Resolved(message));
-            }
+            link.send_resolved(request_id, groups(regions, request_id));
         }
     }
 }

@@ -144,11 +144,7 @@ impl TikvService {
         let keys = locks.iter().map(|(key, _)| key.clone()).collect();
         self.store
             .write(keys, move |reader, changes| {
-                reader.in_order(locks.iter().map(|(key, _)| key));
-                locks.iter().try_for_each(|(key, start_ts)| {
-                    let commit_ts = ends.get(start_ts).copied().unwrap_or_default();
-                    end::resolve(reader, changes, key, *start_ts, commit_ts)
-                })
+                end::resolve_all(reader, changes, &locks, &ends)
             })
             .await
     }

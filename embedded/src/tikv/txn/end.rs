@@ -1,5 +1,7 @@
 //! Committing and rolling back.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::{Stop, refuse};
@@ -36,6 +38,8 @@ pub(crate) fn commit(
             }
             commit_lock(reader, changes, key, &lock, commit_ts)
         }
+        // Mostly somebody has resolved it, at this very timestamp: that is quicker to look up.
+        _ if is_committed_at(reader, key, start_ts, commit_ts)? => Ok(()),
         _ => match reader.txn_record(key, start_ts)? {
             TxnRecord::Committed(..) => Ok(()),
             TxnRecord::RolledBack | TxnRecord::None(_) => {
@@ -43,6 +47,14 @@ pub(crate) fn commit(
             }
         },
     }
+}
+
+fn is_committed_at(reader: &Reader, key: &Bytes, start_ts: u64, ts: u64) -> Result<bool, Stop> {
+    let write = reader.write_at(key, ts)?;
+    Ok(
+        write
+            .is_some_and(|write| write.start_ts == start_ts && write.kind() != WriteKind::Rollback),
+    )
 }
 
 fn commit_lock(
@@ -138,8 +150,24 @@ fn mark(
     Ok(())
 }
 
+/// Ends transactions on keys where their locks are expected; `ends` has the commit-ts of each, 0 for a rollback.
+pub(crate) fn resolve_all(
+    reader: &Reader,
+    changes: &mut Changes,
+    locks: &[(Bytes, u64)],
+    ends: &HashMap<u64, u64>,
+) -> Result<(), Stop> {
+    let commit_ts = |start_ts| ends.get(start_ts).copied().unwrap_or_default();
+    // As with commits, and a rollback is synced.
+    changes.unsynced = locks.iter().all(|(_, start_ts)| commit_ts(start_ts) > 0);
+    reader.in_order(locks.iter().map(|(key, _)| key));
+    locks.iter().try_for_each(|(key, start_ts)| {
+        resolve(reader, changes, key, *start_ts, commit_ts(start_ts))
+    })
+}
+
 /// Ends a transaction on a key whose lock is expected there: commits at `commit_ts`, or rolls back if that is 0.
-pub(crate) fn resolve(
+fn resolve(
     reader: &Reader,
     changes: &mut Changes,
     key: &Bytes,

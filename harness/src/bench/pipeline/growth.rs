@@ -73,31 +73,35 @@ impl Bench<'_> {
     pub(super) async fn growth(&self, told: &impl Fn(&str)) -> Result<Growth, BenchError> {
         let mut rows = Vec::new();
         for (table, count) in ["grown_5", "grown_6", "grown_7"].into_iter().zip(ROWS) {
-            told(&format!("{count} rows of one table"));
+            let what = format!("{count} rows of one table");
+            told(&what);
             let before = self.fresh(table).await?;
             self.embedded.bulk(table, Shape::Narrow, count).await?;
-            rows.push((count, self.grown(table, before, count).await?));
+            rows.push((count, self.grown(table, before, count, &what, told).await?));
         }
-        told(&format!("{AT_ONCE} rows of one transaction"));
+        let what = format!("{AT_ONCE} rows of one transaction");
+        told(&what);
         let before = self.fresh("at_once").await?;
         let loaded = self.embedded.at_once("at_once", Shape::Narrow, AT_ONCE);
         loaded.await?;
-        let at_once = self.grown("at_once", before, AT_ONCE).await?;
-        told(&format!("{ONE_BY_ONE} transactions"));
+        let grown = self.grown("at_once", before, AT_ONCE, &what, told);
+        let at_once = grown.await?;
+        let what = format!("{ONE_BY_ONE} transactions");
+        told(&what);
         let before = self.fresh("one_by_one").await?;
         let loaded = self
             .embedded
             .one_by_one("one_by_one", Shape::Narrow, ONE_BY_ONE);
         loaded.await?;
-        let one_by_one = self.grown("one_by_one", before, ONE_BY_ONE).await?;
+        let grown = self.grown("one_by_one", before, ONE_BY_ONE, &what, told);
+        let one_by_one = grown.await?;
         let mut tables = Vec::new();
         for count in TABLES {
-            told(&format!("{SHARED} rows of {count} tables"));
+            let what = format!("{SHARED} rows of {count} tables");
+            told(&what);
             let before = self.spread(count).await?;
-            let id = format!("tables-{count}");
-            let rules = format!("bench.of_{count}_*");
-            let (figures, _) = self.catch_up(&id, &rules, before, SHARED).await?;
-            tables.push((count, figures));
+            let of = format!("of_{count}_*");
+            tables.push((count, self.grown(&of, before, SHARED, &what, told).await?));
         }
         Ok(Growth {
             rows,
@@ -113,11 +117,29 @@ impl Bench<'_> {
         Ok(pd::tso(&self.pd).await?)
     }
 
-    async fn grown(&self, table: &str, before: u64, rows: u64) -> Result<CatchUp, BenchError> {
+    /// Has the pipeline catch up on the `rows` of `tables`, and tells how it went: the whole takes long.
+    async fn grown(
+        &self,
+        tables: &str,
+        before: u64,
+        rows: u64,
+        what: &str,
+        told: &impl Fn(&str),
+    ) -> Result<CatchUp, BenchError> {
         // An id of a changefeed has no `_`.
-        let id = table.replace('_', "-");
-        let rules = format!("bench.{table}");
+        let id = tables.trim_end_matches("_*").replace('_', "-");
+        let rules = format!("bench.{tables}");
         let (figures, _) = self.catch_up(&id, &rules, before, rows).await?;
+        let CatchUp {
+            seconds,
+            rows_per_s,
+            peak,
+            ..
+        } = figures;
+        let peak = peak.map_or(String::new(), |peak| format!(", {} MB", peak / 1_000_000));
+        told(&format!(
+            "{what}: {seconds:.1} s, {rows_per_s:.0} rows/s{peak}"
+        ));
         Ok(figures)
     }
 

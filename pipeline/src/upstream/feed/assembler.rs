@@ -122,13 +122,14 @@ impl Assembler {
         self.part.held()
     }
 
-    /// A raw key of the open transaction with most of them.
-    pub(super) fn largest_open(&self) -> Option<&Bytes> {
-        let mut counts: HashMap<Ts, (usize, &Bytes)> = HashMap::new();
-        for (start_ts, key) in self.prewrites.keys() {
-            counts.entry(*start_ts).or_insert((0, key)).0 += 1;
+    /// The start-ts of the open transaction with most of them, of the latest of equals.
+    pub(super) fn largest_open(&self) -> Option<Ts> {
+        let mut counts: HashMap<Ts, usize> = HashMap::new();
+        for (start_ts, _) in self.prewrites.keys() {
+            *counts.entry(*start_ts).or_default() += 1;
         }
-        counts.into_values().max().map(|(_, key)| key)
+        let largest = counts.into_iter().max_by_key(|(ts, count)| (*count, *ts));
+        largest.map(|(start_ts, _)| start_ts)
     }
 
     /// Takes the rows of one event and appends what is committed by them to `out`.

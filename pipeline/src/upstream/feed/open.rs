@@ -13,10 +13,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use proto::cdcpb::event::Row;
 
-use crate::upstream::{Error, kv::Kv, pd::Pd};
+use crate::{
+    model::{Span, Ts},
+    upstream::kv::Kv,
+};
 
 /// What a row takes besides its own bytes.
 const OVERHEAD: usize = 160;
@@ -101,23 +103,14 @@ pub(super) fn size_of(row: &Row) -> usize {
     size(&row.key, &row.value, &row.old_value)
 }
 
-/// Waits until the raw `key` has no lock any more that it has now: its transaction is committed or rolled back. Locks that
-/// nobody comes back for are resolved.
-pub(super) async fn decided(pd: Pd, kv: Kv, key: Bytes) {
-    // Transactions that begin later are not waited for: a key may always have a lock.
-    let mut asked = None;
-    let mut locks = async || -> Result<usize, Error> {
-        let now = match asked {
-            Some(now) => now,
-            // Not beyond PD's clock: a store remembers the highest timestamp that it was asked with.
-            None => *asked.insert(pd.tso().await?),
-        };
-        kv.resolve_locks_of(&key, now).await
-    };
+/// Waits until `span` (memcomparable-encoded) has no lock any more of the transaction that began at `start_ts`, or of one
+/// before it: one key without a lock says that the transaction is decided, but a scan would meet all its other locks again.
+/// Locks that nobody comes back for are resolved.
+pub(super) async fn decided(kv: Kv, span: Span, start_ts: Ts) -> Span {
     loop {
-        match locks().await {
-            Ok(0) => return,
-            Ok(_) => {}
+        match kv.resolve_first_locks_in(&span, start_ts).await {
+            Ok(false) => return span,
+            Ok(true) => {}
             Err(error) => tracing::debug!(%error, "a transaction is waited for"),
         }
         tokio::time::sleep(PACE).await;

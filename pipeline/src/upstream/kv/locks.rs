@@ -19,6 +19,8 @@ use crate::{
 
 /// Locks asked for in one request.
 const PAGE: u32 = 1024;
+/// The same where the first one tells enough.
+const FEW: u32 = 64;
 /// From this many keys on a transaction's locks are resolved by region and not one by one.
 const MANY: usize = 16;
 
@@ -44,59 +46,70 @@ pub(super) struct Unresolved {
 }
 
 impl Kv {
-    /// Resolves the locks up to `max_ts` between the raw keys `start` and `end` whose transactions are over. Answers how
-    /// many there were that hold a resolved-ts back, living ones included.
-    pub(crate) async fn resolve_locks(
-        &self,
-        start: &Bytes,
-        end: &Bytes,
-        max_ts: Ts,
-    ) -> Result<usize, Error> {
-        let mut start = start.clone();
-        let mut found = 0;
-        loop {
-            let (reply, region) = self
-                .call(&start, |_| kvrpcpb::ScanLockRequest {
-                    context: None,
-                    max_version: max_ts,
-                    start_key: start.clone(),
-                    limit: PAGE,
-                    end_key: end.clone(),
-                })
-                .await?;
-            if let Some(error) = reply.error {
-                return Err(key_error("scan for locks", &start, &error));
-            }
-            let full = reply.locks.len() as u32 >= PAGE;
-            let last = reply.locks.last().map(|lock| lock.key.clone());
-            let locks: Vec<_> = reply
-                .locks
-                .into_iter()
-                .filter(|lock| lock.lock_type() != Op::PessimisticLock)
-                .collect();
-            found += locks.len();
-            self.resolve(&locks, 0).await?;
-            start = match (full, last) {
-                (true, Some(last)) => after(&last),
-                _ => match next_region(&region)? {
-                    Some(next) if end.is_empty() || next < *end => next,
-                    _ => return Ok(found),
-                },
-            };
-        }
-    }
-
-    /// The same in a span whose bounds are memcomparable-encoded. Beside a bound that is no key of a transaction the
+    /// Resolves the locks up to `max_ts` in `span` (memcomparable-encoded) whose transactions are over. Answers how many
+    /// there were that hold a resolved-ts back, living ones included. Beside a bound that is no key of a transaction the
     /// neighbours' locks are looked for as well.
     pub(crate) async fn resolve_locks_in(&self, span: &Span, max_ts: Ts) -> Result<usize, Error> {
-        let bound = |key: &Bytes| keys::decode(key).unwrap_or_default();
-        self.resolve_locks(&bound(&span.start), &bound(&span.end), max_ts)
-            .await
+        let (mut rest, mut found) = (Some(raw(span)), 0);
+        while let Some(range) = rest {
+            let locks;
+            (locks, rest) = self.locks(range, max_ts, PAGE).await?;
+            found += locks.len();
+            self.resolve(&locks, 0).await?;
+        }
+        Ok(found)
     }
 
-    /// The same for the lock of one raw key.
-    pub(crate) async fn resolve_locks_of(&self, key: &Bytes, max_ts: Ts) -> Result<usize, Error> {
-        self.resolve_locks(key, &after(key), max_ts).await
+    /// The same of the first few locks only, and with them of all that their transactions have in the same regions if they
+    /// are many. Answers whether there were any.
+    pub(crate) async fn resolve_first_locks_in(
+        &self,
+        span: &Span,
+        max_ts: Ts,
+    ) -> Result<bool, Error> {
+        let mut rest = Some(raw(span));
+        while let Some(range) = rest {
+            let locks;
+            (locks, rest) = self.locks(range, max_ts, FEW).await?;
+            if !locks.is_empty() {
+                self.resolve(&locks, 0).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Those of the first `limit` locks up to `max_ts` in a range of raw keys that hold a resolved-ts back, and the range
+    /// after them.
+    async fn locks(
+        &self,
+        range: Span,
+        max_ts: Ts,
+        limit: u32,
+    ) -> Result<(Vec<LockInfo>, Option<Span>), Error> {
+        let Span { start, end } = range;
+        let (reply, region) = self
+            .call(&start, |_| kvrpcpb::ScanLockRequest {
+                context: None,
+                max_version: max_ts,
+                start_key: start.clone(),
+                limit,
+                end_key: end.clone(),
+            })
+            .await?;
+        if let Some(error) = reply.error {
+            return Err(key_error("scan for locks", &start, &error));
+        }
+        let mut locks = reply.locks;
+        let next = match locks.last() {
+            Some(last) if locks.len() as u32 >= limit => Some(after(&last.key)),
+            _ => next_region(&region)?,
+        };
+        locks.retain(|lock| lock.lock_type() != Op::PessimisticLock);
+        let rest = next
+            .filter(|next| end.is_empty() || *next < end)
+            .map(|start| Span { start, end });
+        Ok((locks, rest))
     }
 
     /// Resolves `locks` as far as their transactions are over, for a reader at `reader_ts` (0: none).
@@ -297,6 +310,15 @@ impl Kv {
             Some(error) => Err(key_error("resolve a lock", key, &error)),
             None => Ok(region.meta.id),
         }
+    }
+}
+
+/// The raw keys of a memcomparable-encoded span.
+fn raw(span: &Span) -> Span {
+    let bound = |key: &Bytes| keys::decode(key).unwrap_or_default();
+    Span {
+        start: bound(&span.start),
+        end: bound(&span.end),
     }
 }
 

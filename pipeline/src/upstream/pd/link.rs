@@ -8,6 +8,7 @@ use std::{
 };
 
 use proto::pdpb::{self, pd_client::PdClient};
+use tokio::sync::watch;
 use tonic::{Code, Response, Status, transport::Channel};
 
 use super::super::{
@@ -49,14 +50,10 @@ pub(super) struct Link {
     cluster_id: u64,
     /// As given by the user; asked again when no member known answers.
     seeds: Vec<String>,
-    members: Mutex<Members>,
+    leader: Mutex<Option<String>>,
+    /// The client addresses of all members, the seeds before one has answered.
+    members: watch::Sender<Vec<String>>,
     channels: Channels,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Members {
-    leader: Option<String>,
-    all: Vec<String>,
 }
 
 /// Why a try failed and whether another one can help.
@@ -84,8 +81,9 @@ impl Link {
         }
         let mut link = Self {
             cluster_id: 0,
+            members: watch::Sender::new(normal.clone()),
             seeds: normal,
-            members: Mutex::default(),
+            leader: Mutex::default(),
             channels: Channels::new(1 << 20),
         };
         let mut backoff = Backoff::within(limit);
@@ -109,13 +107,12 @@ impl Link {
     }
 
     /// The client addresses of all members known.
-    pub(super) fn endpoints(&self) -> Vec<String> {
-        let members = self.members();
-        if members.all.is_empty() {
-            self.seeds.clone()
-        } else {
-            members.all.clone()
-        }
+    pub(super) fn members(&self) -> watch::Receiver<Vec<String>> {
+        self.members.subscribe()
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        self.members.borrow().clone()
     }
 
     /// The header of a request.
@@ -128,7 +125,7 @@ impl Link {
 
     /// A client of the leader, and its address.
     pub(super) fn leader(&self) -> Result<(PdClient<Channel>, String), String> {
-        let leader = self.members().leader.clone().ok_or("no leader is known")?;
+        let leader = self.last_leader().clone().ok_or("no leader is known")?;
         Ok((self.client(&leader)?, leader))
     }
 
@@ -230,11 +227,11 @@ impl Link {
     }
 
     /// Asks everyone known for the members until one names a leader; answers the cluster id.
-    async fn discover(&self) -> Result<u64, String> {
-        let Members { leader, all } = self.members().clone();
+    pub(super) async fn discover(&self) -> Result<u64, String> {
+        let leader = self.last_leader().clone();
         let mut endpoints: Vec<String> = leader
             .into_iter()
-            .chain(all)
+            .chain(self.endpoints())
             .chain(self.seeds.iter().cloned())
             .collect();
         let mut seen = std::collections::HashSet::new();
@@ -287,14 +284,14 @@ impl Link {
             .and_then(urls)
             .ok_or("it names no leader")?;
         let all: Vec<String> = reply.members.iter().filter_map(urls).collect();
-        let mut members = self.members();
-        if members.leader.as_ref() != Some(&leader) {
+        if self.last_leader().replace(leader.clone()).as_ref() != Some(&leader) {
             tracing::info!(leader, members = all.join(","), "found the leader of PD");
         }
-        *members = Members {
-            leader: Some(leader),
-            all,
-        };
+        self.members.send_if_modified(|known| {
+            let changed = *known != all;
+            *known = all;
+            changed
+        });
         Ok(cluster_id)
     }
 
@@ -306,8 +303,8 @@ impl Link {
         Ok(PdClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT))
     }
 
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_leader(&self) -> MutexGuard<'_, Option<String>> {
+        self.leader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::{metapb, pdpb};
+use tokio::sync::watch;
 
 use self::link::Link;
 pub(super) use self::link::describe;
@@ -15,6 +16,8 @@ use crate::model::{Span, Ts};
 
 /// How long an answer of PD may take, changes of leader included.
 const LIMIT: Duration = Duration::from_secs(15);
+/// How often the members are asked for while nothing fails: all that were known may be replaced one by one.
+const MEMBERS_EVERY: Duration = Duration::from_secs(30);
 
 /// A region and who leads it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,16 @@ impl Pd {
     /// Finds the members of PD by asking `endpoints` (`host:port` or `http://host:port`).
     pub(crate) async fn connect(endpoints: &[String]) -> Result<Self, Error> {
         let link = std::sync::Arc::new(Link::connect(endpoints, LIMIT).await?);
+        let kept = std::sync::Arc::downgrade(&link);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(MEMBERS_EVERY).await;
+                let Some(link) = kept.upgrade() else { return };
+                if let Err(reason) = link.discover().await {
+                    tracing::debug!(reason, "no member of PD names the others");
+                }
+            }
+        });
         Ok(Self {
             tso: tso::Oracle::start(link.clone()),
             link,
@@ -65,8 +78,8 @@ impl Pd {
     }
 
     /// The client addresses of all members known.
-    pub(crate) fn endpoints(&self) -> Vec<String> {
-        self.link.endpoints()
+    pub(crate) fn members(&self) -> watch::Receiver<Vec<String>> {
+        self.link.members()
     }
 
     /// A fresh timestamp; calls made together share one request.

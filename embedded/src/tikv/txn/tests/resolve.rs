@@ -1,6 +1,6 @@
 //! Rolling back, and what others do to a transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use proto::kvrpcpb as kv;
 
@@ -146,9 +146,10 @@ impl World {
                 continue;
             };
             let expected = commit_ts == 0 || commit_ts >= lock.min_commit_ts;
-            let named = name(key);
+            let locks = [(name(key), start_ts)];
+            let ends = HashMap::from([(start_ts, commit_ts)]);
             let got = self
-                .act(|reader, changes| end::resolve(reader, changes, &named, start_ts, commit_ts))
+                .act(|reader, changes| end::resolve_all(reader, changes, &locks, &ends))
                 .await;
             if !agree(&format!("resolving {key}"), expected, got)? {
                 continue;

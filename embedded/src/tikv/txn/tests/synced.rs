@@ -1,5 +1,7 @@
 //! What is on disk before it is answered: all that decides a transaction, and nothing else.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use proto::kvrpcpb as kv;
 
@@ -61,6 +63,18 @@ async fn committed(world: &World, key: u8, start_ts: u64, commit_ts: u64) -> boo
     .await
 }
 
+/// The same of a key's lock by somebody else, who knows the commit-ts.
+async fn resolved(world: &World, key: u8, start_ts: u64, commit_ts: u64) -> bool {
+    let (locks, ends) = (
+        [(name(key), start_ts)],
+        HashMap::from([(start_ts, commit_ts)]),
+    );
+    is_synced(world, |reader, changes| {
+        end::resolve_all(reader, changes, &locks, &ends)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn what_decides_a_transaction_is_synced() {
     let mut world = World::new();
@@ -93,4 +107,14 @@ async fn what_decides_a_transaction_is_synced() {
         prewritten(&world, &request(third, false, true)).await,
         "a commit in one phase"
     );
+
+    for (commits, of_primary, of_other) in [(true, true, false), (false, true, true)] {
+        let [start_ts, then] = [world.now(), world.now()];
+        prewritten(&world, &request(start_ts, false, false)).await;
+        let commit_ts = if commits { then } else { 0 };
+        for (key, synced) in [(0, of_primary), (1, of_other)] {
+            let was = resolved(&world, key, start_ts, commit_ts).await;
+            assert_eq!(was, synced, "key {key} at {commit_ts}");
+        }
+    }
 }

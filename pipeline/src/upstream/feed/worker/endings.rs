@@ -38,7 +38,7 @@ impl Worker {
         if !self.open.wants_back(bytes) {
             return;
         }
-        let waits_for = assembler.largest_open().cloned();
+        let waits_for = assembler.largest_open();
         tracing::info!(
             region,
             bytes,
@@ -48,19 +48,21 @@ impl Worker {
             "open transactions in region {region} took {bytes} bytes"
         ));
         if let Some(registration) = self.give_up(request, region) {
-            let hole = Hole {
-                span: registration.assembler.range().clone(),
-                failures: 0,
-                leaders: Vec::new(),
-            };
-            let (pd, kv) = (self.pd.clone(), self.kv.clone());
+            let (kv, span) = (self.kv.clone(), registration.assembler.range().clone());
             self.side.push(Box::pin(async move {
-                match waits_for {
-                    Some(key) => open::decided(pd, kv, key).await,
+                let span = match waits_for {
+                    Some(start_ts) => open::decided(kv, span, start_ts).await,
                     // Commits without their locks: the scan brings both.
-                    None => tokio::time::sleep(stale::EVERY).await,
-                }
-                Done::Decided(hole)
+                    None => {
+                        tokio::time::sleep(stale::EVERY).await;
+                        span
+                    }
+                };
+                Done::Decided(Hole {
+                    span,
+                    failures: 0,
+                    leaders: Vec::new(),
+                })
             }));
         }
     }
