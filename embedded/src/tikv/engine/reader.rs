@@ -17,7 +17,7 @@ pub(crate) struct Reader {
     pass: RefCell<Option<Pass>>,
 }
 
-/// Locks by key, from one key on.
+/// Locks of a range, in key order.
 type Locks = Box<dyn Iterator<Item = Result<(Bytes, Lock), EngineError>> + Send>;
 
 /// A pass over locks.

@@ -10,6 +10,7 @@ use proto::errorpb;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::link::{Item, Link, Quota};
+use super::listeners::Listeners;
 use super::locks::Locks;
 use super::subscription::{End, Id, Stage, Subscription};
 use crate::tikv::engine::{Changes, EngineError, FeedRow, Publish, Reader};
@@ -39,7 +40,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Observed {
     range: Range,
-    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) subscriptions: Listeners,
 }
 
 /// A subscription that waits for its scan.
@@ -129,9 +130,9 @@ impl Hub {
         state.start_of.insert(id.region, start.clone());
         let observed = state.observed.entry(start).or_insert_with(|| Observed {
             range: region.range.clone(),
-            subscriptions: Vec::new(),
+            subscriptions: Listeners::default(),
         });
-        observed.subscriptions.push(Subscription {
+        observed.subscriptions.add(Subscription {
             id,
             serial,
             link: link.clone(),
@@ -272,19 +273,25 @@ impl Hub {
         }
         let mut congested = Vec::new();
         for (start, rows) in state.by_region(rows) {
-            let Some(observed) = state.observed.get(&start) else {
+            let Some(observed) = state.observed.get_mut(&start) else {
                 continue;
             };
-            for subscription in &observed.subscriptions {
-                if subscription.stage == Stage::Waiting {
-                    continue;
+            let listeners = &mut observed.subscriptions;
+            let mut wanted: BTreeMap<usize, Vec<event::Row>> = BTreeMap::new();
+            for row in rows {
+                let places: Vec<_> = listeners.places_of(&row.key).collect();
+                for place in places {
+                    let wants = |s: &Subscription| s.stage != Stage::Waiting && s.wants(&row);
+                    if listeners.get(place).is_some_and(wants) {
+                        wanted.entry(place).or_default().push(row.row.clone());
+                    }
                 }
-                let wanted = rows.iter().filter(|row| subscription.wants(row));
-                let wanted: Vec<event::Row> = wanted.map(|row| row.row.clone()).collect();
-                if wanted.is_empty() {
+            }
+            for (place, rows) in wanted {
+                let Some(subscription) = listeners.get(place) else {
                     continue;
-                }
-                let event = subscription.rows(wanted);
+                };
+                let event = subscription.rows(rows);
                 match self.quota.take(event.encoded_len()) {
                     Some(charge) => subscription.link.send(Item::Event {
                         event: Box::new(event),
@@ -305,20 +312,19 @@ impl State {
     fn find(&mut self, id: Id) -> Option<&mut Subscription> {
         let start = self.start_of.get(&id.region)?;
         let observed = self.observed.get_mut(start)?;
-        observed.subscriptions.iter_mut().find(|s| s.id == id)
+        observed.subscriptions.find(id)
     }
 
     fn ids(&self, which: impl Fn(Id) -> bool) -> Vec<Id> {
-        let all = self.observed.values().flat_map(|o| &o.subscriptions);
+        let all = self.observed.values().flat_map(|o| o.subscriptions.iter());
         all.map(|s| s.id).filter(|id| which(*id)).collect()
     }
 
     fn remove(&mut self, id: Id) -> Option<Subscription> {
         let start = self.start_of.get(&id.region)?.clone();
         let observed = self.observed.get_mut(&start)?;
-        let at = observed.subscriptions.iter().position(|s| s.id == id)?;
-        let removed = observed.subscriptions.swap_remove(at);
-        if observed.subscriptions.is_empty() {
+        let removed = observed.subscriptions.remove(id)?;
+        if observed.subscriptions.len() == 0 {
             self.observed.remove(&start);
             self.start_of.remove(&id.region);
         }

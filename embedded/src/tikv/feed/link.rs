@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prost::Message as _;
 use proto::cdcpb;
@@ -109,25 +109,27 @@ impl Features {
 struct Waiting(Mutex<HashMap<u64, usize>>);
 
 impl Waiting {
-    /// Takes the messages of a round in, unless some of an earlier one wait still.
-    fn begin(&self, request_id: u64, messages: usize) -> bool {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = messages > 0 && !waiting.contains_key(&request_id);
-        if free {
-            waiting.insert(request_id, messages);
-        }
-        free
+    fn has(&self, request_id: u64) -> bool {
+        self.all().contains_key(&request_id)
+    }
+
+    fn begin(&self, request_id: u64, messages: usize) {
+        *self.all().entry(request_id).or_default() += messages;
     }
 
     /// A message is on its way.
     fn end(&self, request_id: u64) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.all();
         if let Some(left) = waiting.get_mut(&request_id) {
             *left -= 1;
             if *left == 0 {
                 waiting.remove(&request_id);
             }
         }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,13 +186,17 @@ impl Link {
         let _ = self.queue.send(item);
     }
 
-    /// Sends the resolved-ts of a request's regions. A client that is slow is told less often: none is sent while others of
-    /// the same request wait. So no request waits for those of others, however many there are.
+    /// Whether all resolved-ts of a request have been taken. Until then no further ones are sent: a client that is slow is told
+    /// less often, and no request waits for those of others, however many there are.
+    pub(crate) fn takes_resolved(&self, request_id: u64) -> bool {
+        !self.resolved.has(request_id)
+    }
+
+    /// Sends the resolved-ts of a request's regions.
     pub(crate) fn send_resolved(&self, request_id: u64, messages: Vec<cdcpb::ResolvedTs>) {
-        if self.resolved.begin(request_id, messages.len()) {
-            for message in messages {
-                self.send(Item::Resolved(message));
-            }
+        self.resolved.begin(request_id, messages.len());
+        for message in messages {
+            self.send(Item::Resolved(message));
         }
     }
 
@@ -354,7 +360,9 @@ mod tests {
                     ts,
                     request_id,
                 };
-                link.send_resolved(request_id, vec![message.clone(), message]);
+                if link.takes_resolved(request_id) {
+                    link.send_resolved(request_id, vec![message.clone(), message]);
+                }
             }
         };
         round(0);

@@ -6,6 +6,7 @@
 
 pub(crate) mod hub;
 pub(crate) mod link;
+mod listeners;
 mod locks;
 mod resolved;
 pub(crate) mod scan;

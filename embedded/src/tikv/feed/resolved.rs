@@ -14,6 +14,7 @@ use super::link::Link;
 use super::subscription::Stage;
 use crate::client::Client;
 use crate::tikv::concurrency::Concurrency;
+use crate::tikv::key::Range;
 
 /// Regions in the first message of a round; each further one takes four times as many (golden/tikv-feed, 14).
 const FIRST_GROUP: usize = 8;
@@ -77,8 +78,8 @@ pub(crate) fn safe_ts(concurrency: &Concurrency, fetched: u64) -> u64 {
     pending.map_or(fetched, |pending| pending.min(fetched))
 }
 
-/// Resolved-ts of one client, by request id.
-type Rounds = BTreeMap<(u64, u64), (Arc<Link>, Vec<(u64, u64)>)>;
+/// Resolved-ts by client and request id, of those who have taken their last ones.
+type Rounds = BTreeMap<(u64, u64), Option<(Arc<Link>, Vec<(u64, u64)>)>>;
 
 impl Hub {
     /// Sends everyone the resolved-ts of this round: `ts`, or the start-ts of the oldest lock in their range.
@@ -87,21 +88,28 @@ impl Hub {
         let state = &mut *state;
         let mut rounds = Rounds::new();
         for observed in state.observed.values_mut() {
-            for subscription in &mut observed.subscriptions {
+            let mut last: Option<(Range, Option<u64>)> = None;
+            for subscription in observed.subscriptions.by_range() {
                 if subscription.stage != Stage::Initialized {
                     continue;
                 }
-                let held = state.locks.least(&subscription.range);
+                let held = match &last {
+                    Some((range, held)) if *range == subscription.range => *held,
+                    _ => state.locks.least(&subscription.range),
+                };
+                last = Some((subscription.range.clone(), held));
                 let resolved = held.map_or(ts, |held| held.min(ts));
                 subscription.resolved_ts = subscription.resolved_ts.max(resolved);
                 let (link, id) = (&subscription.link, subscription.id);
                 if link.features().batch_resolved_ts {
                     let request = if link.multiplexed { id.request } else { 0 };
-                    rounds
-                        .entry((id.link, request))
-                        .or_insert_with(|| (link.clone(), Vec::new()))
-                        .1
-                        .push((subscription.resolved_ts, id.region));
+                    let round = rounds.entry((id.link, request)).or_insert_with(|| {
+                        link.takes_resolved(request)
+                            .then(|| (link.clone(), Vec::new()))
+                    });
+                    if let Some((_, regions)) = round {
+                        regions.push((subscription.resolved_ts, id.region));
+                    }
                 } else if !link.multiplexed {
                     let event = event::Event::ResolvedTs(subscription.resolved_ts);
                     link.send_always(subscription.event(event));
@@ -109,8 +117,10 @@ impl Hub {
                 // A multiplexing client of such an old version gets none at all (golden/tikv-feed, 08).
             }
         }
-        for ((_, request_id), (link, regions)) in rounds {
-            link.send_resolved(request_id, groups(regions, request_id));
+        for ((_, request_id), round) in rounds {
+            if let Some((link, regions)) = round {
+                link.send_resolved(request_id, groups(regions, request_id));
+            }
         }
     }
 }
