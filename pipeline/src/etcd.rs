@@ -7,7 +7,7 @@ mod ops;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -147,7 +147,7 @@ impl Client {
     /// The endpoints there are now, the one that answered last first.
     fn known(&self) -> Vec<String> {
         let mut known = self.endpoints.borrow().clone();
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open();
         open.channels.retain(|url, _| known.contains(url));
         let answering = open.answering.as_ref();
         let first = known.iter().position(|url| Some(url) == answering);
@@ -156,13 +156,17 @@ impl Client {
     }
 
     fn channel(&self, url: &str) -> Result<Channel, Error> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open();
         if let Some(channel) = open.channels.get(url) {
             return Ok(channel.clone());
         }
         let channel = endpoint(url)?.connect_lazy();
         open.channels.insert(url.to_owned(), channel.clone());
         Ok(channel)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `call` on one endpoint after the other until one answers.
@@ -196,8 +200,7 @@ impl Client {
             let channel = self.channel(url)?;
             match tokio::time::timeout(limit, call(channel)).await {
                 Ok(Ok(answer)) => {
-                    let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-                    open.answering = Some(url.clone());
+                    self.open().answering = Some(url.clone());
                     return Ok(answer);
                 }
                 Ok(Err(status)) if retriable(&status) => last = status,

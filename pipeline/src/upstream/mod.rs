@@ -9,13 +9,13 @@ mod pd;
 mod retry;
 mod stores;
 
+use tokio::sync::watch;
+
 pub use self::{
     error::Error,
     feed::{Batch, FeedEvent, Subscription},
     kv::{Pairs, Scan, Snapshot},
 };
-use tokio::sync::watch;
-
 use self::{
     feed::{Hub, Room},
     kv::Kv,

@@ -113,8 +113,8 @@ impl Waiting {
         self.all().contains_key(&request_id)
     }
 
-    fn begin(&self, request_id: u64, messages: usize) {
-        *self.all().entry(request_id).or_default() += messages;
+    fn begin(&self, request_id: u64) {
+        *self.all().entry(request_id).or_default() += 1;
     }
 
     /// A message is on its way.
@@ -192,12 +192,10 @@ impl Link {
         !self.resolved.has(request_id)
     }
 
-    /// Sends the resolved-ts of a request's regions.
-    pub(crate) fn send_resolved(&self, request_id: u64, messages: Vec<cdcpb::ResolvedTs>) {
-        self.resolved.begin(request_id, messages.len());
-        for message in messages {
-            self.send(Item::Resolved(message));
-        }
+    /// Sends resolved-ts of a request.
+    pub(crate) fn send_resolved(&self, message: cdcpb::ResolvedTs) {
+        self.resolved.begin(message.request_id);
+        self.send(Item::Resolved(message));
     }
 
     /// Sends an event that must get through.
@@ -329,7 +327,7 @@ mod tests {
         for bytes in [10, 4 << 20, 4 << 20, 8 << 20, 10] {
             link.send_always(event(bytes));
         }
-        link.send_resolved(0, vec![cdcpb::ResolvedTs::default()]);
+        link.send_resolved(cdcpb::ResolvedTs::default());
         link.send_always(event(1));
         let mut shape = Vec::new();
         for _ in 0..6 {
@@ -361,7 +359,8 @@ mod tests {
                     request_id,
                 };
                 if link.takes_resolved(request_id) {
-                    link.send_resolved(request_id, vec![message.clone(), message]);
+                    link.send_resolved(message.clone());
+                    link.send_resolved(message);
                 }
             }
         };

@@ -63,8 +63,8 @@ impl Listeners {
             return;
         }
         self.all.sort_by(|a, b| {
-            let of = |s: &Subscription| (s.range.start.clone(), s.range.end.clone());
-            of(a).cmp(&of(b))
+            let (a, b) = (&a.range, &b.range);
+            (&a.start, &a.end).cmp(&(&b.start, &b.end))
         });
         self.reach.clear();
         for subscription in &self.all {

@@ -93,11 +93,11 @@ impl Hub {
                 if subscription.stage != Stage::Initialized {
                     continue;
                 }
+                let range = &subscription.range;
                 let held = match &last {
-                    Some((range, held)) if *range == subscription.range => *held,
-                    _ => state.locks.least(&subscription.range),
+                    Some((same, held)) if same == range => *held,
+                    _ => last.insert((range.clone(), state.locks.least(range))).1,
                 };
-                last = Some((subscription.range.clone(), held));
                 let resolved = held.map_or(ts, |held| held.min(ts));
                 subscription.resolved_ts = subscription.resolved_ts.max(resolved);
                 let (link, id) = (&subscription.link, subscription.id);
@@ -119,7 +119,9 @@ impl Hub {
         }
         for ((_, request_id), round) in rounds {
             if let Some((link, regions)) = round {
-                link.send_resolved(request_id, groups(regions, request_id));
+                for message in groups(regions, request_id) {
+                    link.send_resolved(message);
+                }
             }
         }
     }

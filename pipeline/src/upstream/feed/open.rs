@@ -106,10 +106,10 @@ pub(super) fn size_of(row: &Row) -> usize {
 /// Waits until `span` (memcomparable-encoded) has no lock any more of the transaction that began at `start_ts`, or of one
 /// before it: one key without a lock says that the transaction is decided, but a scan would meet all its other locks again.
 /// Locks that nobody comes back for are resolved.
-pub(super) async fn decided(kv: Kv, span: Span, start_ts: Ts) -> Span {
+pub(super) async fn decided(kv: &Kv, span: &Span, start_ts: Ts) {
     loop {
-        match kv.resolve_first_locks_in(&span, start_ts).await {
-            Ok(false) => return span,
+        match kv.resolve_first_locks_in(span, start_ts).await {
+            Ok(false) => return,
             Ok(true) => {}
             Err(error) => tracing::debug!(%error, "a transaction is waited for"),
         }

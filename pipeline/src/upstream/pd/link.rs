@@ -288,9 +288,12 @@ impl Link {
             tracing::info!(leader, members = all.join(","), "found the leader of PD");
         }
         self.members.send_if_modified(|known| {
-            let changed = *known != all;
-            *known = all;
-            changed
+            // Where it names a leader and no members, those known are as good as any.
+            let news = !all.is_empty() && *known != all;
+            if news {
+                *known = all;
+            }
+            news
         });
         Ok(cluster_id)
     }

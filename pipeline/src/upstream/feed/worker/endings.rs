@@ -50,14 +50,11 @@ impl Worker {
         if let Some(registration) = self.give_up(request, region) {
             let (kv, span) = (self.kv.clone(), registration.assembler.range().clone());
             self.side.push(Box::pin(async move {
-                let span = match waits_for {
-                    Some(start_ts) => open::decided(kv, span, start_ts).await,
+                match waits_for {
+                    Some(start_ts) => open::decided(&kv, &span, start_ts).await,
                     // Commits without their locks: the scan brings both.
-                    None => {
-                        tokio::time::sleep(stale::EVERY).await;
-                        span
-                    }
-                };
+                    None => tokio::time::sleep(stale::EVERY).await,
+                }
                 Done::Decided(Hole {
                     span,
                     failures: 0,
